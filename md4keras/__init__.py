@@ -1,0 +1,32 @@
+"""Masked discrete diffusion (MD4) in Keras 3, on JAX, TensorFlow and PyTorch."""
+
+from md4keras import (
+    checkpoints,
+    forward_process,
+    layers,
+    losses,
+    metrics,
+    models,
+    networks,
+    samplers,
+    schedules,
+)
+from md4keras.checkpoints import load_model, save_model
+from md4keras.models import MD4
+from md4keras.version import __version__
+
+__all__ = [
+    "MD4",
+    "__version__",
+    "checkpoints",
+    "forward_process",
+    "layers",
+    "load_model",
+    "losses",
+    "metrics",
+    "models",
+    "networks",
+    "samplers",
+    "save_model",
+    "schedules",
+]

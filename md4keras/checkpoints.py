@@ -1,0 +1,238 @@
+"""Saved models: one folder that any backend loads, written whole or not at all.
+
+```
+config.json         the model (network, schedule, objective), as Keras serialises it
+model.weights.h5    all weights (the averaged ones, where training averaged)
+tokenizer.json      if the model has a tokenizer
+recipe.json         if the model has a recipe: how it was trained, and what it reached
+metadata.json       versions, and a checksum of each other file
+```
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import keras
+
+from md4keras.conversion import from_md4
+from md4keras.data import tokenizers
+from md4keras.version import __version__
+
+__all__ = ["check_output_folder", "from_md4", "is_saved_model", "load_model", "save_model"]
+
+_FORMAT = 1
+_CONFIG, _WEIGHTS, _METADATA = "config.json", "model.weights.h5", "metadata.json"
+_TOKENIZER, _RECIPE = "tokenizer.json", "recipe.json"
+_FILES = (_CONFIG, _WEIGHTS, _TOKENIZER, _RECIPE)
+_MAX_JSON_BYTES = 16 * 2**20
+
+
+def save_model(model, folder: str | os.PathLike) -> Path:
+    """Saves a model with its tokenizer (`model.tokenizer`) and recipe (`model.recipe`).
+
+    The files are written beside the folder and moved into place at the end, so a crash leaves the
+    old model or none, never half of one. A folder that holds a model is replaced.
+
+    Args:
+        model: a `md4keras` model.
+        folder: path.
+
+    Returns:
+        The path of the folder.
+
+    Raises:
+        ValueError: if the folder holds something else than a saved model.
+        OSError: if it cannot be written.
+    """
+    folder = Path(folder)
+    check_output_folder(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        _write_files(model, staging)
+        _move_into_place(staging, folder)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return folder
+
+
+def load_model(folder: str | os.PathLike):
+    """Loads a model that `save_model` wrote, on whichever backend runs.
+
+    Nothing from the folder is run as code: the classes named in it must be `md4keras`'s, Keras's,
+    or registered with `keras.saving.register_keras_serializable` before.
+
+    Args:
+        folder: path.
+
+    Returns:
+        The model, with `tokenizer` and `recipe` attributes (`None` where there is none).
+
+    Raises:
+        ValueError: if the folder is not a complete saved model, or a file was changed.
+    """
+    folder = Path(folder)
+    metadata = _read_metadata(folder)
+    for name, expected in metadata["sha256"].items():
+        if not (folder / name).is_file() or _sha256(folder / name) != expected:
+            raise ValueError(
+                f"The saved model is damaged: '{name}' is missing or not the file that was saved. "
+                f"Received: folder='{folder}'. Copy the folder again, or save the model anew."
+            )
+    config = _read_json(folder / _CONFIG)
+    _check_classes(config, folder)
+    model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+    model.load_weights(folder / _WEIGHTS)
+    if _TOKENIZER in metadata["sha256"]:
+        model.tokenizer = tokenizers.from_config(_read_json(folder / _TOKENIZER))
+    if _RECIPE in metadata["sha256"]:
+        model.recipe = _read_json(folder / _RECIPE)
+    return model
+
+
+def is_saved_model(folder: str | os.PathLike) -> bool:
+    """Whether a folder looks like a saved model (without loading it)."""
+    return (Path(folder) / _METADATA).is_file() and (Path(folder) / _CONFIG).is_file()
+
+
+def check_output_folder(folder: str | os.PathLike) -> None:
+    """Checks that a model can be saved to a folder, before the work that leads to it.
+
+    Raises:
+        ValueError: if the path is a file, or a folder with other things in it.
+        PermissionError: if it cannot be written.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(
+            f"A model is saved as a folder, but this is a file. Received: folder='{folder}'. "
+            "Name another place."
+        )
+    if folder.is_dir() and any(folder.iterdir()) and not is_saved_model(folder):
+        raise ValueError(
+            "The folder holds something that is not a saved model, and saving would replace it. "
+            f"Expected a new, empty or model folder. Received: folder='{folder}'."
+        )
+    existing = folder
+    while not existing.exists():
+        existing = existing.parent
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise PermissionError(
+            f"No permission to write to '{existing}'. Received: folder='{folder}'. Name a place "
+            "of your own, or change its permissions."
+        )
+
+
+def _write_files(model, staging: Path) -> None:
+    # The copy has no optimizer, whose slots would be saved too, and shows that the configuration
+    # is enough to rebuild the model.
+    config = keras.saving.serialize_keras_object(model)
+    config.pop("compile_config", None)
+    config.pop("build_config", None)
+    copy = keras.saving.deserialize_keras_object(config)
+    copy.set_weights(model.get_weights())
+    _write_json(config, staging / _CONFIG)
+    copy.save_weights(staging / _WEIGHTS)
+    if model.tokenizer is not None:
+        _write_json(tokenizers.serialize(model.tokenizer), staging / _TOKENIZER)
+    if model.recipe is not None:
+        _write_json(model.recipe, staging / _RECIPE)
+    metadata = {
+        "format": _FORMAT,
+        "md4keras_version": __version__,
+        "keras_version": keras.version(),
+        "parameter_count": copy.network.count_params(),
+        "sha256": {name: _sha256(staging / name) for name in _FILES if (staging / name).is_file()},
+    }
+    _write_json(metadata, staging / _METADATA)
+
+
+def _move_into_place(staging: Path, folder: Path) -> None:
+    os.chmod(staging, 0o777 & ~_umask())
+    if not folder.exists():
+        os.replace(staging, folder)
+        return
+    retired = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
+    try:
+        os.replace(folder, retired / "model")
+        try:
+            os.replace(staging, folder)
+        except OSError:
+            os.replace(retired / "model", folder)
+            raise
+    finally:
+        shutil.rmtree(retired, ignore_errors=True)
+
+
+def _read_metadata(folder: Path) -> dict:
+    if not is_saved_model(folder):
+        raise ValueError(
+            "This is not a saved model. Expected a folder that `md4keras.save_model` wrote, with "
+            f"'{_METADATA}' and '{_CONFIG}'. Received: folder='{folder}'"
+        )
+    metadata = _read_json(folder / _METADATA)
+    listed = metadata.get("sha256") if isinstance(metadata, dict) else None
+    if not isinstance(listed, dict) or not {_CONFIG, _WEIGHTS} <= set(listed) <= set(_FILES):
+        raise ValueError(
+            f"The saved model is damaged: '{_METADATA}' does not list its files. "
+            f"Received: folder='{folder}'"
+        )
+    if metadata.get("format") != _FORMAT:
+        raise ValueError(
+            f"The saved model has another format. Expected format {_FORMAT}. Received: "
+            f"{metadata.get('format')!r} in '{folder}'. Use the md4keras version that wrote it: "
+            f"{metadata.get('md4keras_version')!r}."
+        )
+    return metadata
+
+
+def _check_classes(config, folder: Path) -> None:
+    """Refuses configurations that name classes from anywhere else."""
+    if isinstance(config, list):
+        for item in config:
+            _check_classes(item, folder)
+    if not isinstance(config, dict):
+        return
+    if "class_name" in config and "config" in config:
+        module, registered = config.get("module"), config.get("registered_name")
+        from_keras = isinstance(module, str) and module.split(".")[0] == "keras"
+        if registered not in keras.saving.get_custom_objects() and not from_keras:
+            raise ValueError(
+                "The saved model names a class that is not known here. Expected classes of "
+                f"md4keras or Keras, or registered ones. Received: {config['class_name']!r} of "
+                f"module {module!r} in '{folder}'. Import the code that registers the class "
+                "before loading."
+            )
+    for item in config.values():
+        _check_classes(item, folder)
+
+
+def _read_json(path: Path):
+    try:
+        if path.stat().st_size > _MAX_JSON_BYTES:
+            raise ValueError(f"larger than {_MAX_JSON_BYTES} bytes")
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(
+            f"The saved model is damaged: '{path.name}' cannot be read ({error}). "
+            f"Received: folder='{path.parent}'"
+        ) from error
+
+
+def _write_json(content, path: Path) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

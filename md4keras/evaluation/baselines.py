@@ -1,0 +1,229 @@
+"""Honest yardsticks: simple models fitted on the training split, measured on the validation split.
+
+Every free number of them is chosen on the training split alone.
+"""
+
+import numpy as np
+
+_HELD_OUT = 0.1
+_SMOOTHINGS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+_CONCENTRATIONS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+_MAX_TABLE = 2**25
+
+
+class NGram:
+    """Predicts each token from the `order - 1` tokens before it.
+
+    Each order leans on the next lower one, as far as its context was seen seldom:
+    `p(v | c) = (n(c, v) + a p(v | c')) / (n(c) + a)`, where `c'` is the context `c` without its
+    first token, and order zero is uniform. The concentration `a` of each order is the one
+    of eight values that predicts the last tenth of the training tokens best from the rest.
+
+    Args:
+        order: 1 for unigram, 2 for bigram, 3 for trigram, and so on.
+
+    Example:
+
+    >>> model = NGram(2).fit(np.tile([0, 1], 50), vocabulary_size=2)
+    >>> bool(model.bits_per_character(np.tile([0, 1], 10)) < 0.2)
+    True
+    """
+
+    def __init__(self, order: int):
+        if isinstance(order, bool) or not isinstance(order, int | np.integer) or order < 1:
+            raise ValueError(
+                "`order` must be a positive integer: how many tokens in a row are counted. "
+                f"Received: order={order!r}. Use 1, 2 or 3."
+            )
+        self.order = int(order)
+        self.concentrations = None
+        self._counts = None
+
+    def fit(self, tokens, vocabulary_size: int) -> "NGram":
+        """Counts the training tokens and chooses the concentrations.
+
+        Args:
+            tokens: Integers in `[0, vocabulary_size)`, shape `[length]`.
+            vocabulary_size: How many values a token can take.
+
+        Returns:
+            This model.
+        """
+        if vocabulary_size**self.order > _MAX_TABLE:
+            raise ValueError(
+                f"The table of counts is too large: expected at most {_MAX_TABLE} entries. "
+                f"Received: vocabulary_size={vocabulary_size}, order={self.order}. "
+                "Use a smaller order."
+            )
+        tokens = _check_tokens(tokens, vocabulary_size)
+        self.vocabulary_size = int(vocabulary_size)
+        cut = len(tokens) - max(1, int(len(tokens) * _HELD_OUT))
+        self._counts = self._count(tokens[:cut])
+        self.concentrations = ()
+        for _ in range(self.order):
+            trials = [(*self.concentrations, a) for a in _CONCENTRATIONS]
+            self.concentrations = min(trials, key=lambda c: self._bits(tokens[cut:], c))
+        self._counts = self._count(tokens)
+        return self
+
+    def probabilities(self) -> np.ndarray:
+        """The probability of each token after each context.
+
+        Returns:
+            float64, shape `[vocabulary] * order`: the context's tokens, then the token itself.
+        """
+        self._check_fitted()
+        table = np.full(self.vocabulary_size, 1 / self.vocabulary_size)  # order zero, [vocabulary]
+        for counts, a in zip(self._counts, self.concentrations, strict=True):
+            table = (counts + a * table) / (counts.sum(-1, keepdims=True) + a)
+        return table
+
+    def bits_per_character(self, tokens) -> float:
+        """What one token of a text costs on average, in bits.
+
+        Args:
+            tokens: Integers in `[0, vocabulary_size)`, shape `[length]`. The first
+                `order - 1` tokens are predicted by the lower orders.
+
+        Returns:
+            The mean of `-log2 p`.
+        """
+        self._check_fitted()
+        return self._bits(_check_tokens(tokens, self.vocabulary_size), self.concentrations)
+
+    def _count(self, tokens):
+        """The counts of every order's n-grams: element `k` has shape `[vocabulary] * (k + 1)`."""
+        return [
+            np.bincount(self._codes(tokens, n), minlength=self.vocabulary_size**n).reshape(
+                [self.vocabulary_size] * n
+            )
+            for n in range(1, self.order + 1)
+        ]
+
+    def _codes(self, tokens, n):
+        """Each n-gram as one number: int64, shape `[length - n + 1]`."""
+        codes = np.zeros(max(0, len(tokens) - n + 1), "int64")
+        for i in range(n):
+            codes = codes * self.vocabulary_size + tokens[i : i + len(codes)]
+        return codes
+
+    def _bits(self, tokens, concentrations):
+        p = np.full(len(tokens), 1 / self.vocabulary_size)  # order zero, [length]
+        for n, (counts, a) in enumerate(zip(self._counts, concentrations, strict=False), 1):
+            codes = self._codes(tokens, n)  # [length - n + 1]: the first tokens keep lower orders
+            seen, followed = counts.sum(-1).ravel(), counts.ravel()
+            p[n - 1 :] = (followed[codes] + a * p[n - 1 :]) / (
+                seen[codes // self.vocabulary_size] + a
+            )
+        return float(-np.log2(p).mean())
+
+    def _check_fitted(self):
+        if self._counts is None:
+            raise ValueError(
+                "This model has counted nothing yet: expected a call of `fit` before. "
+                f"Received: an unfitted NGram of order={self.order}. Call `fit` first."
+            )
+
+
+class PixelHistogram:
+    """Predicts each pixel from how often each level occurs at its place, all pixels apart.
+
+    `p(v) = (n(v) + a) / (n + a levels)` at each place and channel; `a` is the one of seven values
+    with which the training images predict each other best, each left out in its turn.
+    """
+
+    def __init__(self):
+        self.smoothing = None
+        self._counts = None
+
+    def fit(self, images, levels: int) -> "PixelHistogram":
+        """Counts the training images and chooses the smoothing.
+
+        Args:
+            images: Integers in `[0, levels)`, shape `[n, height, width, channels]`, at least two.
+            levels: How many values a pixel can take.
+
+        Returns:
+            This model.
+        """
+        images = _check_images(images, levels)
+        self._counts = _pixel_counts(images, levels)
+        self.smoothing = min(_SMOOTHINGS, key=lambda a: self._bits(images, a, left_out=1))
+        return self
+
+    def probabilities(self) -> np.ndarray:
+        """The probability of each level at each place: `[height, width, channels, levels]`."""
+        self._check_fitted()
+        counts = self._counts + self.smoothing
+        return counts / counts.sum(-1, keepdims=True)
+
+    def bits_per_dimension(self, images) -> float:
+        """What one pixel's channel costs on average, in bits.
+
+        Args:
+            images: Integers in `[0, levels)`, shape `[n, height, width, channels]`.
+
+        Returns:
+            The mean of `-log2 p`.
+        """
+        self._check_fitted()
+        images = _check_images(images, self._counts.shape[-1], self._counts.shape[:-1])
+        return self._bits(images, self.smoothing)
+
+    def _bits(self, images, smoothing, left_out=0):
+        """`left_out=1` where the images were counted: each is then predicted from the others."""
+        counts = self._counts - left_out + smoothing  # of the levels that occur in the image
+        total = self._counts.sum(-1, keepdims=True) - left_out + smoothing * self._counts.shape[-1]
+        chosen = np.take_along_axis((counts / total)[None], images[..., None].astype("int64"), -1)
+        return float(-np.log2(chosen).mean())
+
+    def _check_fitted(self):
+        if self._counts is None:
+            raise ValueError(
+                "This model has counted nothing yet: expected a call of `fit` before. "
+                "Received: an unfitted PixelHistogram. Call `fit` first."
+            )
+
+
+def ngram_bits(training, validation, vocabulary_size: int) -> dict[str, float]:
+    """Bits per character of unigram, bigram and trigram on the validation tokens, by name."""
+    return {
+        name: NGram(order).fit(training, vocabulary_size).bits_per_character(validation)
+        for order, name in enumerate(("unigram", "bigram", "trigram"), start=1)
+    }
+
+
+def histogram_bits(training, validation, levels: int) -> dict[str, float]:
+    """Bits per dimension of the per-pixel histogram on the validation images, by name."""
+    model = PixelHistogram().fit(training, levels)
+    return {"per-pixel histogram": model.bits_per_dimension(validation)}
+
+
+def _pixel_counts(images, levels):
+    counts = [np.count_nonzero(images == level, axis=0) for level in range(levels)]
+    return np.stack(counts, -1)  # [height, width, channels, levels]
+
+
+def _check_tokens(tokens, vocabulary_size):
+    tokens = np.asarray(tokens)
+    good = tokens.ndim == 1 and len(tokens) > 1 and np.issubdtype(tokens.dtype, np.integer)
+    if not good or tokens.min() < 0 or tokens.max() >= vocabulary_size:
+        raise ValueError(
+            "`tokens` is no encoded text: expected two or more integers of shape [length] in "
+            f"[0, {vocabulary_size}). Received: tokens of shape={tokens.shape}, "
+            f"dtype={tokens.dtype}. Encode the text with the tokenizer of this vocabulary."
+        )
+    return tokens
+
+
+def _check_images(images, levels, shape=None):
+    images = np.asarray(images)
+    good = images.ndim == 4 and len(images) > 1 and np.issubdtype(images.dtype, np.integer)
+    good = good and shape in (None, images.shape[1:])
+    if not good or images.min() < 0 or images.max() >= levels:
+        raise ValueError(
+            f"`images` are no tokens: expected two or more of integers in [0, {levels}) and of "
+            f"shape {shape or '[n, height, width, channels]'}. Received: images of "
+            f"shape={images.shape}, dtype={images.dtype}. Quantise them to this many levels."
+        )
+    return images

@@ -1,0 +1,163 @@
+"""What a network is told besides the tokens: the time and the class label.
+
+Everything here computes in float32 whatever the dtype policy, because in bfloat16 the time 0.999
+is 1.0.
+"""
+
+import math
+
+import keras
+from keras import ops
+
+from md4keras.layers.validation import check_rate, check_size
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
+class TimeEmbedding(keras.layers.Layer):
+    """Sinusoidal embedding of the diffusion time: sines, then cosines.
+
+    Column `k < d/2` is `sin(1000 t f_k)` with `f_k = exp(-ln(10000) k / (d/2 - 1))`; the cosines
+    follow in the same order, and one column of zeros where `d` is odd. Always float32.
+
+    Args:
+        dim: int, at least 4: the size `d` of the embedding.
+        scale: float that multiplies the time; 1000 brings `[0, 1]` to the range that the
+            frequencies were made for.
+
+    Call arguments:
+        time: float `[B]`, in `[0, 1]`.
+
+    Returns:
+        float32 tensor `[B, dim]`.
+
+    Reference: Vaswani et al. 2017, *Attention Is All You Need* (arXiv 1706.03762), Section 3.5.
+    """
+
+    def __init__(self, dim: int, scale: float = 1000.0, **kwargs):
+        kwargs["autocast"] = False
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        check_size("dim", dim, minimum=4)
+        self.dim = dim
+        self.scale = scale
+        self.built = True
+
+    def call(self, time):
+        half = self.dim // 2
+        k = ops.arange(half, dtype="float32")
+        frequencies = ops.exp(k * (-math.log(10_000) / (half - 1)))  # [half]
+        time = ops.cast(time, "float32") * self.scale
+        angles = ops.expand_dims(time, -1) * frequencies  # [B, half]
+        embedding = ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)  # [B, 2 half]
+        if self.dim % 2:
+            embedding = ops.pad(embedding, [[0, 0], [0, 1]])  # [B, dim]
+        return embedding
+
+    def compute_output_shape(self, time_shape):
+        return (*time_shape, self.dim)
+
+    def get_config(self):
+        return {**super().get_config(), "dim": self.dim, "scale": self.scale}
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
+class LabelEmbedding(keras.layers.Layer):
+    """Table of class embeddings, with labels dropped at random in training.
+
+    With `dropout > 0` the table has one more row, of the null label `num_classes`, which stands
+    for "no label" and by which training replaces each label with that probability; classifier-free
+    guidance needs it. With `dropout == 0` the table has `num_classes` rows, as published.
+
+    Args:
+        num_classes: int.
+        dim: int, the size of the embedding.
+        dropout: float in `[0, 1)`, the probability of a label being dropped in training.
+        seed: int or `None`, of the dropout.
+
+    Call arguments:
+        label: int `[B]`, class ids, or the null label where `dropout > 0`.
+        training: bool.
+
+    Returns:
+        float32 tensor `[B, dim]`.
+
+    Reference: Ho and Salimans 2022, *Classifier-Free Diffusion Guidance* (arXiv 2207.12598).
+    """
+
+    def __init__(self, num_classes: int, dim: int, dropout: float = 0.0, seed=None, **kwargs):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        check_size("num_classes", num_classes)
+        check_size("dim", dim)
+        check_rate("dropout", dropout)
+        self.num_classes = num_classes
+        self.dim = dim
+        self.dropout = float(dropout)
+        self.seed = seed
+
+    def build(self, label_shape):
+        self.embeddings = self.add_weight(
+            name="embeddings",
+            shape=(self.num_classes + (self.dropout > 0), self.dim),
+            initializer=keras.initializers.RandomNormal(stddev=self.dim**-0.5),
+        )
+        if self.dropout > 0:
+            self.seed_generator = keras.random.SeedGenerator(self.seed, name="random")
+
+    def call(self, label, training=None):
+        label = ops.cast(label, "int32")
+        if training and self.dropout > 0:
+            draw = keras.random.uniform(ops.shape(label), seed=self.seed_generator)
+            label = ops.where(draw < self.dropout, self.num_classes, label)
+        return ops.take(self.embeddings, label, axis=0)  # [B, dim]
+
+    def compute_output_shape(self, label_shape):
+        return (*label_shape, self.dim)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "dim": self.dim,
+            "dropout": self.dropout,
+            "seed": self.seed,
+        }
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
+class ConditioningMLP(keras.layers.Layer):
+    """Dense 4d, swish, Dense d: from the joined embeddings to the conditioning vector.
+
+    Args:
+        dim: int, the size `d` of the conditioning vector.
+
+    Call arguments:
+        embedding: float `[B, any]`, the embedding of the time, with that of the label behind it.
+
+    Returns:
+        float32 tensor `[B, dim]`.
+    """
+
+    def __init__(self, dim: int, **kwargs):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        check_size("dim", dim)
+        self.dim = dim
+        self.hidden = _dense(4 * dim, "hidden", activation="silu")
+        self.projection = _dense(dim, "projection")
+
+    def build(self, embedding_shape):
+        self.hidden.build(embedding_shape)
+        self.projection.build((*embedding_shape[:-1], 4 * self.dim))
+
+    def call(self, embedding):
+        return self.projection(self.hidden(embedding))
+
+    def compute_output_shape(self, embedding_shape):
+        return (*embedding_shape[:-1], self.dim)
+
+    def get_config(self):
+        return {**super().get_config(), "dim": self.dim}
+
+
+def _dense(units: int, name: str, activation=None):
+    return keras.layers.Dense(
+        units, activation, kernel_initializer="lecun_normal", dtype="float32", name=name
+    )

@@ -1,0 +1,55 @@
+"""Dropout whose random state has a fixed place in the model."""
+
+import keras
+from keras import ops
+
+from md4keras.layers.validation import check_rate
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
+class Dropout(keras.layers.Layer):
+    """Sets features to zero with probability `rate` in training, and scales up the others.
+
+    Unlike those of `keras.layers.Dropout`, the variable of the random state has a path that does
+    not depend on how many layers were made before, so checkpoints can refer to it.
+
+    Args:
+        rate: float in `[0, 1)`.
+        shared_axis: int, an axis along which all entries share their fate; `None` for
+            independent draws. Axis 1 drops features of the whole sequence.
+        seed: int or `None`.
+
+    Call arguments:
+        x: float tensor of any shape.
+        training: bool.
+
+    Returns:
+        tensor like `x`.
+    """
+
+    def __init__(self, rate: float, shared_axis: int | None = None, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        check_rate("rate", rate)
+        self.rate = float(rate)
+        self.shared_axis = shared_axis
+        self.seed = seed
+
+    def build(self, x_shape):
+        # Made here and not in the constructor, because here the layer's path is known.
+        if self.rate > 0:
+            self.seed_generator = keras.random.SeedGenerator(self.seed, name="random")
+
+    def call(self, x, training=None):
+        if not training or self.rate == 0:
+            return x
+        noise_shape = list(ops.shape(x))
+        if self.shared_axis is not None:
+            noise_shape[self.shared_axis] = 1
+        return keras.random.dropout(x, self.rate, tuple(noise_shape), self.seed_generator)
+
+    def compute_output_shape(self, x_shape):
+        return x_shape
+
+    def get_config(self):
+        config = {"rate": self.rate, "shared_axis": self.shared_axis, "seed": self.seed}
+        return {**super().get_config(), **config}

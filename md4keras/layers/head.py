@@ -1,0 +1,98 @@
+"""The last layer of a network: from features to logits over the vocabulary.
+
+Logits are float32 whatever the dtype policy, and so is their computation: the loss takes
+differences of them. Heads are zero at the start, so that a new network predicts the uniform
+distribution.
+"""
+
+import keras
+from keras import ops
+
+from md4keras.layers.residual import conv3x3
+from md4keras.layers.validation import check_size
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
+class VocabularyHead(keras.layers.Layer):
+    """Dense layer without bias: logits of each position from its own features.
+
+    Takes any leading shape, so that a caller can pick the positions whose logits it needs.
+
+    Args:
+        vocabulary_size: int `V`.
+
+    Call arguments:
+        features: float `[..., width]`.
+
+    Returns:
+        float32 tensor `[..., V]`.
+    """
+
+    def __init__(self, vocabulary_size: int, **kwargs):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        check_size("vocabulary_size", vocabulary_size)
+        self.vocabulary_size = vocabulary_size
+        self.projection = keras.layers.Dense(
+            vocabulary_size,
+            use_bias=False,
+            kernel_initializer="zeros",
+            dtype="float32",
+            name="projection",
+        )
+
+    def build(self, features_shape):
+        self.projection.build(features_shape)
+
+    def call(self, features):
+        return self.projection(features)
+
+    def compute_output_shape(self, features_shape):
+        return (*features_shape[:-1], self.vocabulary_size)
+
+    def get_config(self):
+        return {**super().get_config(), "vocabulary_size": self.vocabulary_size}
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
+class ImageVocabularyHead(keras.layers.Layer):
+    """3x3 convolution: logits of each channel of each pixel.
+
+    Args:
+        vocabulary_size: int `V`.
+        num_channels: int `C`, of the image.
+
+    Call arguments:
+        features: float `[B, H, W, width]`.
+
+    Returns:
+        float32 tensor `[B, H, W, C, V]`.
+    """
+
+    def __init__(self, vocabulary_size: int, num_channels: int, **kwargs):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        check_size("vocabulary_size", vocabulary_size)
+        check_size("num_channels", num_channels)
+        self.vocabulary_size = vocabulary_size
+        self.num_channels = num_channels
+        self.conv = conv3x3(
+            num_channels * vocabulary_size, "float32", "conv", kernel_initializer="zeros"
+        )
+
+    def build(self, features_shape):
+        self.conv.build(features_shape)
+
+    def call(self, features):
+        logits = self.conv(features)  # [B, H, W, C V]
+        _, height, width, _ = ops.shape(logits)
+        shape = (-1, height, width, self.num_channels, self.vocabulary_size)
+        return ops.reshape(logits, shape)  # [B, H, W, C, V]
+
+    def compute_output_shape(self, features_shape):
+        return (*features_shape[:-1], self.num_channels, self.vocabulary_size)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "num_channels": self.num_channels,
+        }

@@ -1,0 +1,148 @@
+"""Adaptive normalisation: the conditioning vector shifts, scales and gates a block."""
+
+import keras
+from keras import ops
+
+from md4keras.layers.validation import check_name, check_size
+
+ACTIVATIONS = {"glu": ops.sigmoid, "swiglu": ops.silu, "geglu": ops.gelu}
+"""The activation of each gated MLP (GELU in its tanh form)."""
+
+CONDITIONING_TYPES = ("adaln", "adaln_zero")
+
+EPSILON = 1e-5
+
+
+def layer_norm(dtype, name: str):
+    """Layer normalisation without parameters, epsilon 1e-5."""
+    return keras.layers.LayerNormalization(
+        epsilon=EPSILON, center=False, scale=False, dtype=dtype, name=name
+    )
+
+
+def rms_norm(dtype, name: str):
+    """Root-mean-square normalisation with a learned scale, epsilon 1e-5."""
+    return keras.layers.RMSNormalization(epsilon=EPSILON, dtype=dtype, name=name)
+
+
+def modulate(x, shift, scale):
+    """`x (1 + scale) + shift`."""
+    return x * (1.0 + scale) + shift
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
+class Modulation(keras.layers.Layer):
+    """Projects the conditioning vector to several modulation vectors.
+
+    Args:
+        dim: int, the width of what is modulated.
+        num_vectors: int, how many vectors are wanted.
+        activation: `"glu"`, `"swiglu"` or `"geglu"`: the MLP whose activation comes before the
+            projection.
+        conditioning_type: `"adaln"` (ordinary initialisation) or `"adaln_zero"` (all vectors are
+            zero at the start).
+
+    Call arguments:
+        conditioning: float `[B, any]`.
+
+    Returns:
+        tuple of `num_vectors` tensors `[B, 1, dim]`.
+
+    Reference: Peebles and Xie 2023, *Scalable Diffusion Models with Transformers*
+    (arXiv 2212.09748), Section 3.2.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_vectors: int,
+        activation: str = "swiglu",
+        conditioning_type: str = "adaln",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        check_size("dim", dim)
+        check_size("num_vectors", num_vectors)
+        check_name("activation", activation, ACTIVATIONS)
+        check_name("conditioning_type", conditioning_type, CONDITIONING_TYPES)
+        self.dim = dim
+        self.num_vectors = num_vectors
+        self.activation = activation
+        self.conditioning_type = conditioning_type
+        self.projection = keras.layers.Dense(
+            num_vectors * dim,
+            kernel_initializer="lecun_normal" if conditioning_type == "adaln" else "zeros",
+            dtype=self.dtype_policy,
+            name="projection",
+        )
+
+    def build(self, conditioning_shape):
+        self.projection.build(conditioning_shape)
+
+    def call(self, conditioning):
+        vectors = self.projection(ACTIVATIONS[self.activation](conditioning))
+        vectors = ops.expand_dims(vectors, 1)  # [B, 1, num_vectors dim]
+        return tuple(ops.split(vectors, self.num_vectors, axis=-1))
+
+    def compute_output_shape(self, conditioning_shape):
+        return ((conditioning_shape[0], 1, self.dim),) * self.num_vectors
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "dim": self.dim,
+            "num_vectors": self.num_vectors,
+            "activation": self.activation,
+            "conditioning_type": self.conditioning_type,
+        }
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
+class AdaptiveLayerNorm(keras.layers.Layer):
+    """`LayerNorm(x) (1 + scale) + shift`, with shift and scale from the conditioning vector.
+
+    Args:
+        activation: `"glu"`, `"swiglu"` or `"geglu"`; see `Modulation`.
+        conditioning_type: `"adaln"` or `"adaln_zero"`; see `Modulation`.
+
+    Call arguments:
+        x: float `[B, L, width]`.
+        conditioning: float `[B, any]`.
+
+    Returns:
+        tensor `[B, L, width]`.
+    """
+
+    def __init__(self, activation: str = "swiglu", conditioning_type: str = "adaln", **kwargs):
+        super().__init__(**kwargs)
+        check_name("activation", activation, ACTIVATIONS)
+        check_name("conditioning_type", conditioning_type, CONDITIONING_TYPES)
+        self.activation = activation
+        self.conditioning_type = conditioning_type
+        self.norm = layer_norm(self.dtype_policy, "norm")
+
+    def build(self, x_shape, conditioning_shape):
+        self.norm.build(x_shape)
+        self.modulation = Modulation(
+            x_shape[-1],
+            num_vectors=2,
+            activation=self.activation,
+            conditioning_type=self.conditioning_type,
+            dtype=self.dtype_policy,
+            name="modulation",
+        )
+        self.modulation.build(conditioning_shape)
+
+    def call(self, x, conditioning):
+        shift, scale = self.modulation(conditioning)  # [B, 1, width] each
+        return modulate(self.norm(x), shift, scale)
+
+    def compute_output_shape(self, x_shape, conditioning_shape):
+        return x_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "activation": self.activation,
+            "conditioning_type": self.conditioning_type,
+        }

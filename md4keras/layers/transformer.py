@@ -1,0 +1,205 @@
+"""The block of the text transformer: rotary self-attention and a gated MLP, both pre-norm."""
+
+import keras
+from keras import ops
+
+from md4keras.layers.attention import RotarySelfAttention
+from md4keras.layers.dropout import Dropout
+from md4keras.layers.modulation import (
+    ACTIVATIONS,
+    CONDITIONING_TYPES,
+    Modulation,
+    layer_norm,
+    modulate,
+    rms_norm,
+)
+from md4keras.layers.validation import check_name, check_rate, check_size
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
+class GatedMLP(keras.layers.Layer):
+    """`W_out (act(W_gate x) * W_in x)`, without biases.
+
+    Args:
+        mlp_type: `"glu"` (sigmoid), `"swiglu"` (swish) or `"geglu"` (GELU, tanh form).
+        hidden_dim: int; `None` for 2/3 of four times the width, rounded up to a multiple of 32.
+        dropout: float in `[0, 1)`, of the output, shared along the sequence.
+        initializer_scale: float, the variance of the kernels at the start times their fan-in.
+
+    Call arguments:
+        x: float `[B, L, width]`.
+        training: bool.
+
+    Returns:
+        tensor `[B, L, width]`.
+
+    Reference: Shazeer 2020, *GLU Variants Improve Transformer* (arXiv 2002.05202).
+    """
+
+    def __init__(
+        self,
+        mlp_type: str = "swiglu",
+        hidden_dim: int | None = None,
+        dropout: float = 0.0,
+        initializer_scale: float = 1.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        check_name("mlp_type", mlp_type, ACTIVATIONS)
+        check_rate("dropout", dropout)
+        if hidden_dim is not None:
+            check_size("hidden_dim", hidden_dim)
+        self.mlp_type = mlp_type
+        self.hidden_dim = hidden_dim
+        self.dropout_rate = float(dropout)
+        self.initializer_scale = initializer_scale
+        self.dropout = Dropout(dropout, shared_axis=1, dtype=self.dtype_policy, name="dropout")
+
+    def build(self, x_shape):
+        width = x_shape[-1]
+        hidden_dim = self.hidden_dim or -(-(8 * width // 3) // 32) * 32
+        hidden_shape = (*x_shape[:-1], hidden_dim)
+        for name, units, shape in (
+            ("gate", hidden_dim, x_shape),
+            ("input_projection", hidden_dim, x_shape),
+            ("output_projection", width, hidden_shape),
+        ):
+            dense = keras.layers.Dense(
+                units,
+                use_bias=False,
+                kernel_initializer=keras.initializers.VarianceScaling(
+                    self.initializer_scale, "fan_in", "truncated_normal"
+                ),
+                dtype=self.dtype_policy,
+                name=name,
+            )
+            dense.build(shape)
+            setattr(self, name, dense)
+        self.dropout.build(x_shape)
+
+    def call(self, x, training=None):
+        # Matrix products of two dimensions: XLA transposes what has more for the backward pass.
+        flat = ops.reshape(x, (-1, x.shape[-1]))  # [B L, width]
+        gate = ACTIVATIONS[self.mlp_type](self.gate(flat))  # [B L, hidden_dim]
+        flat = self.output_projection(gate * self.input_projection(flat))  # [B L, width]
+        x = ops.reshape(flat, ops.shape(x))
+        return self.dropout(x, training=training)
+
+    def compute_output_shape(self, x_shape):
+        return x_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "mlp_type": self.mlp_type,
+            "hidden_dim": self.hidden_dim,
+            "dropout": self.dropout_rate,
+            "initializer_scale": self.initializer_scale,
+        }
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
+class TransformerBlock(keras.layers.Layer):
+    """`h = x + g_1 Attention(norm(x)); h + g_2 MLP(norm(h))`.
+
+    With conditioning the norms are LayerNorms without parameters, followed by `x (1 + scale) +
+    shift`, and the gates `g` come from the conditioning too; without it they are RMSNorms and the
+    gates are 1.
+
+    Args:
+        num_heads: int.
+        mlp_type: `"glu"`, `"swiglu"` or `"geglu"`.
+        conditioning_type: `"adaln"`, `"adaln_zero"` (all modulations are zero at the start, so
+            that the block is the identity), or `None` for a block without conditioning.
+        dropout: float in `[0, 1)`, of the outputs of attention and MLP.
+        attention_dropout: float in `[0, 1)`, of the attention probabilities.
+        mlp_initializer_scale: float, the variance of the MLP's kernels at the start times their
+            fan-in.
+
+    Call arguments:
+        x: float `[B, L, width]`.
+        conditioning: float `[B, any]`, or `None` for a block without conditioning.
+        training: bool.
+
+    Returns:
+        tensor `[B, L, width]`.
+
+    Reference: Peebles and Xie 2023, *Scalable Diffusion Models with Transformers*
+    (arXiv 2212.09748), Figure 3.
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        mlp_type: str = "swiglu",
+        conditioning_type: str | None = None,
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        mlp_initializer_scale: float = 1.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        check_name("conditioning_type", conditioning_type, (None, *CONDITIONING_TYPES))
+        self.num_heads = num_heads
+        self.mlp_type = mlp_type
+        self.conditioning_type = conditioning_type
+        self.dropout = dropout
+        self.attention_dropout = attention_dropout
+        self.mlp_initializer_scale = mlp_initializer_scale
+        dtype = self.dtype_policy
+        norm = rms_norm if conditioning_type is None else layer_norm
+        self.attention_norm = norm(dtype, "attention_norm")
+        self.attention = RotarySelfAttention(
+            num_heads, dropout, attention_dropout, dtype=dtype, name="attention"
+        )
+        self.mlp_norm = norm(dtype, "mlp_norm")
+        self.mlp = GatedMLP(mlp_type, None, dropout, mlp_initializer_scale, dtype=dtype, name="mlp")
+
+    def build(self, x_shape, conditioning_shape=None):
+        self._check_conditioning(conditioning_shape)
+        for layer in (self.attention_norm, self.attention, self.mlp_norm, self.mlp):
+            layer.build(x_shape)
+        if self.conditioning_type is not None:
+            self.modulation = Modulation(
+                x_shape[-1],
+                num_vectors=6,
+                activation=self.mlp_type,
+                conditioning_type=self.conditioning_type,
+                dtype=self.dtype_policy,
+                name="modulation",
+            )
+            self.modulation.build(conditioning_shape)
+
+    def call(self, x, conditioning=None, training=None):
+        self._check_conditioning(conditioning)
+        if self.conditioning_type is None:
+            x = x + self.attention(self.attention_norm(x), training=training)
+            return x + self.mlp(self.mlp_norm(x), training=training)
+        shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = self.modulation(conditioning)
+        h = modulate(self.attention_norm(x), shift_1, scale_1)
+        x = x + gate_1 * self.attention(h, training=training)
+        h = modulate(self.mlp_norm(x), shift_2, scale_2)
+        return x + gate_2 * self.mlp(h, training=training)
+
+    def _check_conditioning(self, conditioning):
+        if (conditioning is None) != (self.conditioning_type is None):
+            raise ValueError(
+                "The block was made for other inputs. Expected a conditioning vector exactly if "
+                "`conditioning_type` is given. Received: "
+                f"conditioning_type={self.conditioning_type!r}, conditioning={conditioning!r}. "
+                "Change one of the two."
+            )
+
+    def compute_output_shape(self, x_shape, conditioning_shape=None):
+        return x_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "mlp_type": self.mlp_type,
+            "conditioning_type": self.conditioning_type,
+            "dropout": self.dropout,
+            "attention_dropout": self.attention_dropout,
+            "mlp_initializer_scale": self.mlp_initializer_scale,
+        }

@@ -1,0 +1,5 @@
+"""Models: a network, a schedule and an objective, as `keras.Model`s."""
+
+from md4keras.models.md4 import MD4
+
+__all__ = ["MD4"]

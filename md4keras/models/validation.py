@@ -1,0 +1,215 @@
+"""Checks of what a model is given, made where it is handed over."""
+
+import numbers
+
+import numpy as np
+from keras import ops
+
+_NETWORK_ATTRIBUTES = ("vocabulary_size", "data_shape", "num_classes", "time_conditioned")
+
+
+def check_network(network) -> None:
+    """Raises a `ValueError` unless the object has what a model reads of a network."""
+    missing = [name for name in _NETWORK_ATTRIBUTES if not hasattr(network, name)]
+    if missing:
+        raise ValueError(
+            "This is not a denoising network. Expected a model from `md4keras.networks`, or one "
+            f"with the attributes {_NETWORK_ATTRIBUTES}. "
+            f"Received: network={network!r}, which lacks {missing}"
+        )
+
+
+def check_timesteps(timesteps) -> None:
+    """Raises a `ValueError` unless `timesteps` is `None` or a whole number of at least 1."""
+    if timesteps is not None:
+        check_positive_int("timesteps", timesteps)
+
+
+def check_positive_int(name: str, value) -> None:
+    """Raises a `ValueError` unless `value` is a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
+        raise ValueError(f"`{name}` must be a whole number, at least 1. Received: {name}={value!r}")
+
+
+def check_temperature(temperature) -> None:
+    """Raises a `ValueError` unless the temperature is a positive number."""
+    if not (isinstance(temperature, numbers.Real) and 0.0 < temperature < float("inf")):
+        raise ValueError(
+            "The temperature divides the logits and must be positive. "
+            f"Received: temperature={temperature!r}. 1.0 samples from the model as it is; "
+            "smaller values give likelier, less varied samples."
+        )
+
+
+def split_labels(x, y):
+    """Tokens and labels of a batch given as `(x, y)` or as a dictionary."""
+    if isinstance(x, dict):
+        unknown = set(x) - {"tokens", "label"}
+        if "tokens" not in x or unknown:
+            raise ValueError(
+                "A batch given as a dictionary holds 'tokens' and, with classes, 'label'. "
+                f"Received: keys {sorted(x)}"
+            )
+        return x["tokens"], x.get("label", y)
+    return x, y
+
+
+def check_tokens(network, x, labels=None, allow_mask: bool = False):
+    """Checks a batch (values too, where it is a host array) and returns int32 tensors."""
+    if isinstance(x, (np.ndarray, list, tuple)):
+        x = np.asarray(x)
+        check_host_tokens(network, x, allow_mask)
+    if isinstance(labels, (np.ndarray, list, tuple)):
+        labels = np.asarray(labels)
+        check_host_labels(network, labels)
+    x = ops.convert_to_tensor(x)
+    _check_shape(network, tuple(x.shape))
+    if "int" not in str(x.dtype):
+        raise ValueError(
+            "Tokens are whole numbers. Expected an integer data type. "
+            f"Received: dtype={x.dtype}. Quantise the data to {network.vocabulary_size} levels."
+        )
+    if network.num_classes and labels is None:
+        raise ValueError(
+            f"The network has {network.num_classes} classes, but no labels were given. Expected "
+            "`fit(tokens, labels)` or data sets of (tokens, labels). Received: labels=None"
+        )
+    if labels is None:
+        return ops.cast(x, "int32"), None
+    if not network.num_classes:
+        raise ValueError(
+            "Labels were given to a network without classes. Expected tokens alone, or a "
+            "network built with `num_classes`. Received: num_classes=None"
+        )
+    labels = ops.cast(ops.convert_to_tensor(labels), "int32")
+    if len(labels.shape) != 1:
+        raise ValueError(
+            f"Labels are one class id per example. Expected shape [B]. Received: "
+            f"shape={tuple(labels.shape)}"
+        )
+    return ops.cast(x, "int32"), labels
+
+
+def check_host_data(network, x, y=None) -> None:
+    """Checks the values of NumPy arrays before training starts; passes other data by."""
+    if x is None:
+        raise ValueError(
+            "There is nothing to work on. Expected tokens [n, *data_shape] or a data set. "
+            "Received: x=None"
+        )
+    if isinstance(x, dict) or isinstance(x, np.ndarray):
+        x, y = split_labels(x, y)
+    if isinstance(x, np.ndarray):
+        check_host_tokens(network, x)
+    if isinstance(y, np.ndarray):
+        check_host_labels(network, y)
+        if isinstance(x, np.ndarray) and len(x) != len(y):
+            raise ValueError(
+                "Each example needs one label. Expected arrays of the same length. "
+                f"Received: {len(x)} examples and {len(y)} labels"
+            )
+
+
+def check_host_tokens(network, x: np.ndarray, allow_mask: bool = False) -> None:
+    """Checks shape, data type and values of tokens on the host."""
+    _check_shape(network, x.shape)
+    if x.size == 0:
+        raise ValueError(f"There are no tokens. Received: shape={x.shape}")
+    if x.dtype.kind not in "iu":
+        raise ValueError(
+            "Tokens are whole numbers. Expected an integer data type. "
+            f"Received: dtype={x.dtype}. Quantise the data to {network.vocabulary_size} levels."
+        )
+    highest = network.vocabulary_size - (0 if allow_mask else 1)
+    low, high = int(x.min()), int(x.max())
+    if low < 0 or high > highest:
+        raise ValueError(
+            f"Tokens outside the vocabulary. Expected values in [0, {highest}]. Received: values "
+            f"in [{low}, {high}]. Build the network with a vocabulary_size of at least "
+            f"{high + 1}, or check the tokenizer."
+        )
+
+
+def check_host_labels(network, labels: np.ndarray) -> None:
+    """Checks data type and values of labels on the host."""
+    if not network.num_classes:
+        raise ValueError(
+            "Labels were given to a network without classes. Expected tokens alone, or a "
+            "network built with `num_classes`. Received: num_classes=None"
+        )
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise ValueError(
+            "Labels are one class id per example. Expected integers of shape [n]. Received: "
+            f"shape={labels.shape}, dtype={labels.dtype}"
+        )
+    # The id num_classes is the null label of a network with label dropout.
+    highest = network.num_classes - (0 if getattr(network, "label_dropout", 0.0) else 1)
+    if labels.size and (labels.min() < 0 or labels.max() > highest):
+        raise ValueError(
+            f"Labels out of range. Expected values in [0, {highest}]. Received: values in "
+            f"[{labels.min()}, {labels.max()}]"
+        )
+
+
+def check_sampling_labels(network, labels, num_samples: int):
+    """Labels for `num_samples` samples, int32 `[num_samples]`, or `None` without classes."""
+    if labels is None:
+        if network.num_classes:
+            raise ValueError(
+                f"The network has {network.num_classes} classes. Expected labels for the samples. "
+                "Received: labels=None. Give one id, or one per sample."
+            )
+        return None
+    labels = np.asarray(labels)
+    if labels.ndim == 0:
+        labels = np.full((num_samples,), labels)
+    check_host_labels(network, labels)
+    if labels.shape != (num_samples,):
+        raise ValueError(
+            f"Each sample needs one label. Expected {num_samples} labels. "
+            f"Received: shape={labels.shape}"
+        )
+    return labels.astype("int32")
+
+
+def check_infilling(network, tokens, mask):
+    """The first state of infilling, int32, and the masked fraction of each row, float32 `[B]`."""
+    tokens, mask = np.array(tokens), np.asarray(mask)
+    _check_shape(network, tokens.shape)
+    if mask.dtype != bool or mask.shape not in (tokens.shape, tokens.shape[1:]):
+        raise ValueError(
+            f"The mask says for each token whether it is drawn. Expected booleans of shape "
+            f"{tokens.shape} or {tokens.shape[1:]}. Received: shape={mask.shape}, "
+            f"dtype={mask.dtype}"
+        )
+    mask = np.broadcast_to(mask, tokens.shape)
+    fraction = mask.reshape(len(mask), -1).mean(axis=1)
+    if not fraction.all():
+        raise ValueError(
+            f"The mask leaves nothing to fill in row {int(np.argmin(fraction))}. Expected at least "
+            "one True in each row. Drop the rows that are complete."
+        )
+    tokens[mask] = 0
+    check_host_tokens(network, tokens)
+    return np.where(mask, network.vocabulary_size, tokens).astype("int32"), fraction.astype("f4")
+
+
+def check_data_shape(network, data_shape) -> tuple[int, ...]:
+    """The shape of one sample: the network's own, or a text length of the caller's."""
+    if data_shape is None:
+        return tuple(network.data_shape)
+    shape = tuple(np.atleast_1d(data_shape).tolist())
+    _check_shape(network, (1, *shape))
+    for size in shape:
+        check_positive_int("data_shape", size)
+    return shape
+
+
+def _check_shape(network, shape) -> None:
+    expected = tuple(network.data_shape)
+    same_rank = len(shape) == len(expected) + 1
+    if not same_rank or (len(expected) > 1 and tuple(shape[1:]) != expected):
+        wanted = "[B, length]" if len(expected) == 1 else f"[B, {', '.join(map(str, expected))}]"
+        raise ValueError(
+            f"Tokens have the wrong shape. Expected {wanted}. Received: shape={tuple(shape)}"
+        )

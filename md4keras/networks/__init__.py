@@ -1,0 +1,7 @@
+"""Denoising networks: functional models from tokens, time and label to logits."""
+
+from md4keras.networks.network import Network
+from md4keras.networks.transformer import Transformer
+from md4keras.networks.unet import UNet
+
+__all__ = ["Network", "Transformer", "UNet"]

@@ -1,0 +1,247 @@
+"""Masking schedules: how the probability of being clean falls from time 0 to time 1.
+
+A schedule is the function `alpha(t)`, the probability that a token is still clean at time `t`.
+Everything else (loss weight, log-SNR, inverse, reverse-step probabilities) follows from it.
+
+Reference: Shi et al. 2024, *Simplified and Generalized Masked Diffusion for Discrete Data*
+(arXiv 2406.04329), Section 2 and Table 1; Section 5 for the learnable schedule.
+"""
+
+import math
+
+import keras
+from keras import ops
+
+
+class Schedule:
+    """A scalar schedule: `alpha(t) = (1 - 2 eps) a(t) + eps` with `a(0) = 1` and `a(1) = 0`.
+
+    A subclass gives `clean_fraction` (`a`), its derivative and its inverse.
+
+    Args:
+        eps: float in `[0, 0.5)`. `alpha` is squeezed into `[eps, 1 - eps]`, which keeps the loss
+            weight finite at time 0.
+    """
+
+    def __init__(self, eps: float = 1e-4):
+        if not 0.0 <= eps < 0.5:
+            raise ValueError(
+                "A schedule cannot be squeezed by this `eps`. Expected 0 <= eps < 0.5. "
+                f"Received: eps={eps}. Use the published 1e-4 unless you have a reason."
+            )
+        self.eps = float(eps)
+
+    def clean_fraction(self, t):
+        """`a(t)`, before the squeeze by `eps`."""
+        raise NotImplementedError
+
+    def clean_fraction_derivative(self, t):
+        """`a'(t)`."""
+        raise NotImplementedError
+
+    def clean_fraction_inverse(self, a):
+        """The `t` at which `a(t)` has the given value."""
+        raise NotImplementedError
+
+    def alpha(self, t):
+        """Probability that a token is clean at time `t`; float32, the shape of `t`."""
+        return (1.0 - 2.0 * self.eps) * self.clean_fraction(_float32(t)) + self.eps
+
+    def dalpha(self, t):
+        """Derivative of `alpha` in `t`, never positive."""
+        return (1.0 - 2.0 * self.eps) * self.clean_fraction_derivative(_float32(t))
+
+    def weight(self, t):
+        """Weight of the cross-entropy at time `t`: `-alpha'(t) / (1 - alpha(t))` (Eq. 6)."""
+        return -self.dalpha(t) / (1.0 - self.alpha(t))
+
+    def log_snr(self, t):
+        """Log signal-to-noise ratio, `log(alpha / (1 - alpha))`."""
+        alpha_t = self.alpha(t)
+        return ops.log(alpha_t / (1.0 - alpha_t))
+
+    def inverse(self, alpha):
+        """The time at which `alpha(t)` has the given value; values out of reach are clipped."""
+        a = (_float32(alpha) - self.eps) / (1.0 - 2.0 * self.eps)
+        return self.clean_fraction_inverse(ops.clip(a, 0.0, 1.0))
+
+    def get_config(self) -> dict:
+        return {"eps": self.eps}
+
+    @classmethod
+    def from_config(cls, config: dict):
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
+class Linear(Schedule):
+    """`a(t) = 1 - t`: the schedule of the best likelihoods in the paper."""
+
+    def clean_fraction(self, t):
+        return 1.0 - t
+
+    def clean_fraction_derivative(self, t):
+        return -ops.ones_like(t)
+
+    def clean_fraction_inverse(self, a):
+        return 1.0 - a
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
+class Cosine(Schedule):
+    """`a(t) = 1 - cos(pi/2 (1 - t))`: the schedule of the best image samples in the paper."""
+
+    def clean_fraction(self, t):
+        return 1.0 - ops.cos(0.5 * math.pi * (1.0 - t))
+
+    def clean_fraction_derivative(self, t):
+        return -0.5 * math.pi * ops.sin(0.5 * math.pi * (1.0 - t))
+
+    def clean_fraction_inverse(self, a):
+        return 1.0 - (2.0 / math.pi) * ops.arccos(1.0 - a)
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
+class Polynomial(Schedule):
+    """`a(t) = 1 - t**exponent`.
+
+    Args:
+        exponent: positive float. 1 is the linear schedule; below 1, `alpha'(0)` is infinite.
+        eps: see `Schedule`.
+    """
+
+    def __init__(self, exponent: float = 2.0, eps: float = 1e-4):
+        super().__init__(eps)
+        if not (exponent > 0.0 and math.isfinite(exponent)):
+            raise ValueError(
+                "A polynomial schedule needs a positive, finite exponent. "
+                f"Received: exponent={exponent}. 1 is the linear schedule, 2 masks later."
+            )
+        self.exponent = float(exponent)
+
+    def clean_fraction(self, t):
+        return 1.0 - ops.power(t, self.exponent)
+
+    def clean_fraction_derivative(self, t):
+        return -self.exponent * ops.power(t, self.exponent - 1.0)
+
+    def clean_fraction_inverse(self, a):
+        return ops.power(1.0 - a, 1.0 / self.exponent)
+
+    def get_config(self) -> dict:
+        return {"exponent": self.exponent, **super().get_config()}
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
+class LearnablePolynomial(keras.layers.Layer):
+    """GenMD4's schedule, one learned exponent per token value (Section 5).
+
+    `alpha_v(t) = 1 - (1 - eps) t**w_v` with `w = softplus(theta)`, `theta` trainable, `[V]`.
+    Times of shape `[...]` give values of shape `[..., V]`.
+
+    Args:
+        vocabulary_size: int, `V`.
+        power_init: positive float, every exponent at the start.
+        eps: float in `[0, 0.5)`.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        power_init: float = 1.0,
+        eps: float = 1e-4,
+        name: str = "schedule",
+        **kwargs,
+    ):
+        super().__init__(name=name, autocast=False, **kwargs)
+        if vocabulary_size < 1 or not power_init > 0.0:
+            raise ValueError(
+                "A learnable schedule needs token values and a positive exponent. Expected "
+                "vocabulary_size >= 1 and power_init > 0. Received: "
+                f"vocabulary_size={vocabulary_size}, power_init={power_init}."
+            )
+        self.vocabulary_size = int(vocabulary_size)
+        self.power_init = float(power_init)
+        self.eps = float(eps)
+        self.theta = self.add_weight(
+            name="theta",
+            shape=(self.vocabulary_size,),
+            initializer=keras.initializers.Constant(math.log(math.expm1(self.power_init))),
+            dtype="float32",
+        )
+        self.built = True
+
+    @property
+    def power(self):
+        """The exponents `w`, `[V]`, positive."""
+        return ops.softplus(ops.convert_to_tensor(self.theta))
+
+    def alpha(self, t):
+        """Probability that token value `v` is clean at time `t`, `[..., V]`."""
+        return 1.0 - (1.0 - self.eps) * self._powers(t)
+
+    def dalpha(self, t):
+        """Derivative of `alpha` in `t`, `[..., V]`."""
+        t = ops.expand_dims(_float32(t), -1)
+        return -(1.0 - self.eps) * self.power * ops.power(t, self.power - 1.0)
+
+    def weight(self, t):
+        """`-alpha'/(1 - alpha) = w / t`, `[..., V]`."""
+        return self.power / ops.expand_dims(_float32(t), -1)
+
+    def log_snr(self, t):
+        """`log(alpha / (1 - alpha))`, `[..., V]`."""
+        masked = (1.0 - self.eps) * self._powers(t)
+        return ops.log1p(-masked) - ops.log(masked)
+
+    def inverse(self, alpha):
+        """Times at which each token value has the given `alpha`, `[..., V]` to `[..., V]`."""
+        masked = ops.clip((1.0 - _float32(alpha)) / (1.0 - self.eps), 0.0, 1.0)
+        return ops.power(masked, 1.0 / self.power)
+
+    def _powers(self, t):
+        return ops.power(ops.expand_dims(_float32(t), -1), self.power)  # [..., V]
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "power_init": self.power_init,
+            "eps": self.eps,
+        }
+
+
+_SCHEDULES = {"linear": Linear, "cosine": Cosine, "polynomial": Polynomial}
+
+
+def get(schedule) -> Schedule:
+    """Returns a schedule from an object, a name, or a serialised configuration.
+
+    Args:
+        schedule: a schedule; or `"linear"`, `"cosine"`, `"polynomial"` (exponent 2),
+            `"poly<exponent>"` such as `"poly0.5"`; or what `keras.saving` made of one.
+
+    Raises:
+        ValueError: for an unknown name, listing the known ones.
+    """
+    if isinstance(schedule, dict):
+        return keras.saving.deserialize_keras_object(schedule)
+    if not isinstance(schedule, str):
+        if hasattr(schedule, "alpha") and hasattr(schedule, "weight"):
+            return schedule
+    elif schedule in _SCHEDULES:
+        return _SCHEDULES[schedule]()
+    elif schedule.startswith("poly"):
+        try:
+            return Polynomial(float(schedule.removeprefix("poly")))
+        except ValueError:
+            pass
+    known = ", ".join(repr(name) for name in _SCHEDULES)
+    raise ValueError(
+        f"Unknown schedule. Expected one of {known}, 'poly<exponent>' with a positive exponent "
+        f"(such as 'poly0.5'), or a schedule object. Received: schedule={schedule!r}"
+    )
+
+
+def _float32(value):
+    return ops.convert_to_tensor(value, dtype="float32")

@@ -1,0 +1,3 @@
+"""The version of md4keras."""
+
+__version__ = "0.1.0"

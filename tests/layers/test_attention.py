@@ -1,0 +1,69 @@
+import keras
+import numpy as np
+import pytest
+from keras.src.testing import TestCase
+
+from md4keras.layers import RotarySelfAttention, apply_rotary, rotary_tables
+from tests.reference import array, load_reference
+
+
+class LayerTest(TestCase):
+    def test_rotary_self_attention(self):
+        self.run_layer_test(
+            RotarySelfAttention,
+            {"num_heads": 2, "dropout": 0.1, "attention_dropout": 0.1},
+            input_shape=(3, 5, 8),
+            expected_output_shape=(3, 5, 8),
+            expected_num_trainable_weights=4,
+            expected_num_seed_generators=2,
+            expected_num_non_trainable_variables=2,
+        )
+
+
+@pytest.mark.parametrize("head_dim,length", [(8, 16), (6, 37)])
+def test_rotation_is_the_published_one(head_dim, length):
+    reference, suffix = load_reference("embeddings"), f"headdim{head_dim}_len{length}"
+    cos, sin = rotary_tables(length, head_dim)
+    np.testing.assert_allclose(array(cos), reference[f"rope_cos_{suffix}"], atol=1e-5)
+    np.testing.assert_allclose(array(sin), reference[f"rope_sin_{suffix}"], atol=1e-5)
+    for name in ("q", "k"):
+        rotated = apply_rotary(
+            keras.ops.convert_to_tensor(reference[f"rope_{name}_{suffix}"]), cos, sin
+        )
+        expected = reference[f"rope_rotated_{name}_{suffix}"]
+        np.testing.assert_allclose(array(rotated), expected, atol=1e-5)
+
+
+def test_inner_products_depend_on_the_distance_alone():
+    q, k = np.random.default_rng(0).normal(size=(2, 1, 1, 1, 8)).astype("float32")
+    q, k = (keras.ops.convert_to_tensor(np.repeat(v, 12, axis=1)) for v in (q, k))
+    tables = rotary_tables(12, 8)
+    q, k = (array(apply_rotary(v, *tables))[0, :, 0] for v in (q, k))
+    products = q @ k.T
+    for offset in range(-5, 6):
+        diagonal = np.diagonal(products, offset)
+        np.testing.assert_allclose(diagonal, diagonal[0], atol=1e-5)
+
+
+def test_the_path_with_attention_dropout_attends_like_the_fused_one():
+    q, k, v = np.random.default_rng(0).normal(size=(3, 2, 7, 2, 4)).astype("float32")
+    layer = RotarySelfAttention(2, attention_dropout=1e-7)
+    layer.build((None, 7, 8))
+    q, k, v = (keras.ops.convert_to_tensor(a) for a in (q, k, v))
+    expected = array(keras.ops.dot_product_attention(q, k, v))
+    np.testing.assert_allclose(
+        array(layer._attend_with_dropout(q, k, v)), expected, atol=1e-5, rtol=1e-5
+    )
+
+
+def test_output_dropout_is_shared_along_the_sequence():
+    layer = RotarySelfAttention(2, dropout=0.5)
+    x = np.random.default_rng(0).normal(size=(4, 6, 16)).astype("float32")
+    dropped = array(layer(x, training=True)) == 0
+    assert (dropped == dropped[:, :1]).all()
+    assert 0 < dropped.mean() < 1
+
+
+def test_heads_of_odd_size_are_refused():
+    with pytest.raises(ValueError, match="Received: width=6, num_heads=2"):
+        RotarySelfAttention(2).build((None, 4, 6))

@@ -1,0 +1,96 @@
+import keras
+import numpy as np
+import pytest
+from keras.src.testing import TestCase
+
+from md4keras.layers import AdaptiveLayerNorm, GatedMLP, Modulation, TransformerBlock
+from tests.reference import array
+
+
+class LayerTest(TestCase):
+    def test_gated_mlp(self):
+        self.run_layer_test(
+            GatedMLP,
+            {"mlp_type": "geglu", "dropout": 0.1},
+            input_shape=(3, 5, 12),
+            expected_output_shape=(3, 5, 12),
+            expected_num_trainable_weights=3,
+            expected_num_seed_generators=1,
+            expected_num_non_trainable_variables=1,
+        )
+
+    def test_block_without_conditioning(self):
+        self.run_layer_test(
+            TransformerBlock,
+            {"num_heads": 2},
+            input_shape=(3, 5, 8),
+            expected_output_shape=(3, 5, 8),
+            expected_num_trainable_weights=9,
+        )
+
+
+@pytest.mark.parametrize("conditioning_type", ["adaln", "adaln_zero"])
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_conditioned_layers_survive_a_round_trip(conditioning_type, policy):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3, 5, 8)).astype("float32")
+    conditioning = rng.normal(size=(3, 4)).astype("float32")
+    for layer in (
+        TransformerBlock(2, "geglu", conditioning_type, dtype=policy),
+        AdaptiveLayerNorm("glu", conditioning_type, dtype=policy),
+    ):
+        y = layer(x, conditioning)
+        assert keras.backend.standardize_dtype(y.dtype) == layer.compute_dtype
+        symbolic = layer(keras.Input((None, 8)), keras.Input((4,)))
+        assert symbolic.shape == (None, None, 8)
+        copy = type(layer).from_config(layer.get_config())
+        copy.build(x.shape, conditioning.shape)
+        copy.set_weights(layer.get_weights())
+        y, z = (array(keras.ops.cast(v, "float32")) for v in (y, copy(x, conditioning)))
+        np.testing.assert_array_equal(y, z)
+
+
+def test_adaln_zero_block_starts_as_the_identity():
+    rng = np.random.default_rng(0)
+    x, conditioning = rng.normal(size=(2, 5, 8)), rng.normal(size=(2, 4))
+    block = TransformerBlock(2, conditioning_type="adaln_zero")
+    np.testing.assert_array_equal(array(block(x, conditioning)), x.astype("float32"))
+
+
+def test_modulation_gives_separate_vectors():
+    layer = Modulation(dim=3, num_vectors=2)
+    shift, scale = layer(np.ones((5, 4), "float32"))
+    assert tuple(shift.shape) == tuple(scale.shape) == (5, 1, 3)
+    assert [v.shape for v in layer(keras.Input((4,)))] == [(None, 1, 3)] * 2
+
+
+@pytest.mark.parametrize("width,hidden_dim", [(12, 32), (32, 96), (768, 2048), (1024, 2752)])
+def test_hidden_width_is_a_multiple_of_32(width, hidden_dim):
+    layer = GatedMLP()
+    layer.build((None, 4, width))
+    assert layer.gate.kernel.shape == (width, hidden_dim)
+
+
+def test_initializer_scale_is_the_variance_times_the_fan_in():
+    layer = GatedMLP(initializer_scale=0.1)
+    layer.build((None, 4, 256))
+    for dense in (layer.gate, layer.input_projection, layer.output_projection):
+        variance = np.var(array(dense.kernel)) * dense.kernel.shape[0]
+        np.testing.assert_allclose(variance, 0.1, rtol=0.05)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: GatedMLP("relu"),
+        lambda: GatedMLP(dropout=-0.1),
+        lambda: TransformerBlock(2, conditioning_type="film"),
+        lambda: TransformerBlock(0),
+        lambda: Modulation(4, 2, conditioning_type="zero"),
+        lambda: TransformerBlock(2, conditioning_type="adaln")(np.ones((1, 2, 4))),
+        lambda: TransformerBlock(2)(np.ones((1, 2, 4)), np.ones((1, 3))),
+    ],
+)
+def test_bad_arguments_are_named(make):
+    with pytest.raises(ValueError, match="Expected .*\\s*.*Received: "):
+        make()

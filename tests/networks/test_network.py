@@ -1,0 +1,147 @@
+"""What holds for every network."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from md4keras.networks import Transformer, UNet
+from tests.reference import array
+
+SMALL = {
+    "transformer": lambda **kw: Transformer(
+        **{**dict(vocabulary_size=7, sequence_length=6, num_heads=2, feature_dim=8), **kw}
+    ),
+    "unet": lambda **kw: UNet(
+        **{**dict(vocabulary_size=7, image_shape=(4, 3, 2), feature_dim=64), **kw}
+    ),
+}
+both = pytest.mark.parametrize("make", SMALL.values(), ids=SMALL)
+
+
+def with_random_weights(network, scale=0.2):
+    rng = np.random.default_rng(0)
+    for variable in network.trainable_variables:
+        variable.assign(rng.normal(size=variable.shape) * scale)
+    return network
+
+
+def random_inputs(network, batch=3):
+    rng = np.random.default_rng(1)
+    shape = (batch, *network.data_shape)
+    inputs = {"tokens": rng.integers(0, network.vocabulary_size + 1, shape)}
+    if network.time_conditioned:
+        inputs["time"] = np.linspace(0.2, 0.999, batch).astype("float32")
+    if network.num_classes:
+        inputs["label"] = np.arange(batch) % network.num_classes
+    return inputs
+
+
+@both
+@pytest.mark.parametrize("time_features", ["t", "none"])
+@pytest.mark.parametrize("num_classes", [None, 3])
+def test_inputs_are_those_that_the_network_asks_for(make, time_features, num_classes):
+    network = make(num_layers=1, time_features=time_features, num_classes=num_classes)
+    expected = {"tokens"} | ({"time"} if time_features == "t" else set())
+    expected |= {"label"} if num_classes else set()
+    assert {tensor.name for tensor in network.inputs} == expected
+    assert network.mask_token == network.vocabulary_size == 7
+    with_random_weights(network)
+    inputs = random_inputs(network)
+    logits = array(network(inputs))
+    assert logits.shape == (3, *network.data_shape, 7)
+    parts = array(network.head(network.features(inputs)))
+    np.testing.assert_array_equal(logits, parts)
+    for name in expected - {"tokens"}:
+        other = array(network({**inputs, name: inputs[name][::-1].copy()}))
+        assert np.abs(logits - other).max() > 1e-3
+
+
+@both
+def test_a_new_network_predicts_the_uniform_distribution(make):
+    network = make(num_layers=1)
+    assert not array(network(random_inputs(network))).any()
+
+
+@both
+def test_null_label(make):
+    network = make(num_layers=1, num_classes=3, label_dropout=0.5)
+    with_random_weights(network)
+    inputs = random_inputs(network, batch=24)
+    null = array(network({**inputs, "label": np.full((24,), 3)}))
+    assert np.isfinite(null).all()
+    assert np.abs(null - array(network(inputs))).max() > 1e-3
+    first, second = (array(network(inputs, training=True)) for _ in range(2))
+    assert (first != second).any()  # dropped labels are drawn anew
+
+
+@both
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_configuration_and_weights_survive_a_round_trip(make, policy, tmp_path):
+    network = make(num_layers=1, num_classes=3, dropout=0.1, label_dropout=0.1, dtype=policy)
+    with_random_weights(network)
+    inputs = random_inputs(network)
+    logits = array(network(inputs))
+    config = json.loads(json.dumps(keras.saving.serialize_keras_object(network)))
+    copy = keras.saving.deserialize_keras_object(config)
+    assert copy.get_config() == network.get_config()
+    assert copy.compute_dtype == network.compute_dtype
+    assert [v.path for v in copy.variables] == [v.path for v in network.variables]
+    network.save_weights(tmp_path / "x.weights.h5")
+    copy.load_weights(tmp_path / "x.weights.h5")
+    np.testing.assert_array_equal(array(copy(inputs)), logits)
+    network.save(tmp_path / "x.keras")
+    copy = keras.saving.load_model(tmp_path / "x.keras")
+    np.testing.assert_array_equal(array(copy(inputs)), logits)
+
+
+@both
+def test_mixed_precision_keeps_time_and_logits_in_float32(make):
+    network = with_random_weights(make(num_layers=1, dtype="mixed_bfloat16"))
+    full = make(num_layers=1)
+    full.set_weights(network.get_weights())
+    inputs = random_inputs(network)
+    late, end = ({**inputs, "time": np.full((3,), t, "float32")} for t in (0.999, 1.0))
+    logits = array(network(late))
+    assert logits.dtype == np.float32
+    scale = np.abs(logits).max()
+    assert np.abs(logits - array(network(end))).max() > 1e-2 * scale
+    assert np.abs(logits - array(full(late))).max() < 5e-2 * scale
+
+
+@both
+def test_dropout_acts_in_training_alone(make):
+    network = with_random_weights(make(num_layers=1, dropout=0.5))
+    inputs = random_inputs(network)
+    first, second = (array(network(inputs, training=True)) for _ in range(2))
+    assert np.abs(first - second).max() > 1e-3
+    np.testing.assert_array_equal(array(network(inputs)), array(network(inputs)))
+
+
+@both
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"vocabulary_size": 0},
+        {"num_layers": -1},
+        {"feature_dim": 2},
+        {"time_features": "x"},
+        {"num_classes": 0},
+        {"dropout": 1.0},
+        {"label_dropout": 0.1},
+        {"num_classes": 3, "label_dropout": 2},
+    ],
+    ids=str,
+)
+def test_bad_arguments_are_named(make, arguments):
+    name = list(arguments)[-1]
+    with pytest.raises(ValueError, match=f"Expected .*Received: .*{name}={arguments[name]!r}"):
+        make(**{"num_layers": 1, **arguments})
+
+
+@both
+def test_missing_inputs_are_named(make):
+    network = make(num_layers=1)
+    with pytest.raises(ValueError, match="time"):
+        network({"tokens": random_inputs(network)["tokens"]})

@@ -1,0 +1,163 @@
+"""Saved models: the same on every backend, whole or not at all, and never code."""
+
+import json
+import os
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+from md4keras import MD4, checkpoints, load_model, save_model
+from md4keras.data.tokenizers import CharacterTokenizer
+from md4keras.networks import Transformer, UNet
+from tests.reference import array
+
+
+def trained(num_classes=None):
+    network = Transformer(5, 8, num_layers=1, num_heads=2, feature_dim=8, num_classes=num_classes)
+    model = MD4(network, schedule="poly0.7", timesteps=9)
+    model.compile(keras.optimizers.AdamW(1e-2, use_ema=True))
+    labels = None if num_classes is None else np.zeros(32, "int32")
+    model.fit(np.zeros((32, 8), "int32"), labels, verbose=0)
+    return model
+
+
+def test_a_model_comes_back_with_weights_tokenizer_and_recipe(tmp_path):
+    model = trained()
+    model.tokenizer = CharacterTokenizer("abcde")
+    model.recipe = {"recipe": "test", "history": [{"step": 1, "loss": 0.5}]}
+    again = load_model(save_model(model, tmp_path / "model"))
+    assert again.get_config() == model.get_config()
+    for ours, theirs in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(again.generate(2, num_steps=3), model.generate(2, num_steps=3))
+    assert again.tokenizer.decode([0, 4]) == "ae"
+    assert again.recipe == model.recipe
+
+
+def test_images_with_classes(tmp_path):
+    network = UNet(4, (3, 5, 2), 0, 64, num_classes=3, label_dropout=0.1)
+    model = MD4(network)
+    again = load_model(save_model(model, tmp_path / "model"))
+    zt, labels = np.full((2, 3, 5, 2), 4, "int32"), np.array([0, 2], "int32")
+    np.testing.assert_array_equal(
+        array(model.predict_logits(zt, 0.3, labels)), array(again.predict_logits(zt, 0.3, labels))
+    )
+
+
+def test_the_weights_file_holds_no_optimizer_and_says_its_versions(tmp_path):
+    folder = save_model(trained(), tmp_path / "model")
+    metadata = json.loads((folder / "metadata.json").read_text())
+    assert metadata["keras_version"] == keras.version()
+    assert set(metadata["sha256"]) == {"config.json", "model.weights.h5"}
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(folder / "model.weights.h5") as file:
+        assert "optimizer" not in file
+
+
+def test_saving_again_replaces_the_model_and_leaves_nothing_beside(tmp_path):
+    folder = tmp_path / "model"
+    save_model(trained(), folder)
+    other = MD4(Transformer(3, 4, num_layers=1, num_heads=1, feature_dim=8))
+    save_model(other, folder)
+    assert load_model(folder).network.vocabulary_size == 3
+    assert os.listdir(tmp_path) == ["model"]
+
+
+@pytest.mark.parametrize("failing", ["save_weights", "replace"])
+def test_a_crash_leaves_the_old_model(tmp_path, monkeypatch, failing):
+    model, folder = trained(), tmp_path / "model"
+    save_model(model, folder)
+
+    def crash(*args, **kwargs):
+        raise OSError("disk full")
+
+    if failing == "save_weights":
+        monkeypatch.setattr(MD4, "save_weights", crash)
+    else:
+        monkeypatch.setattr(checkpoints.os, "replace", crash)
+    with pytest.raises(OSError, match="disk full"):
+        save_model(model, folder)
+    monkeypatch.undo()
+    load_model(folder)
+    assert os.listdir(tmp_path) == ["model"]
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.weights.h5"])
+@pytest.mark.parametrize("damage", ["cut", "removed"])
+def test_a_damaged_folder_does_not_load(tmp_path, name, damage):
+    folder = save_model(trained(), tmp_path / "model")
+    if damage == "cut":
+        (folder / name).write_bytes((folder / name).read_bytes()[:-7])
+    else:
+        (folder / name).unlink()
+    with pytest.raises(ValueError, match="damaged|not a saved model"):
+        load_model(folder)
+
+
+def resign(folder):
+    """What somebody who writes a hostile folder would do: make the checksums fit."""
+    metadata = json.loads((folder / "metadata.json").read_text())
+    metadata["sha256"] = {name: checkpoints._sha256(folder / name) for name in metadata["sha256"]}
+    (folder / "metadata.json").write_text(json.dumps(metadata))
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        {"module": "os", "class_name": "system", "config": {}, "registered_name": None},
+        {
+            "module": "builtins",
+            "class_name": "function",
+            "config": "print",
+            "registered_name": "function",
+        },
+    ],
+)
+def test_a_folder_cannot_name_other_code(tmp_path, hostile):
+    folder = save_model(trained(), tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    config["config"]["schedule"] = hostile
+    (folder / "config.json").write_text(json.dumps(config))
+    resign(folder)
+    with pytest.raises(ValueError, match="names a class that is not known"):
+        load_model(folder)
+
+
+def test_a_lambda_in_a_folder_is_refused(tmp_path):
+    folder = save_model(trained(), tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    layer = keras.layers.Lambda(lambda x: x)
+    config["config"]["schedule"] = keras.saving.serialize_keras_object(layer)
+    (folder / "config.json").write_text(json.dumps(config))
+    resign(folder)
+    with pytest.raises((ValueError, TypeError), match="(?i)lambda"):
+        load_model(folder)
+
+
+def test_other_folders_are_not_loaded_or_overwritten(tmp_path):
+    with pytest.raises(ValueError, match="not a saved model"):
+        load_model(tmp_path)
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(ValueError, match="something that is not a saved model"):
+        save_model(trained(), tmp_path)
+    assert (tmp_path / "thesis.tex").exists()
+    with pytest.raises(ValueError, match="this is a file"):
+        checkpoints.check_output_folder(tmp_path / "thesis.tex")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_refused(tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(PermissionError, match="No permission"):
+            checkpoints.check_output_folder(tmp_path / "model")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_a_folder_moves_to_another_place(tmp_path):
+    folder = save_model(trained(), tmp_path / "model")
+    shutil.copytree(folder, tmp_path / "deeper" / "copy")
+    load_model(tmp_path / "deeper" / "copy")

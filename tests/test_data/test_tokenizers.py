@@ -1,0 +1,100 @@
+import json
+
+import numpy as np
+import pytest
+
+from md4keras.data import tokenizers
+from md4keras.data.tokenizers import (
+    TEXT8_ALPHABET,
+    ByteTokenizer,
+    CharacterTokenizer,
+    normalise_text8,
+)
+
+pytestmark = pytest.mark.one_backend
+
+
+@pytest.mark.parametrize("text", ["", "a cat", "zebra crossing ahead"])
+def test_characters_survive_a_round_trip(text):
+    tokenizer = CharacterTokenizer(TEXT8_ALPHABET)
+    tokens = tokenizer.encode(text)
+    assert tokens.dtype == "int32" and tokens.shape == (len(text),)
+    assert tokenizer.decode(tokens) == text
+
+
+@pytest.mark.parametrize("text", ["plain", "naïve café", "日本語", "a\nb\t", "🙂 ok"])
+def test_any_text_survives_bytes_and_its_own_alphabet(text):
+    for tokenizer in (ByteTokenizer(), CharacterTokenizer.from_text(text)):
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+def test_tokens_are_places_in_the_alphabet():
+    tokenizer = CharacterTokenizer("zyx")
+    assert tokenizer.encode("xyz").tolist() == [2, 1, 0]
+    assert tokenizer.vocabulary_size == tokenizer.mask_token == 3
+
+
+def test_masks_are_shown_and_batches_decode_row_by_row():
+    tokenizer = CharacterTokenizer("ab")
+    assert tokenizer.decode([0, 2, 1]) == "a_b"
+    assert tokenizer.decode(np.array([[0, 2], [1, 1]]), mask_symbol="?") == ["a?", "bb"]
+    assert ByteTokenizer().decode([104, 256, 105]) == "h_i"
+
+
+def test_bytes_that_form_no_character_are_replaced():
+    assert ByteTokenizer().decode([0xC3, 0x28]) == "\ufffd("
+
+
+@pytest.mark.parametrize("text", ["abc!def", "abcédef", "abc日def"])
+def test_an_unknown_character_is_named_with_its_place(text):
+    with pytest.raises(ValueError, match=rf"'{text[3]}' at position 3.*alphabet=' abc"):
+        CharacterTokenizer(TEXT8_ALPHABET).encode(text)
+
+
+@pytest.mark.parametrize("ids", [[3], [-1], [[[0]]], [0.5]])
+def test_ids_that_are_no_text_are_refused(ids):
+    with pytest.raises(ValueError, match="Received: ids"):
+        CharacterTokenizer("ab").decode(ids)
+
+
+@pytest.mark.parametrize("alphabet", ["", "aba", ["a"], None])
+def test_a_bad_alphabet_is_refused(alphabet):
+    with pytest.raises(ValueError, match="Received: alphabet="):
+        CharacterTokenizer(alphabet)
+
+
+@pytest.mark.parametrize("tokenizer", [CharacterTokenizer("hé日"), ByteTokenizer()])
+def test_a_description_in_json_rebuilds_the_tokenizer(tokenizer):
+    description = json.loads(json.dumps(tokenizers.serialize(tokenizer)))
+    rebuilt = tokenizers.from_config(description)
+    assert type(rebuilt) is type(tokenizer) and rebuilt.get_config() == tokenizer.get_config()
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        {"class": "os.system", "config": {}},
+        {"class": ["CharacterTokenizer"], "config": {}},
+        {"class": "ByteTokenizer"},
+        {"class": "ByteTokenizer", "config": {"size": 3}},
+        "ByteTokenizer",
+    ],
+)
+def test_only_known_classes_are_built(description):
+    with pytest.raises(ValueError, match="Received:"):
+        tokenizers.from_config(description)
+    with pytest.raises(ValueError, match="Received:"):
+        tokenizers.serialize(description)
+
+
+def test_the_normalisation_is_that_of_text8():
+    assert normalise_text8("In 42 B.C.!") == "in four two b c"
+    assert normalise_text8("  café\n\nA1b ") == "caf a one b"
+    text = normalise_text8("Any 3 Things?")
+    assert normalise_text8(text) == text and set(text) <= set(TEXT8_ALPHABET)
+
+
+def test_fit_takes_characters_while_they_are_few():
+    assert tokenizers.fit("banana").alphabet == "abn"
+    many = "".join(chr(0x4E00 + i) for i in range(300))
+    assert isinstance(tokenizers.fit(many), ByteTokenizer)

@@ -1,0 +1,31 @@
+"""The examples in the library's docstrings do what they show."""
+
+import doctest
+import importlib
+import pkgutil
+
+import keras
+import numpy as np
+import pytest
+
+import md4keras
+
+# The training step of another backend can be imported only under it.
+OTHER_BACKENDS = {
+    f"md4keras.models._{name}"
+    for name in {"jax", "tensorflow", "torch"} - {keras.backend.backend()}
+}
+MODULES = sorted(
+    {"md4keras"}
+    | {info.name for info in pkgutil.walk_packages(md4keras.__path__, "md4keras.")} - OTHER_BACKENDS
+)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name):
+    failures, examples = doctest.testmod(
+        importlib.import_module(name),
+        extraglobs={"keras": keras, "md4keras": md4keras, "np": np},
+        optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE,
+    )
+    assert failures == 0, f"{failures} of {examples} examples failed; see the captured output"

@@ -1,0 +1,174 @@
+"""Recipes at tiny size: they train, leave what they promise, resume exactly, and refuse early."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import md4keras
+from md4keras.data import images, text
+from train import cifar10, digits, loop, pydoc, text8
+
+pytestmark = pytest.mark.one_backend
+
+TINY = ["--steps", "4", "--interval", "2", "--batch-size", "4"]
+
+
+@pytest.fixture(autouse=True)
+def quick_evaluation(monkeypatch):
+    """One pass over few examples: what is tested here is not the number."""
+    monkeypatch.setattr(md4keras.MD4, "_passes_wanted", lambda self: 1)
+    small = images.digits()
+    few = ((small[0][0][:40], small[0][1][:40]), (small[1][0][:8], small[1][1][:8]))
+    monkeypatch.setattr(images, "digits", lambda: few)
+    monkeypatch.setattr(text, "pydoc", lambda: "the quick brown fox jumps over the dog " * 60)
+
+
+def tiny_text_model(length=16):
+    return lambda options, data: md4keras.MD4(
+        md4keras.networks.Transformer(
+            data.tokenizer.vocabulary_size, length, num_layers=1, num_heads=2, feature_dim=8
+        )
+    )
+
+
+def tiny(recipe):
+    """The recipe with its data, optimizer and loop, and a small network."""
+    if recipe.name in ("digits", "cifar10"):
+        shape = (8, 8, 1) if recipe.name == "digits" else (32, 32, 3)
+        levels = 17 if recipe.name == "digits" else 256
+        classes = 10 if recipe.name == "digits" else None
+        return dataclasses.replace(
+            recipe,
+            sample_steps=2,
+            model=lambda options, data: md4keras.MD4(
+                md4keras.networks.UNet(
+                    levels, shape, 0, 64, num_classes=classes and len(data.class_names)
+                )
+            ),
+        )
+    return dataclasses.replace(recipe, sample_steps=2, model=tiny_text_model())
+
+
+def test_digits_leave_a_model_samples_logs_and_a_history(tmp_path, capsys):
+    output = tmp_path / "run"
+    results = loop.main(tiny(digits.RECIPE), [*TINY, "--output", str(output)])
+    assert results["bits_per_dim"] > 0 and results["baselines"]
+    model = md4keras.load_model(output / "model")
+    assert model.recipe["recipe"] == "digits" and model.recipe["steps"] == 4
+    assert [row["step"] for row in model.recipe["history"]] == [2, 4]
+    assert {"val_bits_per_dim", "seconds"} <= set(model.recipe["history"][0])
+    names = sorted(path.name for path in (output / "samples").iterdir())
+    assert names == ["step_0000002.png", "step_0000004.png"]
+    with Image.open(output / "samples" / names[0]) as picture:
+        assert picture.size[0] > 80
+    assert any((output / "logs").iterdir())
+    assert "Bits per dimension on the validation split" in capsys.readouterr().out
+
+
+def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path):
+    recipe = tiny(digits.RECIPE)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    loop.main(recipe, [*TINY, "--output", str(whole)])
+
+    class Crash(Exception):
+        pass
+
+    def crash(model, step):
+        raise Crash
+
+    original = loop.samples.shower
+    loop.samples.shower = lambda *args: crash
+    try:
+        with pytest.raises(Crash):
+            loop.main(recipe, [*TINY, "--output", str(broken)])
+    finally:
+        loop.samples.shower = original
+    loop.main(recipe, [*TINY, "--output", str(broken), "--resume"])
+    models = [md4keras.load_model(folder / "model") for folder in (whole, broken)]
+    weights = [model.network.get_weights() for model in models]
+    for ours, theirs in zip(*weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_text_of_the_users_own(tmp_path):
+    source = tmp_path / "poem.txt"
+    source.write_text("Über allen Gipfeln ist Ruh, in allen Wipfeln spürest du " * 40, "utf-8")
+    output = tmp_path / "run"
+    recipe = dataclasses.replace(tiny(pydoc.RECIPE), model=tiny_text_model(pydoc.SEQUENCE_LENGTH))
+    loop.main(recipe, [*TINY, "--output", str(output), "--data", str(source)])
+    model = md4keras.load_model(output / "model")
+    assert model.tokenizer.decode(model.tokenizer.encode("Ruh, Über")) == "Ruh, Über"
+    assert (output / "samples" / "step_0000004.txt").read_text("utf-8").count("\n") == 3
+
+
+def test_a_folder_of_the_users_own_images(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("cats", "dogs"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for index in range(12):
+            pixels = rng.integers(0, 256, (20, 30, 3), "uint8")
+            Image.fromarray(pixels).save(tmp_path / "pets" / name / f"{index}.png")
+    output = tmp_path / "run"
+    loop.main(
+        tiny(digits.RECIPE), [*TINY, "--output", str(output), "--data", str(tmp_path / "pets")]
+    )
+    model = md4keras.load_model(output / "model")
+    assert model.network.num_classes == 2 and model.recipe["class_names"] == ["cats", "dogs"]
+
+
+def test_text8_and_cifar10_run_on_data_of_their_kind(tmp_path, monkeypatch):
+    monkeypatch.setattr(text, "text8", lambda path: ("abc xyz " * 200,) * 3)
+    loop.main(
+        dataclasses.replace(tiny(text8.RECIPE), model=tiny_text_model(text8.SEQUENCE_LENGTH)),
+        [*TINY, "--output", str(tmp_path / "text8")],
+    )
+    x = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), "uint8")
+    split = (x, np.zeros(12, "int32"))
+    monkeypatch.setattr(images, "cifar10", lambda download: (split, split))
+    loop.main(tiny(cifar10.RECIPE), [*TINY, "--output", str(tmp_path / "cifar10")])
+
+
+@pytest.mark.parametrize("recipe", [digits, pydoc, text8, cifar10])
+def test_help_explains_every_option(recipe, capsys):
+    with pytest.raises(SystemExit) as end:
+        recipe.RECIPE.parse(["--help"])
+    assert end.value.code == 0
+    shown = capsys.readouterr().out
+    options = ("data", "steps", "batch-size", "interval", "output", "seed", "resume", "overwrite")
+    assert all(f"--{option}" in shown for option in options)
+    assert f"python -m train.{recipe.RECIPE.name}" in shown
+
+
+def test_the_published_settings_stand_in_the_recipes():
+    assert text8.RECIPE.steps == 1_000_000 and text8.RECIPE.batch_size == 512
+    assert cifar10.RECIPE.steps == 2_000_000 and cifar10.RECIPE.batch_size == 256
+    optimizer = cifar10.RECIPE.optimizer(2_000_000)
+    assert optimizer.ema_momentum == 0.9999 and optimizer.beta_2 == 0.99
+    rate = optimizer._learning_rate
+    np.testing.assert_allclose([float(rate(100)), float(rate(2_000_000))], [2e-4, 0.0], atol=1e-9)
+
+
+def test_mistakes_end_with_one_message_before_any_work(tmp_path):
+    output = tmp_path / "run"
+
+    def message(recipe, *arguments):
+        with pytest.raises(SystemExit) as end:
+            loop.main(tiny(recipe), [*TINY, "--output", str(output), *arguments])
+        return str(end.value)
+
+    assert "no run to continue" in message(digits.RECIPE, "--resume")
+    assert "no text at this path" in message(pydoc.RECIPE, "--data", str(tmp_path / "none.txt"))
+    short = tmp_path / "short.txt"
+    short.write_text("too short")
+    assert "too short" in message(pydoc.RECIPE, "--data", str(short))
+    short.write_text("")
+    assert "empty" in message(pydoc.RECIPE, "--data", str(short))
+    loop.main(tiny(digits.RECIPE), [*TINY, "--output", str(output)])
+    assert "holds another run (recipe digits, 4 steps)" in message(pydoc.RECIPE)
+    changed = message(digits.RECIPE, "--resume", "--seed", "1")
+    assert "Changed: ['seed']" in changed
+    assert json.loads((output / "model" / "recipe.json").read_text())["seed"] == 0
+    loop.main(tiny(digits.RECIPE), [*TINY, "--output", str(output), "--overwrite"])

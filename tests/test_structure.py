@@ -1,0 +1,207 @@
+"""The library keeps the shape that it was designed in: who imports whom, and house rules."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+pytestmark = pytest.mark.one_backend
+
+ROOT = Path(__file__).parents[1]
+LIBRARY = sorted((ROOT / "md4keras").rglob("*.py"))
+PROGRAMS = sorted(path for name in ("train", "app") for path in (ROOT / name).rglob("*.py"))
+MAX_LINES = 350
+
+# Each part of the library, and the parts that it may import.
+MAY_IMPORT = {
+    "version": set(),
+    "schedules": set(),
+    "forward_process": {"schedules"},
+    "losses": {"schedules", "forward_process"},
+    "metrics": set(),
+    "layers": set(),
+    "networks": {"layers"},
+    "samplers": {"schedules", "forward_process"},
+    "models": {"schedules", "forward_process", "losses", "metrics", "samplers"},
+    "data": set(),
+    "evaluation": {"metrics", "data"},
+    "conversion": {"schedules", "layers", "networks", "models"},
+    "checkpoints": {"version", "data", "conversion"},
+    "export": {"version", "samplers", "models", "data", "checkpoints"},
+}
+MAY_IMPORT["cli"] = set(MAY_IMPORT) | {"__init__"}
+MAY_IMPORT["__init__"] = set(MAY_IMPORT)
+
+# Where the backend in use may be asked for, and where a backend may be imported.
+BACKEND_FILES = {
+    "md4keras/models/backend.py",
+    "md4keras/models/_jax.py",
+    "md4keras/models/_tensorflow.py",
+    "md4keras/models/_torch.py",
+}
+BACKENDS = {"jax", "tensorflow", "torch"}
+
+
+def name_of(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+def part_of(path):
+    return path.relative_to(ROOT / "md4keras").parts[0].removesuffix(".py")
+
+
+def is_part(name):
+    return any((ROOT / "md4keras" / name).with_suffix(suffix).exists() for suffix in ("", ".py"))
+
+
+def nodes(path, *kinds):
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    return [node for node in ast.walk(tree) if isinstance(node, kinds)]
+
+
+def imported_modules(path):
+    """Dotted names that a file imports; `from a import b` counts as `a.b`, as b may be a module."""
+    for node in nodes(path, ast.Import, ast.ImportFrom):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        else:
+            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+
+
+def library_imports(path):
+    """Dotted names below `md4keras`, imported or reached as attributes (`md4keras.data.text`)."""
+    for module, line in imported_modules(path):
+        if module.startswith("md4keras."):
+            yield module.removeprefix("md4keras."), line
+    for node in nodes(path, ast.Attribute):
+        dotted = ast.unparse(node)
+        if dotted.startswith("md4keras."):
+            yield dotted.removeprefix("md4keras."), node.lineno
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=name_of)
+class TestLibraryFile:
+    def test_imports_only_parts_it_may_know(self, path):
+        part = part_of(path)
+        assert part in MAY_IMPORT, f"say in MAY_IMPORT what '{part}' may import"
+        wrong = [
+            f"line {line}: {name}"
+            for name, line in library_imports(path)
+            if (other := name.split(".")[0]) != part
+            and is_part(other)
+            and other not in MAY_IMPORT[part]
+        ]
+        assert not wrong
+
+    def test_leaves_the_backend_to_keras(self, path):
+        if name_of(path) in BACKEND_FILES or part_of(path) == "export":
+            return
+        asked = [
+            f"line {node.lineno}: {ast.unparse(node)}"
+            for node in nodes(path, ast.Call)
+            if ast.unparse(node.func).endswith("backend.backend")
+        ]
+        imported = [
+            f"line {line}: {module}"
+            for module, line in imported_modules(path)
+            if module.split(".")[0] in BACKENDS
+        ]
+        assert not asked + imported
+
+    def test_has_no_assert(self, path):
+        assert not [node.lineno for node in nodes(path, ast.Assert)]
+
+    def test_passes_further_arguments_to_super_alone(self, path):
+        functions = nodes(path, ast.FunctionDef, ast.AsyncFunctionDef)
+        assert not [
+            f"line {function.lineno}: {function.name}"
+            for function in functions
+            if function.args.kwarg and not forwards_to_super(function)
+        ]
+
+    def test_uses_absolute_imports(self, path):
+        assert not [node.lineno for node in nodes(path, ast.ImportFrom) if node.level]
+
+
+def forwards_to_super(function):
+    """Whether `**kwargs` goes to `super()` alone, or to a private method, itself checked."""
+    name = function.args.kwarg.arg
+    receivers = [
+        ast.unparse(node.func)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Call)
+        for keyword in node.keywords
+        if keyword.arg is None and name in {n.id for n in ast.walk(keyword.value) if is_name(n)}
+    ]
+    return bool(receivers) and all(call.startswith(("super().", "self._")) for call in receivers)
+
+
+def is_name(node):
+    return isinstance(node, ast.Name)
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=name_of)
+def test_programs_use_public_names(path):
+    private = [
+        f"line {line}: {name}"
+        for name, line in library_imports(path)
+        if any(word.startswith("_") and not word.endswith("__") for word in name.split("."))
+    ]
+    assert not private
+
+
+@pytest.mark.parametrize("path", LIBRARY + PROGRAMS, ids=name_of)
+def test_a_file_is_one_idea(path):
+    length = len(path.read_text(encoding="utf-8").splitlines())
+    assert length <= MAX_LINES, f"{length} lines: split it"
+    assert path.stem not in {"utils", "helpers", "misc"}
+
+
+def test_no_part_imports_itself_in_a_circle():
+    order = []
+    while len(order) < len(MAY_IMPORT):
+        free = [
+            part
+            for part in MAY_IMPORT
+            if part not in order and MAY_IMPORT[part] - {part, "__init__", "cli"} <= set(order)
+        ]
+        assert free, f"a circle among {set(MAY_IMPORT) - set(order)}"
+        order += free
+
+
+class TestInstallation:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pins = {
+        canonicalize_name(name): version
+        for name, version in re.findall(
+            r"^([\w.-]+)==(\S+)$", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.M
+        )
+    }
+
+    def test_extras(self):
+        extras = self.project["optional-dependencies"]
+        assert set(extras) == {"jax", "tensorflow", "torch", "app", "dev"}
+        assert set(extras["jax"]) <= set(self.project["dependencies"])  # JAX is the default
+
+    def test_pins_lie_in_the_ranges(self):
+        extras = self.project["optional-dependencies"]
+        wanted = [*self.project["dependencies"]]
+        for name in extras.keys() - {"torch"}:
+            wanted += extras[name]
+        for requirement in map(Requirement, wanted):
+            pin = self.pins.get(canonicalize_name(requirement.name))
+            assert pin is not None, f"{requirement.name} is not in requirements.txt"
+            assert requirement.specifier.contains(pin), f"{requirement} excludes {pin}"
+
+    def test_torch_is_apart(self):
+        assert "torch" not in self.pins
+        assert "tensorflow-cpu" not in self.pins  # overwrites the files of `tensorflow`
+        (line,) = re.findall(
+            r"^torch==(\S+)$", (ROOT / "requirements-torch.txt").read_text(encoding="utf-8"), re.M
+        )
+        (requirement,) = map(Requirement, self.project["optional-dependencies"]["torch"])
+        assert requirement.specifier.contains(line)

@@ -1,0 +1,83 @@
+"""The whole thing in ten minutes: train on digits and on text, then generate and infill.
+
+    python -m train.demo
+
+Writes `runs/demo/`: the two models, a grid of generated digits by class, an animation of the
+reverse process, and generated and infilled text.
+"""
+
+import argparse
+import dataclasses
+import time
+from pathlib import Path
+
+import numpy as np
+
+import md4keras
+from md4keras.data import text
+from md4keras.evaluation import pictures
+from train import digits, loop, pydoc, samples
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m train.demo",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--output", type=Path, default=Path("runs/demo"))
+    parser.add_argument("--digits-steps", type=int, default=digits.DEMO.steps)
+    parser.add_argument("--pydoc-steps", type=int, default=pydoc.DEMO.steps)
+    options = parser.parse_args(arguments)
+    start = time.monotonic()
+    reports = []
+    for recipe, steps, show in (
+        (digits.DEMO, options.digits_steps, show_digits),
+        (pydoc.DEMO, options.pydoc_steps, show_text),
+    ):
+        folder = options.output / recipe.name
+        results = loop.main(
+            dataclasses.replace(recipe, steps=steps), ["--overwrite", "--output", str(folder)]
+        )
+        show(md4keras.load_model(folder / "model"), options.output)
+        reports.append((recipe.name, results))
+    print("\nWhat was reached")
+    for name, results in reports:
+        print(f"\n{name}, {results['seconds']:.0f} s of training", end="")
+        loop.report(results["bits_per_dim"], results["baselines"])
+    print(f"\n{time.monotonic() - start:.0f} s in all. Look at {options.output}/")
+
+
+def show_digits(model, output: Path) -> None:
+    """A grid of ten digits of each class, and an animation of the reverse process."""
+    labels = samples.class_labels(model, 10)  # row by row 0 to 9
+    settings = {"levels": model.network.vocabulary_size, "columns": 10}
+    tokens, trajectory = model.generate(
+        len(labels), labels, num_steps=64, seed=1, return_trajectory=True
+    )
+    pictures.save_image_grid(tokens, output / "digits.png", **settings)
+    pictures.save_animation(
+        trajectory[:, :20], output / "digits.gif", mask_token=model.mask_token, **settings
+    )
+    print(f"Generated digits: {output / 'digits.png'}, {output / 'digits.gif'}")
+
+
+def show_text(model, output: Path) -> None:
+    """Five generated lines, and five lines of the validation split with gaps filled."""
+    lines = ["Generated"]
+    lines += model.tokenizer.decode(model.generate(5, num_steps=128, seed=1))
+    _, validation = text.split_text(model.tokenizer.encode(text.pydoc()))
+    tokens = text.text_windows(validation, model.network.data_shape[0])[:50:10]
+    mask = np.zeros(tokens.shape, bool)
+    for start in range(20, tokens.shape[1] - 10, 40):
+        mask[:, start : start + 10] = True  # gaps of ten characters
+    filled = model.tokenizer.decode(model.infill(tokens, mask, num_steps=64, seed=1))
+    gaps = model.tokenizer.decode(np.where(mask, model.mask_token, tokens))
+    for gap, line in zip(gaps, filled, strict=True):
+        lines += ["", f"Given     {gap}", f"Infilled  {line}"]
+    (output / "text.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print("\n" + "\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()

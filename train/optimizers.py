@@ -1,0 +1,64 @@
+"""Optimizers of the recipes: warm-up, cosine decay, averaged weights."""
+
+import keras
+
+
+def adamw(
+    steps: int,
+    learning_rate: float,
+    warmup_steps: int,
+    weight_decay: float = 0.03,
+    beta_2: float = 0.999,
+    ema_momentum: float = 0.9999,
+) -> keras.optimizers.Optimizer:
+    """AdamW as the paper uses it (Shi et al. 2024, Appendix): cosine decay to zero, EMA weights.
+
+    Args:
+        steps: int, steps in all; the warm-up takes at most a tenth of them.
+        learning_rate: float, the highest rate.
+        warmup_steps: int, of the linear warm-up from zero.
+        weight_decay, beta_2: of AdamW.
+        ema_momentum: float, of the averaged weights that are evaluated and saved.
+    """
+    return keras.optimizers.AdamW(
+        cosine_decay(steps, learning_rate, warmup_steps),
+        weight_decay=weight_decay,
+        beta_2=beta_2,
+        global_clipnorm=1.0,
+        use_ema=True,
+        ema_momentum=ema_momentum,
+    )
+
+
+def muon(
+    steps: int,
+    learning_rate: float,
+    warmup_steps: int,
+    weight_decay: float = 0.03,
+    ema_momentum: float = 0.99,
+) -> keras.optimizers.Optimizer:
+    """Muon for the matrices, AdamW for the rest: far fewer steps for small transformers.
+
+    Reference: Jordan et al. 2024, *Muon: an optimizer for hidden layers*; Liu et al. 2025
+    (arXiv 2502.16982).
+
+    Args:
+        steps, learning_rate, warmup_steps, weight_decay, ema_momentum: as in `adamw`.
+    """
+    return keras.optimizers.Muon(
+        cosine_decay(steps, learning_rate, warmup_steps),
+        weight_decay=weight_decay,
+        use_ema=True,
+        ema_momentum=ema_momentum,
+    )
+
+
+def cosine_decay(steps: int, learning_rate: float, warmup_steps: int):
+    """Linear warm-up from zero over at most a tenth of the steps, then a cosine to zero."""
+    warmup_steps = min(warmup_steps, max(1, steps // 10))
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0,
+        decay_steps=max(1, steps - warmup_steps),
+        warmup_target=learning_rate,
+        warmup_steps=warmup_steps,
+    )

@@ -1,0 +1,63 @@
+"""Character-level text from Python's own documentation; needs no download.
+
+python -m train.pydoc
+
+"""
+
+import dataclasses
+
+import md4keras
+from md4keras.data import text, tokenizers
+from md4keras.evaluation import baselines
+from train import loop
+from train.optimizers import muon
+from train.recipe import Data, Recipe
+
+SEQUENCE_LENGTH = 128
+
+
+def data(options) -> Data:
+    if options.data:
+        characters = text.read_text(options.data)
+        tokenizer = tokenizers.fit(characters)
+    else:
+        characters = text.pydoc()
+        tokenizer = tokenizers.CharacterTokenizer(tokenizers.TEXT8_ALPHABET)
+    training, validation = text.split_text(tokenizer.encode(characters))
+    cut = (SEQUENCE_LENGTH, options.batch_size)
+    return Data(
+        training=lambda start: text.text_dataset(
+            training, *cut, training=True, seed=options.seed, start_batch=start
+        ),
+        validation=text.text_dataset(validation, *cut, training=False),
+        tokenizer=tokenizer,
+        baselines=lambda: baselines.ngram_bits(training, validation, tokenizer.vocabulary_size),
+    )
+
+
+def model(options, data):
+    network = md4keras.networks.Transformer(
+        vocabulary_size=data.tokenizer.vocabulary_size,
+        sequence_length=SEQUENCE_LENGTH,
+        num_layers=4,
+        num_heads=4,
+        feature_dim=32,
+        time_features="none",
+    )
+    return md4keras.MD4(network)
+
+
+RECIPE = Recipe(
+    name="pydoc",
+    description=__doc__,
+    data=data,
+    model=model,
+    optimizer=lambda steps: muon(steps, learning_rate=2e-2, warmup_steps=30),
+    steps=2000,
+    batch_size=32,
+    interval=250,
+)
+DEMO = dataclasses.replace(RECIPE, steps=400, interval=100)
+
+if __name__ == "__main__":
+    loop.main(RECIPE)

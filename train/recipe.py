@@ -1,0 +1,109 @@
+"""What a recipe is: the choices that make one training run, and the command line over them."""
+
+import argparse
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """What a recipe trains on.
+
+    Attributes:
+        training: called with the number of the first batch, returns an endless data set of
+            batches: tokens, or (tokens, labels).
+        validation: a finite data set that can be read repeatedly.
+        tokenizer: for text, else `None`.
+        class_names: names of the classes, or `None`.
+        baselines: simple models fitted on the training split, bits per dimension on the
+            validation split by name; a function, since it takes a moment.
+    """
+
+    training: Callable[[int], Any]
+    validation: Any
+    tokenizer: Any = None
+    class_names: tuple[str, ...] | None = None
+    baselines: Callable[[], dict[str, float]] = dict
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """The choices of one training run.
+
+    Attributes:
+        name: names the default output folder.
+        data: called with the options, returns `Data`.
+        model: called with the options, returns a model that is not compiled.
+        optimizer: called with the number of steps, returns a Keras optimizer.
+        steps: training steps.
+        batch_size: examples a step.
+        interval: steps between validations, samples and checkpoints.
+        sample_steps: steps of the reverse process for the samples shown.
+        description: for `--help`.
+    """
+
+    name: str
+    data: Callable[[argparse.Namespace], Data]
+    model: Callable[[argparse.Namespace, Data], Any]
+    optimizer: Callable[[int], Any]
+    steps: int
+    batch_size: int
+    interval: int
+    sample_steps: int = 64
+    description: str = ""
+
+    def parse(self, arguments: list[str] | None = None) -> argparse.Namespace:
+        """Reads the command line; the defaults are the recipe's."""
+        parser = argparse.ArgumentParser(
+            prog=f"python -m train.{self.name}",
+            description=self.description,
+            formatter_class=_HelpFormatter,
+            epilog="The backend is chosen by KERAS_BACKEND: jax, tensorflow or torch.",
+        )
+        add = parser.add_argument
+        add("--data", type=Path, help="your own data instead of the recipe's: see docs/data.md")
+        add("--steps", type=_positive, default=self.steps, help="training steps in all")
+        add("--batch-size", type=_positive, default=self.batch_size, help="examples a step")
+        add(
+            "--interval",
+            type=_positive,
+            default=self.interval,
+            help="steps between validation, samples and checkpoints",
+        )
+        add(
+            "--output",
+            type=Path,
+            default=Path("runs") / self.name,
+            help="folder for the model, samples, TensorBoard logs and the training state",
+        )
+        add("--seed", type=_seed, default=0, help="of weights, order of the data, and masks")
+        existing = parser.add_mutually_exclusive_group()
+        existing.add_argument(
+            "--resume",
+            action="store_true",
+            help="continue the run in --output from its last checkpoint",
+        )
+        existing.add_argument(
+            "--overwrite", action="store_true", help="replace the run in --output"
+        )
+        return parser.parse_args(arguments)
+
+
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    pass
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, received {value}")
+    return value
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 2**32:
+        raise argparse.ArgumentTypeError(f"must lie in [0, 2**32), received {value}")
+    return value
