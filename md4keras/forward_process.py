@@ -56,7 +56,7 @@ def mask_tokens(x, alpha_t, uniforms, mask_token: int):
         uniforms: float tensor of the shape of `x`, uniform in `[0, 1)`.
         mask_token: int, the id that stands for a masked position.
     """
-    x, uniforms = ops.convert_to_tensor(x), ops.convert_to_tensor(uniforms)
+    x, alpha_t, uniforms = map(ops.convert_to_tensor, (x, alpha_t, uniforms))
     return ops.where(uniforms < alpha_t, x, ops.full_like(x, mask_token))
 
 

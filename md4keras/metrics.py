@@ -26,8 +26,3 @@ class Perplexity(keras.metrics.Mean):
 
     def result(self):
         return ops.exp(super().result())
-
-
-def bits_per_dimension(nats, num_positions: int):
-    """Nats per example over `num_positions` dimensions, as bits per dimension."""
-    return nats / (num_positions * math.log(2.0))

@@ -44,8 +44,12 @@ class Schedule:
         raise NotImplementedError
 
     def alpha(self, t):
-        """Probability that a token is clean at time `t`; float32, the shape of `t`."""
-        return (1.0 - 2.0 * self.eps) * self.clean_fraction(_float32(t)) + self.eps
+        """Probability that a token is clean at time `t`; float32, the shape of `t`.
+
+        Numbers stay in Python's precision where the formula allows, so that the tiny
+        `1 - alpha(0)` of the reconstruction term is not lost in rounding.
+        """
+        return (1.0 - 2.0 * self.eps) * self.clean_fraction(_times(t)) + self.eps
 
     def dalpha(self, t):
         """Derivative of `alpha` in `t`, never positive."""
@@ -120,7 +124,7 @@ class Polynomial(Schedule):
         self.exponent = float(exponent)
 
     def clean_fraction(self, t):
-        return 1.0 - ops.power(t, self.exponent)
+        return 1.0 - t**self.exponent
 
     def clean_fraction_derivative(self, t):
         return -self.exponent * ops.power(t, self.exponent - 1.0)
@@ -241,6 +245,10 @@ def get(schedule) -> Schedule:
         f"Unknown schedule. Expected one of {known}, 'poly<exponent>' with a positive exponent "
         f"(such as 'poly0.5'), or a schedule object. Received: schedule={schedule!r}"
     )
+
+
+def _times(t):
+    return t if isinstance(t, int | float) else _float32(t)
 
 
 def _float32(value):

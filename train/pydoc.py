@@ -53,9 +53,9 @@ RECIPE = Recipe(
     data=data,
     model=model,
     optimizer=lambda steps: muon(steps, learning_rate=2e-2, warmup_steps=30),
-    steps=2000,
+    steps=4000,
     batch_size=32,
-    interval=250,
+    interval=500,
 )
 DEMO = dataclasses.replace(RECIPE, steps=400, interval=100)
 

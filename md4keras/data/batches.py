@@ -1,88 +1,62 @@
-"""Batches as a pure function of their number, and the Grain data sets made from them."""
+"""The Grain data sets that all sources share: whole batches, gathered from arrays in memory."""
 
 import importlib
-import sys
 from collections.abc import Callable
 
 import numpy as np
 
-from md4keras.data.shuffling import mix, permute
 
+def batches(
+    gather: Callable,
+    num_examples: int,
+    batch_size: int,
+    training: bool,
+    seed: int = 0,
+    start_batch: int = 0,
+):
+    """A `grain.IterDataset` of batches, which every backend's `fit` and `evaluate` read.
 
-class Batches:
-    """A random-access sequence of whole batches.
+    Grain shuffles and groups indices, and one NumPy call gathers a batch, because Python work per
+    example would cost more than a small model's training step. In training, batch `k` is a
+    function of `(seed, k)` alone, so a run that used `k` batches continues exactly with
+    `start_batch=k`: every epoch visits each example once in a new order, a batch may span two
+    epochs, and there is no end. Otherwise the examples come once, in order, the last batch as
+    short as it has to be.
 
-    One element is one batch, gathered by one NumPy call, because Python work per example would
-    cost more than a small model's training step. In training, batch `k` is a function of
-    `(seed, k)` alone, so a run that stops after batch `k` continues exactly with
-    `start_batch=k + 1`: every epoch visits each example once in a new order, a batch may span two
-    epochs, and the sequence has no end. Otherwise the examples come once, in order, the last batch
-    as short as it has to be.
+    The data set can be iterated any number of times and starts anew each time. Pass
+    `shuffle=False` to `fit`, which otherwise warns that it does not shuffle a Grain data set.
 
     Args:
-        gather: Called with `indices` (int64, shape `[batch]`) and `draws` (uint64 of that shape,
-            one random word an example for augmentation, or `None` outside training); returns the
-            batch.
+        gather: Called with `indices` (int, shape `[batch]`) and a `np.random.Generator` for
+            augmentation (`None` outside training); returns the batch.
         num_examples: How many examples there are.
         batch_size: Examples in a batch.
         training: Whether the order is shuffled and endless.
-        seed: Decides the order in training.
+        seed: Decides the order and the augmentation in training, in `[0, 2**32)`.
         start_batch: The number of the first batch.
     """
-
-    def __init__(
-        self,
-        gather: Callable,
-        num_examples: int,
-        batch_size: int,
-        training: bool,
-        seed: int = 0,
-        start_batch: int = 0,
-    ):
-        _check_integer("batch_size", batch_size, least=1)
-        _check_integer("start_batch", start_batch, least=0)
-        _check_integer("seed", seed)
-        self.gather, self.num_examples, self.batch_size = gather, num_examples, int(batch_size)
-        self.training, self.start_batch = training, int(start_batch)
-        self._key = mix(np.uint64(int(seed) % 2**64))
-
-    def __len__(self) -> int:
-        if self.training:
-            return sys.maxsize // self.batch_size - self.start_batch
-        return max(0, -(-self.num_examples // self.batch_size) - self.start_batch)
-
-    def __getitem__(self, k):
-        k = int(k) + self.start_batch
-        first = k * self.batch_size
-        if not self.training:
-            last = min(first + self.batch_size, self.num_examples)
-            return self.gather(np.arange(first, last), None)
-        places = np.arange(first, first + self.batch_size, dtype="uint64")  # [batch]
-        epochs, positions = np.divmod(places, np.uint64(self.num_examples))
-        indices = permute(positions, self.num_examples, mix(epochs ^ self._key))
-        return self.gather(indices, mix(mix(places) ^ self._key))
-
-
-def _check_integer(name, value, least=None):
-    integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not integer or (least is not None and value < least):
-        bound = "" if least is None else f" of at least {least}"
-        raise ValueError(
-            f"`{name}` must be an integer{bound}. Received: {name}={value!r}. "
-            f"Pass {name}={least or 0}, for instance."
-        )
-
-
-def as_grain_dataset(batches: Batches):
-    """Wraps batches in a `grain.IterDataset`, which every backend's `fit` and `evaluate` read.
-
-    It can be iterated any number of times and starts anew each time. Pass `shuffle=False` to `fit`,
-    which otherwise warns that it does not shuffle a Grain data set.
-    The data are in memory already, so no reading threads: they would contend for the interpreter.
-    """
+    _check_integer("batch_size", batch_size, least=1)
+    _check_integer("start_batch", start_batch, least=0)
+    _check_integer("seed", seed, least=0)
     grain = import_optional("grain", "reads the data")
+    indices = grain.MapDataset.range(num_examples)
+    if training:
+        epochs = 2**53 // num_examples  # no end in practice; beyond, Grain's lengths overflow
+        indices = indices.seed(int(seed)).shuffle().repeat(epochs)
+    dataset = indices.batch(int(batch_size))
+    dataset = dataset.random_map(gather) if training else dataset.map(lambda i: gather(i, None))
+    # The data are in memory already, so no reading threads: they would contend for the interpreter.
     read_options = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
-    return grain.MapDataset.source(batches).to_iter_dataset(read_options)
+    return dataset[int(start_batch) :].to_iter_dataset(read_options)
+
+
+def _check_integer(name, value, least):
+    integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not integer or value < least:
+        raise ValueError(
+            f"`{name}` must be an integer of at least {least}. Received: {name}={value!r}. "
+            f"Pass {name}={least}, for instance."
+        )
 
 
 def import_optional(name: str, purpose: str, package: str | None = None):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from md4keras.data.batches import Batches, as_grain_dataset, import_optional
+from md4keras.data.batches import batches, import_optional
 from md4keras.data.cifar import cifar10
 from md4keras.data.folders import image_folder, image_folder_split, quantise, split_images
 
@@ -85,11 +85,11 @@ def image_dataset(
                 "Give each image one class, or pass labels=None."
             )
 
-    def gather(indices, draws):
+    def gather(indices, generator):
         batch = images[indices].astype("int32")  # [batch, height, width, channels]
-        if random_flip and draws is not None:
-            flipped = (draws >> np.uint64(63)).astype(bool)  # [batch]
+        if random_flip and training:
+            flipped = generator.random(len(batch)) < 0.5  # [batch]
             batch[flipped] = batch[flipped, :, ::-1]
         return batch if labels is None else (batch, labels[indices].astype("int32"))
 
-    return as_grain_dataset(Batches(gather, len(images), batch_size, training, seed, start_batch))
+    return batches(gather, len(images), batch_size, training, seed, start_batch)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from md4keras.data.batches import Batches, as_grain_dataset
+from md4keras.data.batches import batches
 from md4keras.data.downloads import text8
 
 __all__ = [
@@ -167,10 +167,10 @@ def text_dataset(
     if not training:
         windows = windows[::sequence_length]
 
-    def gather(indices, draws):
+    def gather(indices, generator):
         return windows[indices].astype("int32")  # [batch, sequence_length]
 
-    return as_grain_dataset(Batches(gather, len(windows), batch_size, training, seed, start_batch))
+    return batches(gather, len(windows), batch_size, training, seed, start_batch)
 
 
 def text_windows(tokens, sequence_length: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from md4keras import samplers
+from md4keras import forward_process, samplers
 from md4keras.models import validation
 from md4keras.models.generation import ReverseProcess
 
@@ -49,7 +49,7 @@ class Sampling:
         validation.check_positive_int("num_samples", num_samples)
         shape = validation.check_data_shape(self.network, data_shape)
         labels = validation.check_sampling_labels(self.network, labels, num_samples)
-        z = np.full((num_samples, *shape), self.mask_token, dtype="int32")
+        z = ops.convert_to_numpy(forward_process.prior((num_samples, *shape), self.mask_token))
         start_time = np.ones((num_samples,), dtype="float32")
         return self._reverse(
             z,
