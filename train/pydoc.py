@@ -53,7 +53,7 @@ RECIPE = Recipe(
     data=data,
     model=model,
     optimizer=lambda steps: muon(steps, learning_rate=2e-2, warmup_steps=30),
-    steps=4000,
+    steps=8000,
     batch_size=32,
     interval=500,
 )
