@@ -60,7 +60,7 @@ def mask_tokens(x, alpha_t, uniforms, mask_token: int):
     return ops.where(uniforms < alpha_t, x, ops.full_like(x, mask_token))
 
 
-def mask_by_rank(x, fraction, uniforms, mask_token: int):
+def mask_by_rank(x, fraction, uniforms, mask_token: int, given=None):
     """Masks an exact number of positions, and says at which mask probability that happens.
 
     With `N` independent uniforms, masking those up to the `n`-th smallest masks a random set of
@@ -75,15 +75,19 @@ def mask_by_rank(x, fraction, uniforms, mask_token: int):
         fraction: float tensor `[B]` in `[0, 1)`, selects `n = floor(fraction N) + 1`.
         uniforms: float tensor of the shape of `x`, uniform in `[0, 1)`.
         mask_token: int.
+        given: bool tensor like `x`, positions that are never masked and do not count among the
+            `N`; `None` for none.
 
     Returns:
         `zt` (like `x`), the mask probability `m` `[B]`, and `n` as float32 `[B]`.
     """
     x, uniforms = ops.convert_to_tensor(x), ops.convert_to_tensor(uniforms)
-    batch_size, num_positions = ops.shape(x)[0], positions(x)
-    ordered = ops.sort(ops.reshape(uniforms, (batch_size, num_positions)), axis=-1)
-    rank = ops.cast(ops.floor(fraction * num_positions), "int32")
-    rank = ops.clip(rank, 0, num_positions - 1)
+    if given is not None:
+        uniforms = ops.where(given, 2.0, uniforms)
+    ordered = ops.sort(ops.reshape(uniforms, (ops.shape(x)[0], positions(x))), axis=-1)
+    count = positions(x, given)
+    rank = ops.cast(ops.floor(fraction * count), "int32")
+    rank = ops.clip(rank, 0, ops.cast(count, "int32") - 1)
     probability = ops.take_along_axis(ordered, ops.expand_dims(rank, -1), axis=-1)[:, 0]  # [B]
     zt = ops.where(
         uniforms <= expand_like(probability, x), ops.full_like(x, mask_token), x
@@ -104,8 +108,14 @@ def expand_like(values, x):
     return ops.reshape(values, (-1,) + (1,) * (len(x.shape) - 1))
 
 
-def positions(x) -> int:
-    """Number of positions of one example, the product of `data_shape`."""
+def positions(x, given=None):
+    """Number of positions of one example, the product of `data_shape`.
+
+    With `given` (bool, like `x`): the number of those that are not given, float32 `[B]`.
+    """
+    if given is not None:
+        axes = tuple(range(1, len(x.shape)))
+        return ops.sum(ops.cast(ops.logical_not(given), "float32"), axis=axes)
     count = 1
     for size in ops.shape(x)[1:]:
         count = count * size

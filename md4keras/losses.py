@@ -7,7 +7,7 @@ import math
 
 from keras import ops
 
-from md4keras.forward_process import expand_like, positions
+from md4keras.forward_process import positions
 
 
 def masked_cross_entropy(logits, x, zt, mask_token: int):
@@ -61,7 +61,7 @@ def diffusion_loss(logits, x, zt, t, schedule, timesteps: int | None = None):
     )
 
 
-def ranked_diffusion_loss(logits, x, zt, mask_probability, num_masked, schedule):
+def ranked_diffusion_loss(logits, x, zt, mask_probability, num_masked, schedule, given=None):
     """The continuous-time diffusion term for an exact number of masks.
 
     `N/n` times the masked cross-entropy; zero where the mask probability falls outside the
@@ -72,6 +72,7 @@ def ranked_diffusion_loss(logits, x, zt, mask_probability, num_masked, schedule)
         mask_probability: float tensor `[B]`.
         num_masked: float tensor `[B]`, `n`.
         schedule: a scalar `Schedule`.
+        given: bool tensor like `x` or `None`, positions that do not count among the `N`.
 
     Returns:
         float32 tensor `[B]`, nats.
@@ -79,16 +80,18 @@ def ranked_diffusion_loss(logits, x, zt, mask_probability, num_masked, schedule)
     cross_entropy = masked_cross_entropy(logits, x, zt, logits.shape[-1])
     lowest, highest = 1.0 - schedule.alpha(0.0), 1.0 - schedule.alpha(1.0)
     inside = (mask_probability >= lowest) & (mask_probability <= highest)
-    weight = ops.cast(positions(x), "float32") / num_masked
+    weight = ops.cast(positions(x, given), "float32") / num_masked
     return ops.where(inside, weight * cross_entropy, ops.zeros_like(cross_entropy))
 
 
-def reconstruction_loss(x, vocabulary_size: int, schedule):
+def reconstruction_loss(x, vocabulary_size: int, schedule, given=None):
     """The reconstruction term, `N (1 - alpha(0)) ln V`: what is masked at time 0 is a guess.
+
+    `N` is the number of positions that are not `given` (bool tensor like `x`).
 
     Returns:
         float32 tensor `[B]`, nats.
     """
     nats = (1.0 - schedule.alpha(0.0)) * math.log(vocabulary_size)
-    nats = nats * ops.cast(positions(x), "float32")
-    return expand_like(nats, x) * ops.ones((ops.shape(x)[0],), dtype="float32")
+    count = ops.cast(positions(x, given), "float32")
+    return nats * count * ops.ones((ops.shape(x)[0],), dtype="float32")

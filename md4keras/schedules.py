@@ -23,6 +23,8 @@ class Schedule:
             weight finite at time 0.
     """
 
+    per_token = False  # whether values have a last axis, one for each token value
+
     def __init__(self, eps: float = 1e-4):
         if not 0.0 <= eps < 0.5:
             raise ValueError(
@@ -68,6 +70,14 @@ class Schedule:
         """The time at which `alpha(t)` has the given value; values out of reach are clipped."""
         a = (_float32(alpha) - self.eps) / (1.0 - 2.0 * self.eps)
         return self.clean_fraction_inverse(ops.clip(a, 0.0, 1.0))
+
+    def masked_fraction(self, t):
+        """The expected part of all positions that is masked at time `t`."""
+        return 1.0 - self.alpha(t)
+
+    def time_of_masked_fraction(self, fraction):
+        """The time at which the schedule expects this part of all positions to be masked."""
+        return self.inverse(1.0 - _float32(fraction))
 
     def get_config(self) -> dict:
         return {"eps": self.eps}
@@ -149,6 +159,8 @@ class LearnablePolynomial(keras.layers.Layer):
         eps: float in `[0, 0.5)`.
     """
 
+    per_token = True
+
     def __init__(
         self,
         vocabulary_size: int,
@@ -202,6 +214,20 @@ class LearnablePolynomial(keras.layers.Layer):
         """Times at which each token value has the given `alpha`, `[..., V]` to `[..., V]`."""
         masked = ops.clip((1.0 - _float32(alpha)) / (1.0 - self.eps), 0.0, 1.0)
         return ops.power(masked, 1.0 / self.power)
+
+    def masked_fraction(self, t):
+        """The expected part of masked positions at time `t`, all token values alike; as `t`."""
+        return ops.mean(1.0 - self.alpha(t), axis=-1)
+
+    def time_of_masked_fraction(self, fraction):
+        """The time at which `masked_fraction` has this value, by bisection; as `fraction`."""
+        fraction = _float32(fraction)
+        low, high = ops.zeros_like(fraction), ops.ones_like(fraction)
+        for _ in range(24):  # to the resolution of float32
+            middle = 0.5 * (low + high)
+            later = self.masked_fraction(middle) < fraction
+            low, high = ops.where(later, middle, low), ops.where(later, high, middle)
+        return high
 
     def _powers(self, t):
         return ops.power(ops.expand_dims(_float32(t), -1), self.power)  # [..., V]

@@ -28,6 +28,8 @@ class VocabularyHead(keras.layers.Layer):
         float32 tensor `[..., V]`.
     """
 
+    pointwise = True  # logits of a position need its features alone
+
     def __init__(self, vocabulary_size: int, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})
         check_size("vocabulary_size", vocabulary_size)
@@ -67,6 +69,8 @@ class ImageVocabularyHead(keras.layers.Layer):
     Returns:
         float32 tensor `[B, H, W, C, V]`.
     """
+
+    pointwise = False
 
     def __init__(self, vocabulary_size: int, num_channels: int, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})

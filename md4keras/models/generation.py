@@ -1,7 +1,8 @@
-"""The reverse process over a model: one step, and the two drivers that repeat it.
+"""The reverse process over a model: its steps, and the two drivers that repeat them.
 
-`run_compiled` is one compiled loop; `run_stepwise` yields every state. Both take the same step
-with the same noise, so they agree token for token.
+`run_compiled` is one compiled loop; `run_stepwise` yields every state. Both take the same steps
+with the same noise, so they agree token for token. `SteppedProcess` goes through the time grid;
+`md4keras.models.planned.PlannedProcess` from one reveal to the next.
 """
 
 import numpy as np
@@ -14,85 +15,138 @@ from md4keras.samplers import threefry
 class ReverseProcess:
     """A sampler bound to a model's network and schedule.
 
+    A subclass gives `prepare` (tensors that stay as they are during a run), `unfinished` and
+    `advance` (one network call). A state is `(calls, z, memory)`.
+
     Args:
         model: has `network_logits(zt, time, labels)`, `schedule` and `mask_token`.
         sampler: a `md4keras.samplers.Sampler`.
     """
 
     def __init__(self, model, sampler):
+        sampler.check_schedule(model.schedule)
         self.model = model
         self.sampler = sampler
         self._loop = compile_function(model, self._run_loop)
-        self._one_step = compile_function(model, self._step)
+        self._advance = compile_function(model, self.advance)
 
-    def run_compiled(self, z, labels, times, start_time, seed, temperature):
+    def run_compiled(self, z, labels, start_time, settings):
         """Reverses the process in one compiled loop.
 
         Args:
             z: int32 array `[B, *data_shape]`, the first state.
             labels: int32 array `[B]` or `None`.
-            times: pair of float32 arrays `[T]`, the grid `t`, `s` from time 1 to 0.
-            start_time: float32 array `[B]`, scales the grid for each row.
-            seed: int.
-            temperature: float, divides the logits.
+            start_time: float32 array `[B]`, scales the time grid for each row.
+            settings: a `SamplingSettings`.
 
         Returns:
-            int32 NumPy array `[B, *data_shape]` without masks.
+            int32 NumPy array `[B, *data_shape]` without masks, and the number of network calls.
         """
-        _, z = self._loop(*self._arguments(z, labels, times, start_time, seed, temperature))
-        return np.asarray(ops.convert_to_numpy(z))
+        run = self.prepare(z, labels, start_time, settings)
+        calls, z, _ = self._loop(run, *self._first_state(z))
+        return _numpy(z), int(_numpy(calls))
 
-    def run_stepwise(self, z, labels, times, start_time, seed, temperature):
-        """As `run_compiled`, but yields the state after each step, `T` states in all."""
-        z, labels, num_steps, *rest = self._arguments(
-            z, labels, times, start_time, seed, temperature
+    def run_stepwise(self, z, labels, start_time, settings):
+        """As `run_compiled`, but yields each state with the number of network calls so far."""
+        run = self.prepare(z, labels, start_time, settings)
+        state = self._first_state(z)
+        while bool(_numpy(self.unfinished(run, *state))):
+            state = self._advance(run, *state)
+            yield _numpy(state[1]), int(_numpy(state[0]))
+
+    def _run_loop(self, run, *state):
+        return ops.while_loop(
+            lambda *state: self.unfinished(run, *state),
+            lambda *state: self.advance(run, *state),
+            state,
         )
-        mask_token = self.model.mask_token
-        for step in range(len(times[0])):
-            z = self._one_step(np.int32(step), z, labels, num_steps, *rest)
-            state = np.asarray(ops.convert_to_numpy(z))
-            if step == len(times[0]) - 1 and (state == mask_token).any():
-                z = self._one_step(np.int32(step + 1), z, labels, num_steps, *rest)
-                state = np.asarray(ops.convert_to_numpy(z))
-            yield state
 
-    def _arguments(self, z, labels, times, start_time, seed, temperature):
-        num_steps = len(times[0])
+    def _first_state(self, z):
+        z = ops.convert_to_tensor(z, dtype="int32")
+        given = ops.where(ops.equal(z, self.model.mask_token), 0.0, float("inf"))
+        return ops.zeros((), dtype="int32"), z, ops.cast(given, "float32")
+
+    def prepare(self, z, labels, start_time, settings) -> dict:
+        """What the steps read, as tensors; computed outside of the compiled loop."""
+        guidance = settings.guidance_scale
+        return {
+            "labels": None if labels is None else ops.convert_to_tensor(labels, dtype="int32"),
+            "seed": ops.convert_to_tensor(threefry.seed_word(settings.seed), dtype="int32"),
+            "temperature": ops.convert_to_tensor(settings.temperature, dtype="float32"),
+            "guidance": None if guidance == 1.0 else ops.convert_to_tensor(guidance, "float32"),
+        }
+
+    def unfinished(self, run, calls, z, memory):
+        """Whether a network call is still needed, bool scalar."""
+        raise NotImplementedError
+
+    def advance(self, run, calls, z, memory):
+        """One network call and what follows from it: the next state."""
+        raise NotImplementedError
+
+    def denoise(self, run, z, t, compute=None):
+        """Logits for the sampler: guided, divided by the temperature, and filtered.
+
+        Args:
+            run: from `prepare`.
+            z: int32 tensor `[B, *data_shape]`.
+            t: float32 tensor `[B]`.
+            compute: function of tokens, time and labels that returns logits; by default the
+                model's `network_logits`.
+        """
+        compute = compute or self.model.network_logits
+        labels = run["labels"]
+        if run["guidance"] is None:
+            logits = compute(z, t, labels)
+        else:  # classifier-free guidance: both halves in one call
+            null = ops.full_like(labels, self.model.network.num_classes)
+            twice = [ops.concatenate([each, each], axis=0) for each in (z, t)]
+            both = compute(*twice, ops.concatenate([labels, null], axis=0))
+            conditional, unconditional = ops.split(both, 2, axis=0)
+            logits = unconditional + run["guidance"] * (conditional - unconditional)
+        return self.sampler.filter(logits / run["temperature"])
+
+
+class SteppedProcess(ReverseProcess):
+    """Step `i` of `T` goes from `t[i]` to `s[i]`; one more call fills what is still masked."""
+
+    def prepare(self, z, labels, start_time, settings):
+        num_steps = settings.num_steps
         # Grids are padded to a power of two, so that few numbers of steps compile anew. Entry T
         # is (0, 0): the network's time when the last masks are filled.
         grid = np.zeros((2, 1 << num_steps.bit_length()), dtype="float32")
-        grid[0, :num_steps], grid[1, :num_steps] = times
-        return (
-            ops.convert_to_tensor(z, dtype="int32"),
-            None if labels is None else ops.convert_to_tensor(labels, dtype="int32"),
-            ops.convert_to_tensor(num_steps, dtype="int32"),
-            ops.convert_to_tensor(grid),
-            ops.convert_to_tensor(start_time, dtype="float32"),
-            ops.convert_to_tensor(threefry.seed_word(seed), dtype="int32"),
-            ops.convert_to_tensor(temperature, dtype="float32"),
-        )
+        grid[:, :num_steps] = settings.grid
+        return {
+            **super().prepare(z, labels, start_time, settings),
+            "num_steps": ops.convert_to_tensor(num_steps, dtype="int32"),
+            "grid": ops.convert_to_tensor(grid),
+            "start_time": ops.convert_to_tensor(start_time, dtype="float32"),
+        }
 
-    def _run_loop(self, z, labels, num_steps, grid, start_time, seed, temperature):
-        def unfinished(step, z):
-            some_masked = ops.any(ops.equal(z, self.model.mask_token))
-            return (step < num_steps) | ((step == num_steps) & some_masked)
+    def run_stepwise(self, z, labels, start_time, settings):
+        """As `run_compiled`, but yields the state after each step, `T` in all, with the calls."""
+        for state in super().run_stepwise(z, labels, start_time, settings):
+            if state[1] < settings.num_steps:
+                yield state
+        yield state  # filling what is left belongs to the last step
 
-        def body(step, z):
-            z = self._step(step, z, labels, num_steps, grid, start_time, seed, temperature)
-            return step + 1, z
+    def unfinished(self, run, calls, z, memory):
+        some_masked = ops.any(ops.equal(z, self.model.mask_token))
+        return (calls < run["num_steps"]) | ((calls == run["num_steps"]) & some_masked)
 
-        return ops.while_loop(unfinished, body, (ops.zeros((), dtype="int32"), z))
-
-    def _step(self, step, z, labels, num_steps, grid, start_time, seed, temperature):
-        """Step `i` of `T`; step `T` fills what is still masked."""
-        step = ops.convert_to_tensor(step, dtype="int32")
-        t = ops.take(grid[0], step) * start_time  # [B]
-        s = ops.take(grid[1], step) * start_time
-        logits = self.model.network_logits(z, t, labels) / temperature
+    def advance(self, run, calls, z, memory):
+        t = ops.take(run["grid"][0], calls) * run["start_time"]  # [B]
+        s = ops.take(run["grid"][1], calls) * run["start_time"]
+        logits = self.denoise(run, z, t)
         sample_ids = ops.arange(z.shape[0], dtype="int32")
-        noise = threefry.uniforms(seed, sample_ids, z.shape[1:], step)
-        return ops.cond(
-            step < num_steps,
-            lambda: self.sampler.step(logits, z, s, t, self.model.schedule, noise),
-            lambda: self.sampler.decode(logits, z, noise),
+        noise = threefry.uniforms(run["seed"], sample_ids, z.shape[1:], calls)
+        z, memory = ops.cond(
+            calls < run["num_steps"],
+            lambda: self.sampler.step(logits, z, s, t, self.model.schedule, noise, memory),
+            lambda: (self.sampler.finish(logits, z, noise), memory),
         )
+        return calls + 1, z, memory
+
+
+def _numpy(tensor) -> np.ndarray:
+    return np.asarray(ops.convert_to_numpy(tensor))

@@ -9,15 +9,17 @@ from keras import ops
 from md4keras import forward_process, metrics
 from md4keras.models import validation
 from md4keras.models.backend import TrainStep
+from md4keras.models.blocks import BlockSampling
 from md4keras.models.sampling import Sampling
+from md4keras.models.scoring import Scoring
 
 _GOLDEN_RATIO = 0.6180339887498949
 
 
-class MaskedDiffusion(TrainStep, Sampling, keras.Model):
+class MaskedDiffusion(TrainStep, Sampling, BlockSampling, Scoring, keras.Model):
     """Base of `MD4`: a network, metrics in bits, `fit`, `evaluate` and sampling.
 
-    A subclass sets `schedule` and gives `training_loss`, `evaluation_loss` and
+    A subclass sets `schedule` and gives `training_loss`, `stratified_loss` and
     `reconstruction_loss`, each `[B]` in nats per example.
 
     Args:
@@ -48,19 +50,41 @@ class MaskedDiffusion(TrainStep, Sampling, keras.Model):
         self._gradient_norm = keras.metrics.Mean(name="grad_norm")
         self._skipped_steps = keras.metrics.Sum(name="skipped_steps")
         self._reverse_processes = {}
+        self._score_rows = None
         self.built = True
 
     def training_loss(self, x, labels):
         """The stochastic diffusion term to minimise, `[B]`, nats per example."""
         raise NotImplementedError
 
-    def evaluation_loss(self, x, labels):
-        """A low-variance estimate of the diffusion term, `[B]`, nats per example."""
+    def stratified_loss(self, x, labels, fraction, noise, given=None):
+        """The diffusion term as a function of evenly spread numbers, for evaluation.
+
+        Args:
+            x: int tensor `[B, *data_shape]`.
+            labels: int tensor `[B]` or `None`.
+            fraction: float tensor `[B]` in `[0, 1)`; uniform, the expectation is the bound's.
+            noise: float tensor like `x`, uniform in `[0, 1)`.
+            given: bool tensor like `x`, positions that stay clean and are not scored, or `None`.
+
+        Returns:
+            float32 tensor `[B]`, nats per example.
+        """
         raise NotImplementedError
 
-    def reconstruction_loss(self, x):
-        """The reconstruction term, `[B]`, nats per example."""
+    def reconstruction_loss(self, x, given=None):
+        """The reconstruction term of what is not `given`, `[B]`, nats per example."""
         raise NotImplementedError
+
+    def evaluation_loss(self, x, labels):
+        """The diffusion term, evenly spread over the batch and over passes, `[B]`, nats."""
+        fraction = forward_process.spread_times(
+            ops.convert_to_tensor(self.evaluation_offset), ops.shape(x)[0]
+        )
+        noise = keras.random.uniform(
+            ops.shape(x), seed=self.evaluation_seed_generator, dtype="float32"
+        )
+        return self.stratified_loss(x, labels, fraction, noise)
 
     @property
     def mask_token(self) -> int:
@@ -77,12 +101,28 @@ class MaskedDiffusion(TrainStep, Sampling, keras.Model):
 
     def network_logits(self, zt, time, labels=None, training=False):
         """Logits `[B, *data_shape, V]` (float32) for tensors that were checked before."""
+        inputs = self._network_inputs(zt, time, labels)
+        return ops.cast(self.network(inputs, training=training), "float32")
+
+    def network_logits_at(self, zt, time, positions, labels=None):
+        """Logits `[B, M, V]` of the positions `[B, M]` (of the flattened `data_shape`).
+
+        Where the network's head works position by position, it is computed for these alone.
+        """
+        inputs = self._network_inputs(zt, time, labels)
+        pointwise = getattr(getattr(self.network, "head", None), "pointwise", False)
+        outputs = self.network.features(inputs) if pointwise else self.network(inputs)
+        outputs = ops.reshape(outputs, (positions.shape[0], -1, outputs.shape[-1]))
+        outputs = ops.take_along_axis(outputs, ops.expand_dims(positions, -1), axis=1)
+        return ops.cast(self.network.head(outputs) if pointwise else outputs, "float32")
+
+    def _network_inputs(self, zt, time, labels) -> dict:
         inputs = {"tokens": zt}
         if self.network.time_conditioned:
             inputs["time"] = ops.broadcast_to(ops.cast(time, "float32"), (ops.shape(zt)[0],))
         if self.network.num_classes:
             inputs["label"] = labels
-        return ops.cast(self.network(inputs, training=training), "float32")
+        return inputs
 
     def predict_logits(self, zt, time, labels=None):
         """The denoising distribution, as logits.

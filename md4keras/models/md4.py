@@ -75,42 +75,45 @@ class MD4(MaskedDiffusion):
         logits = self.network_logits(zt, time, labels)
         return losses.diffusion_loss(logits, x, zt, time, self.schedule, self.timesteps)
 
-    def reconstruction_loss(self, x):
+    def reconstruction_loss(self, x, given=None):
         """The reconstruction term, `N (1 - alpha(0)) ln V`; float32 `[B]`, nats per example."""
         x = ops.convert_to_tensor(x)
-        return losses.reconstruction_loss(x, self.network.vocabulary_size, self.schedule)
+        return losses.reconstruction_loss(x, self.network.vocabulary_size, self.schedule, given)
 
     def training_loss(self, x, labels):
         """Independent masks at random times (Eq. 5 and 6), `[B]`."""
         seeds = self.seed_generator
         t = forward_process.sample_times(ops.shape(x)[0], seeds, self.time_sampling)
-        return self._diffusion_loss_at(x, labels, t, seeds, training=True)
-
-    def evaluation_loss(self, x, labels):
-        """Exact numbers of masks, evenly spread over the batch and over passes, `[B]`.
-
-        The same expectation as `training_loss`, with less variance. (Discrete-time models: times
-        evenly spread over the grid.)
-        """
-        seeds = self.evaluation_seed_generator
-        offset = ops.convert_to_tensor(self.evaluation_offset)
-        spread = forward_process.spread_times(offset, ops.shape(x)[0])
-        if self.timesteps is not None:
-            return self._diffusion_loss_at(x, labels, spread, seeds, training=False)
         noise = keras.random.uniform(ops.shape(x), seed=seeds, dtype="float32")
-        zt, probability, num_masked = forward_process.mask_by_rank(
-            x, spread, noise, self.mask_token
-        )
-        t = self.schedule.inverse(1.0 - probability)
-        logits = self.network_logits(zt, t, labels)
-        return losses.ranked_diffusion_loss(logits, x, zt, probability, num_masked, self.schedule)
+        return self._diffusion_loss_at(x, labels, t, noise, training=True)
 
-    def _diffusion_loss_at(self, x, labels, t, seeds, training):
+    def stratified_loss(self, x, labels, fraction, noise, given=None):
+        """Exact numbers of masks: the same expectation as `training_loss`, with less variance.
+
+        (Discrete-time models: independent masks, at times given by `fraction`.)
+        """
+        if self.timesteps is not None:
+            return self._diffusion_loss_at(x, labels, fraction, noise, given)
+        zt, probability, num_masked = forward_process.mask_by_rank(
+            x, fraction, noise, self.mask_token, given
+        )
+        masked_part = probability  # of all positions; what is given is not masked
+        if given is not None:
+            masked_part = (
+                probability * forward_process.positions(x, given) / forward_process.positions(x)
+            )
+        logits = self.network_logits(zt, self.schedule.time_of_masked_fraction(masked_part), labels)
+        return losses.ranked_diffusion_loss(
+            logits, x, zt, probability, num_masked, self.schedule, given
+        )
+
+    def _diffusion_loss_at(self, x, labels, t, noise, given=None, training=False):
         if self.timesteps is not None:
             t = forward_process.discretize_times(t, self.timesteps)
-        noise = keras.random.uniform(ops.shape(x), seed=seeds, dtype="float32")
         alpha_t = forward_process.expand_like(self.schedule.alpha(t), x)
         zt = forward_process.mask_tokens(x, alpha_t, noise, self.mask_token)
+        if given is not None:
+            zt = ops.where(given, x, zt)
         logits = self.network_logits(zt, t, labels, training=training)
         return losses.diffusion_loss(logits, x, zt, t, self.schedule, self.timesteps)
 

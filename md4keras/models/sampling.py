@@ -1,15 +1,41 @@
 """Drawing from a trained model: from nothing, or round given tokens."""
 
+import dataclasses
+
 import numpy as np
 from keras import ops
 
 from md4keras import forward_process, samplers
 from md4keras.models import validation
-from md4keras.models.generation import ReverseProcess
+from md4keras.models.generation import SteppedProcess
+from md4keras.models.planned import PlannedProcess
+
+
+@dataclasses.dataclass(frozen=True)
+class SamplingSettings:
+    """How a sample is drawn; the arguments that `generate` and `infill` share."""
+
+    sampler: samplers.Sampler | str
+    num_steps: int
+    time_grid: str
+    temperature: float
+    guidance_scale: float
+    seed: int
+
+    def __post_init__(self):
+        object.__setattr__(self, "sampler", samplers.get(self.sampler))
+        validation.check_temperature(self.temperature)
+        samplers.make_time_grid(self.num_steps, self.time_grid)
+        samplers.threefry.seed_word(self.seed)
+
+    @property
+    def grid(self):
+        """`t` and `s` of each step, float32 arrays `[T]`, from time 1 to 0."""
+        return samplers.make_time_grid(self.num_steps, self.time_grid)
 
 
 class Sampling:
-    """`generate` and `infill` of a model with `network`, `schedule` and `network_logits`."""
+    """`generate`, `infill` and `generate_blocks` of a model with a network and a schedule."""
 
     def generate(
         self,
@@ -21,7 +47,9 @@ class Sampling:
         temperature: float = 1.0,
         seed: int = 0,
         return_trajectory: bool = False,
+        guidance_scale: float = 1.0,
         data_shape=None,
+        return_network_calls: bool = False,
     ):
         """Draws samples by reversing the masking from time 1 to time 0.
 
@@ -30,18 +58,25 @@ class Sampling:
         Args:
             num_samples: int.
             labels: int or int `[num_samples]`, for a network with classes.
-            sampler: a `Sampler` or its name.
+            sampler: a `Sampler`, a filter (`TopP`, `TopK`) or a name; see `md4keras.samplers`.
             num_steps: int, of the reverse process.
             time_grid: `"cosine"` or `"uniform"`.
             temperature: positive float that divides the logits; 1 samples from the model.
             seed: int in `[0, 2**32)`.
             return_trajectory: bool, whether to return every state too (step by step, slower).
+            guidance_scale: float, at least 0: logits are `unconditional + scale * (conditional -
+                unconditional)`; 1 is the conditional model itself. Other values need a network
+                with `label_dropout` (classifier-free guidance, Ho and Salimans 2022).
             data_shape: shape of one sample; `None` for the network's. Text of other lengths
                 than the training length is possible.
+            return_network_calls: bool, whether to return the number of network calls too. (A call
+                is for the whole batch; guidance doubles the batch, not the calls.)
 
         Returns:
-            int32 array `[num_samples, *data_shape]`; with `return_trajectory` also the states
-            `[num_steps + 1, num_samples, *data_shape]`, from all masked to the samples.
+            int32 array `[num_samples, *data_shape]`; with `return_trajectory` then the states
+            `[steps + 1, num_samples, *data_shape]`, from all masked to the samples (samplers with
+            a plan, such as `"event"`, take a step for each network call, the others `num_steps`);
+            with `return_network_calls` then an int.
 
         Raises:
             ValueError: for a bad argument, before any work.
@@ -49,18 +84,13 @@ class Sampling:
         validation.check_positive_int("num_samples", num_samples)
         shape = validation.check_data_shape(self.network, data_shape)
         labels = validation.check_sampling_labels(self.network, labels, num_samples)
+        settings = SamplingSettings(
+            sampler, num_steps, time_grid, temperature, guidance_scale, seed
+        )
         z = ops.convert_to_numpy(forward_process.prior((num_samples, *shape), self.mask_token))
         start_time = np.ones((num_samples,), dtype="float32")
         return self._reverse(
-            z,
-            labels,
-            start_time,
-            sampler,
-            num_steps,
-            time_grid,
-            temperature,
-            seed,
-            return_trajectory,
+            z, labels, start_time, settings, return_trajectory, return_network_calls
         )
 
     def infill(
@@ -74,55 +104,71 @@ class Sampling:
         temperature: float = 1.0,
         seed: int = 0,
         return_trajectory: bool = False,
+        guidance_scale: float = 1.0,
+        start_time="auto",
+        return_network_calls: bool = False,
     ):
         """Draws the masked tokens given the others, which come back bit for bit.
-
-        Each row starts at the time at which the schedule expects its fraction of masks.
 
         Args:
             tokens: int `[B, *data_shape]`; what stands under the mask is not read.
             mask: bool, the shape of `tokens` (or of one example); `True` is drawn.
-            labels, sampler, num_steps, time_grid, temperature, seed: as in `generate`.
-            return_trajectory: bool, whether to return every state too.
+            labels, sampler, num_steps, time_grid, temperature, seed, return_trajectory,
+                guidance_scale, return_network_calls: as in `generate`.
+            start_time: float in `(0, 1]`, the time of the first state; `"auto"` for the time at
+                which the schedule expects each row's fraction of masks.
 
         Returns:
-            int32 array `[B, *data_shape]`; with `return_trajectory` also the states
-            `[num_steps + 1, B, *data_shape]`.
+            As `generate`.
 
         Raises:
             ValueError: for a bad argument, a given token outside the vocabulary, or a mask that
                 leaves a row nothing to fill.
         """
-        z, fraction = validation.check_infilling(self.network, tokens, mask)
-        labels = validation.check_sampling_labels(self.network, labels, len(z))
-        start_time = np.asarray(ops.convert_to_numpy(self.schedule.inverse(1.0 - fraction)))
-        return self._reverse(
-            z,
-            labels,
-            start_time,
-            sampler,
-            num_steps,
-            time_grid,
-            temperature,
-            seed,
-            return_trajectory,
+        settings = SamplingSettings(
+            sampler, num_steps, time_grid, temperature, guidance_scale, seed
+        )
+        if start_time != "auto":
+            validation.check_start_time(start_time)
+        return self._infill(
+            tokens, mask, labels, settings, start_time, return_trajectory, return_network_calls
         )
 
-    def _reverse(
-        self, z, labels, start_time, sampler, num_steps, time_grid, temperature, seed, states
+    def _infill(
+        self,
+        tokens,
+        mask,
+        labels,
+        settings,
+        start_time="auto",
+        return_trajectory=False,
+        return_network_calls=False,
     ):
-        validation.check_temperature(temperature)
-        process = self._reverse_process(sampler)
-        times = samplers.make_time_grid(num_steps, time_grid)
-        arguments = (z, labels, times, start_time, seed, temperature)
-        if not states:
-            return process.run_compiled(*arguments)
-        trajectory = np.stack([z, *process.run_stepwise(*arguments)])
-        return trajectory[-1], trajectory
+        z, fraction = validation.check_infilling(self.network, tokens, mask)
+        labels = validation.check_sampling_labels(self.network, labels, len(z))
+        if start_time == "auto":
+            times = ops.convert_to_numpy(self.schedule.time_of_masked_fraction(fraction))
+        else:
+            times = np.full((len(z),), start_time, dtype="float32")
+        return self._reverse(
+            z, labels, np.asarray(times), settings, return_trajectory, return_network_calls
+        )
+
+    def _reverse(self, z, labels, start_time, settings, return_trajectory, return_network_calls):
+        validation.check_guidance(self.network, settings.guidance_scale)
+        process = self._reverse_process(settings.sampler)
+        arguments = (z, labels, start_time, settings)
+        if return_trajectory:
+            states, counts = zip((z, 0), *process.run_stepwise(*arguments), strict=True)
+            results, calls = [states[-1], np.stack(states)], counts[-1]
+        else:
+            tokens, calls = process.run_compiled(*arguments)
+            results = [tokens]
+        results += [calls] * return_network_calls
+        return results[0] if len(results) == 1 else tuple(results)
 
     def _reverse_process(self, sampler):
-        sampler = samplers.get(sampler)
-        key = repr((type(sampler).__name__, sampler.get_config()))
-        if key not in self._reverse_processes:
-            self._reverse_processes[key] = ReverseProcess(self, sampler)
-        return self._reverse_processes[key]
+        if sampler not in self._reverse_processes:
+            process = PlannedProcess if isinstance(sampler, samplers.Event) else SteppedProcess
+            self._reverse_processes[sampler] = process(self, sampler)
+        return self._reverse_processes[sampler]

@@ -1,58 +1,73 @@
 """Ancestral sampling: each masked position is revealed at the rate of the exact posterior."""
 
+import dataclasses
+
 import keras
 from keras import ops
 
-from md4keras.forward_process import expand_like
 from md4keras.samplers.categorical import sample_categorical
 from md4keras.samplers.sampler import Sampler
 
+FINISHES = ("sample", "argmax")
+
 
 @keras.saving.register_keras_serializable(package="md4keras")
+@dataclasses.dataclass(frozen=True)
 class Ancestral(Sampler):
     """A masked position becomes `v` with probability `(alpha_s - alpha_t)/(1 - alpha_t) mu_v`.
 
     Otherwise it stays masked; revealed positions never change (Shi et al. 2024, Eq. 4 and
-    Section 4). The reveal is a Bernoulli draw and the token a draw of its own, which stays exact
-    where one categorical over tokens and mask would not (see `sample_categorical`).
+    Section 4). Under GenMD4 `alpha` depends on `v`. The step draws a token from `mu` everywhere
+    and then reveals it or not, so `"mean"`, the published sampler that is defined in this way, is
+    this one; and it stays exact where one categorical over tokens and mask would not (see
+    `sample_categorical`).
 
     Args:
-        decode: `"sample"` or `"argmax"`: how a position that is still masked after the last step
+        filters: see `Sampler`.
+        last: `"sample"` or `"argmax"`: how a position that is still masked after the last step
             is filled from `mu(z0, 0)`. The published code takes the argmax.
     """
 
-    def __init__(self, decode: str = "sample"):
-        if decode not in ("sample", "argmax"):
+    last: str = "sample"
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.last not in FINISHES:
             raise ValueError(
-                "Unknown way to fill what stays masked. Expected 'sample' or 'argmax'. "
-                f"Received: decode={decode!r}"
+                f"Unknown way to fill what stays masked. Expected one of {FINISHES}. "
+                f"Received: last={self.last!r}"
             )
-        self.decode_mode = decode
 
     def step_probabilities(self, logits, zt, s, t, schedule):
         mask_token = logits.shape[-1]
-        reveal = ops.expand_dims(self._reveal_probability(zt, s, t, schedule), -1)
-        mu = ops.softmax(ops.cast(logits, "float32"), axis=-1)
-        stay = (1.0 - reveal) * ops.ones_like(mu[..., :1])
+        reveal = _reveal_probability(zt, s, t, schedule)
+        mu = ops.softmax(self.filter(logits), axis=-1)
+        stay = ops.sum((1.0 - reveal) * mu, axis=-1, keepdims=True)
         drawn = ops.concatenate([reveal * mu, stay], axis=-1)  # [B, *data_shape, V + 1]
         kept = ops.one_hot(zt, mask_token + 1, dtype="float32")
         return ops.where(ops.expand_dims(ops.equal(zt, mask_token), -1), drawn, kept)
 
-    def step(self, logits, zt, s, t, schedule, noise):
-        reveal = ops.less(noise[0], self._reveal_probability(zt, s, t, schedule))
-        masked = ops.equal(zt, logits.shape[-1])
-        return ops.where(masked & reveal, sample_categorical(logits, noise[1]), zt)
-
-    def decode(self, logits, zt, noise):
-        if self.decode_mode == "argmax":
-            tokens = ops.cast(ops.argmax(logits, axis=-1), "int32")
+    def step(self, logits, zt, s, t, schedule, noise, memory):
+        tokens = sample_categorical(logits, noise[1])
+        reveal = _reveal_probability(zt, s, t, schedule)
+        if reveal.shape[-1] == 1:
+            reveal = reveal[..., 0]
         else:
-            tokens = sample_categorical(logits, noise[1])
+            reveal = ops.broadcast_to(reveal, ops.shape(logits))
+            reveal = ops.take_along_axis(reveal, ops.expand_dims(tokens, -1), axis=-1)[..., 0]
+        revealed = ops.equal(zt, logits.shape[-1]) & (noise[0] < reveal)
+        return ops.where(revealed, tokens, zt), memory
+
+    def finish(self, logits, zt, noise):
+        if self.last == "sample":
+            return super().finish(logits, zt, noise)
+        tokens = ops.cast(ops.argmax(logits, axis=-1), "int32")
         return ops.where(ops.equal(zt, logits.shape[-1]), tokens, zt)
 
-    def _reveal_probability(self, zt, s, t, schedule):
-        alpha_t, alpha_s = schedule.alpha(t), schedule.alpha(s)
-        return expand_like((alpha_s - alpha_t) / (1.0 - alpha_t), zt)
 
-    def get_config(self) -> dict:
-        return {"decode": self.decode_mode}
+def _reveal_probability(zt, s, t, schedule):
+    """`(alpha_s - alpha_t)/(1 - alpha_t)`, `[B, 1, .., 1]`, or `[B, 1, .., V]` by token value."""
+    alpha_t, alpha_s = schedule.alpha(t), schedule.alpha(s)
+    reveal = ops.convert_to_tensor((alpha_s - alpha_t) / (1.0 - alpha_t))
+    values = reveal.shape[-1] if schedule.per_token else 1
+    return ops.reshape(reveal, (-1,) + (1,) * (len(zt.shape) - 1) + (values,))

@@ -1,8 +1,13 @@
-"""What every sampler has in common: a time grid and the contract of a step."""
+"""What every sampler has in common: a time grid, filters, and the contract of a step."""
 
+import dataclasses
 import math
 
+import keras
 import numpy as np
+from keras import ops
+
+from md4keras.samplers.categorical import sample_categorical
 
 TIME_GRIDS = ("cosine", "uniform")
 
@@ -46,14 +51,44 @@ def make_time_grid(num_steps: int, grid: str = "cosine", start_time: float = 1.0
     return times[:-1], times[1:]
 
 
+@dataclasses.dataclass(frozen=True)
 class Sampler:
-    """One reverse step on logits and noise. The loop belongs to the model."""
+    """One reverse step on logits and noise. The loop belongs to the model.
+
+    Samplers are frozen data classes: two with the same settings are equal, and share what was
+    compiled for them.
+
+    Args:
+        filters: sequence of `TopP`, `TopK` or functions of logits, applied in order.
+    """
+
+    filters: tuple = ()
+
+    def __post_init__(self):
+        filters = (self.filters,) if callable(self.filters) else tuple(self.filters)
+        wrong = [each for each in filters if not callable(each)]
+        if wrong:
+            raise ValueError(
+                "A filter takes logits and returns logits. Expected `TopP`, `TopK` or functions. "
+                f"Received: filters={self.filters!r}"
+            )
+        object.__setattr__(self, "filters", filters)
+
+    def filter(self, logits):
+        """The logits, float32, after all filters."""
+        logits = ops.cast(logits, "float32")
+        for each in self.filters:
+            logits = each(logits)
+        return logits
+
+    def check_schedule(self, schedule) -> None:
+        """Raises a `ValueError` if the sampler is not defined for this schedule."""
 
     def step_probabilities(self, logits, zt, s, t, schedule):
-        """The distribution that one step draws from.
+        """The distribution that one step draws from, each position on its own.
 
         Args:
-            logits: float tensor `[B, *data_shape, V]`, the network's at `(zt, t)`.
+            logits: float tensor `[B, *data_shape, V]`, the network's at `(zt, t)`, not filtered.
             zt: int tensor `[B, *data_shape]`; `V` is the mask token.
             s: float scalar or `[B]`, the time to reach.
             t: float scalar or `[B]`, the present time, `s < t`.
@@ -64,25 +99,42 @@ class Sampler:
         """
         raise NotImplementedError
 
-    def step(self, logits, zt, s, t, schedule, noise):
+    def step(self, logits, zt, s, t, schedule, noise, memory):
         """Draws `zs` from `step_probabilities`.
 
         Args:
-            logits, zt, s, t, schedule: as in `step_probabilities`.
+            logits: float tensor `[B, *data_shape, V]`, filtered already.
+            zt, s, t, schedule: as in `step_probabilities`.
             noise: pair of float32 tensors `[B, *data_shape]`, uniform in `[0, 1)`.
+            memory: float32 tensor `[B, *data_shape]` that the sampler carries from step to step;
+                at first infinity where a token was given, else 0.
 
         Returns:
-            int32 tensor `[B, *data_shape]`.
+            `zs`, int32 `[B, *data_shape]`, and the new memory.
         """
         raise NotImplementedError
 
-    def decode(self, logits, zt, noise):
-        """Fills what is still masked after the last step, given the logits at time 0."""
-        raise NotImplementedError
+    def finish(self, logits, zt, noise):
+        """Fills what is still masked after the last step, given filtered logits at time 0."""
+        masked = ops.equal(zt, logits.shape[-1])
+        return ops.where(masked, sample_categorical(logits, noise[1]), zt)
 
     def get_config(self) -> dict:
-        return {}
+        config = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        config["filters"] = [keras.saving.serialize_keras_object(each) for each in self.filters]
+        return config
 
     @classmethod
     def from_config(cls, config: dict):
-        return cls(**config)
+        filters = [keras.saving.deserialize_keras_object(each) for each in config["filters"]]
+        return cls(**{**config, "filters": filters})
+
+
+def check_scalar_schedule(sampler, schedule) -> None:
+    """Raises a `ValueError` for a schedule per token value."""
+    if schedule.per_token:
+        raise ValueError(
+            f"{type(sampler).__name__} needs reveal times that do not depend on what is revealed. "
+            "Expected a model with one schedule for all tokens (MD4). Received: a schedule per "
+            "token value (GenMD4). Use 'ancestral' or 'confidence' there."
+        )

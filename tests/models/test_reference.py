@@ -115,5 +115,5 @@ def test_decoding_by_argmax_is_the_published_one(name):
     logits = model.predict_logits(z0, 0.0)
     np.testing.assert_allclose(array(logits), reference["decode_logits"], atol=1e-4, rtol=1e-4)
     noise = (np.zeros(z0.shape, "float32"),) * 2
-    tokens = samplers.Ancestral(decode="argmax").decode(logits, z0, noise)
+    tokens = samplers.Ancestral(last="argmax").finish(logits, z0, noise)
     np.testing.assert_array_equal(array(tokens), reference["decode_tokens"])

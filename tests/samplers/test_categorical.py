@@ -61,7 +61,7 @@ def ancestral_reveals() -> int:
     zt = np.full((1000, ROWS // 1000), 2, "int32")
     logits = np.zeros((*zt.shape, 2), "float32")
     schedule = schedules.Linear(eps=0.0)
-    zs = Ancestral().step(logits, zt, 1.0 - REVEAL, 1.0, schedule, noise)
+    zs = Ancestral().step(logits, zt, 1.0 - REVEAL, 1.0, schedule, noise, None)[0]
     return int((array(zs) != 2).sum())
 
 

@@ -1,0 +1,91 @@
+"""The likelihood bound of single examples, with its standard error."""
+
+import numpy as np
+from keras import ops
+
+from md4keras.models import validation
+from md4keras.models.backend import compile_function
+from md4keras.samplers import threefry
+
+
+class Scoring:
+    """`score` of a model with `stratified_loss` and `reconstruction_loss`."""
+
+    def score(
+        self,
+        x,
+        labels=None,
+        num_samples: int = 64,
+        seed: int = 0,
+        given=None,
+        batch_size: int = 64,
+    ):
+        """An upper bound on `-log p(x)` of each example, in nats (the negative ELBO).
+
+        An average over `num_samples` draws of masks, evenly spread over time (one draw in each of
+        as many equal strata). With `given`, a bound on `-log p(rest | given)`.
+
+        Args:
+            x: int tokens `[n, *data_shape]`.
+            labels: int or int `[n]`, for a network with classes.
+            num_samples: int, at least 2: draws an example. Memory does not grow with it.
+            seed: int in `[0, 2**32)`; example `i` depends on `(seed, i)` alone.
+            given: bool, the shape of `x` (or of one example): tokens that are known and are not
+                scored; `None` for none.
+            batch_size: int, draws in one network call.
+
+        Returns:
+            The bound and its standard error, float64 arrays `[n]`, nats per example. The error is
+            estimated from differences of neighbouring strata, which errs on the large side.
+
+        Raises:
+            ValueError: for bad arguments, or a row in which everything is given.
+        """
+        validation.check_positive_int("num_samples", num_samples)
+        validation.check_positive_int("batch_size", batch_size)
+        if num_samples < 2:
+            raise ValueError(
+                "A standard error needs two draws. Expected num_samples >= 2. "
+                f"Received: num_samples={num_samples}"
+            )
+        x, given = validation.check_scoring(self.network, x, given)
+        labels = validation.check_sampling_labels(self.network, labels, len(x))
+        seed = threefry.seed_word(seed)
+        if self._score_rows is None:
+            self._score_rows = compile_function(self, self._rows)
+        count = len(x) * num_samples
+        nats = np.empty(count)
+        for start in range(0, count, batch_size):
+            # The last rows are repeated, so that one shape is compiled.
+            rows = np.minimum(np.arange(start, start + batch_size), count - 1)
+            example, draw = rows // num_samples, rows % num_samples
+            inputs = {
+                "x": x[example],
+                "labels": None if labels is None else labels[example],
+                "given": None if given is None else given[example],
+                "example": example.astype("int32"),
+                "draw": draw.astype("int32"),
+                "num_samples": np.float32(num_samples),
+                "seed": np.int32(seed),
+            }
+            inputs = {
+                name: None if value is None else ops.convert_to_tensor(value)
+                for name, value in inputs.items()
+            }
+            nats[start : start + batch_size] = ops.convert_to_numpy(self._score_rows(inputs))[
+                : count - start
+            ]
+        nats = nats.reshape(len(x), num_samples)
+        squares = np.square(np.diff(nats, axis=1)).mean(axis=1) / 2.0
+        return nats.mean(axis=1), np.sqrt(squares / num_samples)
+
+    def _rows(self, inputs):
+        """One draw for each row, `[B]`."""
+        x, given = inputs["x"], inputs["given"]
+        draw = ops.reshape(inputs["draw"], (-1,) + (1,) * (len(x.shape) - 1))
+        masks, within = threefry.uniforms(inputs["seed"], inputs["example"], x.shape[1:], draw)
+        within = ops.reshape(within, (x.shape[0], -1))[:, 0]  # one number a row
+        fraction = (ops.cast(inputs["draw"], "float32") + within) / inputs["num_samples"]
+        fraction = ops.minimum(fraction, 1.0 - 2.0**-24)
+        diffusion = self.stratified_loss(x, inputs["labels"], fraction, masks, given)
+        return diffusion + self.reconstruction_loss(x, given)

@@ -1,0 +1,140 @@
+"""Event-driven sampling: draw once when each position is revealed, and call the network only then.
+
+When a position is revealed does not depend on what it becomes, if one schedule serves all token
+values. So all reveal times can be drawn beforehand: a position with the uniform `u` is revealed
+where the masked fraction `1 - alpha`, on its way from its value at the start down to 0, passes
+`u` times that value.
+"""
+
+import dataclasses
+
+import keras
+import numpy as np
+from keras import ops
+
+from md4keras.samplers.ancestral import Ancestral
+from md4keras.samplers.categorical import sample_categorical
+from md4keras.samplers.sampler import check_scalar_schedule
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Who is revealed when, as NumPy arrays. Each row has its own clock.
+
+    Attributes:
+        order: int32 `[B, N]`, positions in the order of their events; those that are given last.
+        event: int32 `[B, N]`, the number of each position's event in its row; `E` if given.
+        first: int32 `[B, E]`, where the positions of an event begin in `order`; `N` for none.
+        times: float32 `[B, E]`, the network's time at an event.
+        most: int, the most positions that one event reveals.
+    """
+
+    order: np.ndarray
+    event: np.ndarray
+    first: np.ndarray
+    times: np.ndarray
+    most: int
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
+@dataclasses.dataclass(frozen=True)
+class Event(Ancestral):
+    """Ancestral sampling with the steps left out at which nothing happens.
+
+    The same distribution as `Ancestral` on the same grid. Position by position,
+    `P(step k) = (alpha(s_k) - alpha(t_k)) / (1 - alpha(start))`; each row calls the network only
+    at its own steps, and only the rows of the vocabulary head that are needed are computed
+    (where the head works position by position).
+
+    Args:
+        filters, last: see `Ancestral`.
+    """
+
+    def check_schedule(self, schedule) -> None:
+        check_scalar_schedule(self, schedule)
+
+    def draw(self, logits, uniforms, t):
+        """What positions become: filtered logits `[B, M, V]`, uniforms `[B, M]`, times `[B]`."""
+        tokens = sample_categorical(logits, uniforms)
+        if self.last == "sample":
+            return tokens
+        likeliest = ops.cast(ops.argmax(logits, axis=-1), "int32")
+        return ops.where(ops.expand_dims(t, -1) > 0.0, tokens, likeliest)
+
+    def plan(self, uniforms, masked, grid, start_time, schedule) -> Plan:
+        """Draws all reveal times.
+
+        Args:
+            uniforms: float32 array `[B, N]` in `[0, 1)`.
+            masked: bool array `[B, N]`, what is to be revealed.
+            grid: pair of float32 arrays `[T]`, `t` and `s`, from time 1 to 0.
+            start_time: float32 array `[B]`, scales the grid for each row.
+            schedule: a scalar schedule.
+        """
+        t, s = (np.asarray(times)[None] * start_time[:, None] for times in grid)  # [B, T]
+        level = uniforms * _masked_fraction(schedule, t[:, :1])  # [B, N]
+        ends = _masked_fraction(schedule, s)  # [B, T], falling
+        # The step of a position is the number of steps that end above its level.
+        clock = np.stack(
+            [
+                len(row) - np.searchsorted(row[::-1], below, side="right")
+                for row, below in zip(ends, level, strict=True)
+            ]
+        )
+        # What no step reveals is filled at time 0, as `Ancestral` does.
+        times = np.concatenate([t, np.zeros_like(t[:, :1])], axis=1)  # [B, T + 1]
+        return _make_plan(clock, np.take_along_axis(times, clock, axis=1), masked)
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
+@dataclasses.dataclass(frozen=True)
+class FirstHitting(Event):
+    """The limit of infinitely many steps: positions are revealed one by one at random times.
+
+    With `n` masks left at time `t` the next is revealed where the masked fraction has fallen by
+    the factor `U**(1/n)`; for the linear schedule `t U**(1/n)`. One network call for each masked
+    position, whatever `num_steps` and `time_grid`.
+
+    Reference: Zheng et al. 2024, *Masked Diffusion Models are Secretly Time-Agnostic Masked Models
+    and Exploit Inaccurate Categorical Sampling*, Section 4.
+
+    Args:
+        filters, last: see `Ancestral`.
+    """
+
+    def plan(self, uniforms, masked, grid, start_time, schedule) -> Plan:
+        # The largest of n uniforms is U**(1/n), the next largest that times U**(1/(n - 1)), ...
+        level = uniforms * _masked_fraction(schedule, start_time[:, None])  # [B, N]
+        times = _numpy(schedule.time_of_masked_fraction(level))
+        clock = np.argsort(np.argsort(np.where(masked, -level, np.inf), axis=1), axis=1)
+        return _make_plan(clock, times, masked)
+
+
+def _make_plan(clock, times, masked) -> Plan:
+    """A plan from the step (whole numbers) and the network's time of each position, `[B, N]`."""
+    batch_size, count = clock.shape
+    never = clock.max() + 1
+    clock = np.where(masked, clock, never)
+    order = np.argsort(clock, axis=1, kind="stable")  # [B, N]
+    ordered = np.take_along_axis(clock, order, axis=1)
+    begins = np.diff(ordered, axis=1, prepend=-1) > 0  # the first position of each event
+    number = np.cumsum(begins, axis=1) - 1
+    begins &= ordered < never
+    events = int(begins.sum(axis=1).max())
+    event = np.empty_like(clock)
+    np.put_along_axis(event, order, np.where(ordered < never, number, events), axis=1)
+    first = np.full((batch_size, events), count)
+    event_times = np.zeros((batch_size, events), "float32")
+    rows, places = np.nonzero(begins)
+    first[rows, number[rows, places]] = places
+    event_times[rows, number[rows, places]] = times[rows, order[rows, places]]
+    most = max(int(np.bincount(row[row < events]).max(initial=1)) for row in event)
+    return Plan(*(a.astype("int32") for a in (order, event, first)), event_times, most)
+
+
+def _masked_fraction(schedule, t):
+    return _numpy(schedule.masked_fraction(t))
+
+
+def _numpy(value):
+    return np.asarray(ops.convert_to_numpy(value))
