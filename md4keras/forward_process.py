@@ -26,14 +26,26 @@ def sample_times(batch_size, seed_generator, method: str = "antithetic"):
     if method == "independent":
         return keras.random.uniform((batch_size,), seed=seed_generator, dtype="float32")
     offset = keras.random.uniform((), seed=seed_generator, dtype="float32")
-    return spread_times(offset, batch_size)
-
-
-def spread_times(offset, batch_size):
-    """`(offset + i/B) mod 1` for `i = 0..B-1`: exactly `B` evenly spaced times, `[B]`."""
-    steps = ops.cast(ops.arange(batch_size), "float32") / ops.cast(batch_size, "float32")
-    times = offset + steps
+    times = offset + _strata(batch_size) / ops.cast(batch_size, "float32")
     return times - ops.floor(times)
+
+
+def spread_times(point, batch_size):
+    """`((i + r) mod B + o) / B` for `i = 0..B-1`: one number in each of `B` equal strata, `[B]`.
+
+    Args:
+        point: float tensor `[2]` in `[0, 1)`: the place `o` in each stratum, and the rotation of
+            strata `r = floor(B point[1])`. Uniform points give uniform numbers.
+        batch_size: int or scalar tensor, `B`.
+    """
+    count = ops.cast(batch_size, "float32")
+    strata = _strata(batch_size) + ops.floor(point[1] * count)
+    strata = strata - count * ops.floor(strata / count)
+    return ops.minimum((strata + point[0]) / count, 1.0 - 2.0**-24)
+
+
+def _strata(batch_size):
+    return ops.cast(ops.arange(batch_size), "float32")
 
 
 def discretize_times(t, timesteps: int):
@@ -73,17 +85,19 @@ def mask_by_rank(x, fraction, uniforms, mask_token: int, given=None):
     Args:
         x: int tensor `[B, *data_shape]`.
         fraction: float tensor `[B]` in `[0, 1)`, selects `n = floor(fraction N) + 1`.
-        uniforms: float tensor of the shape of `x`, uniform in `[0, 1)`.
+        uniforms: float tensor of the shape of `x`, uniform in `[0, 1)`; or, where tokens have
+            schedules of their own, the times at which they become masked.
         mask_token: int.
         given: bool tensor like `x`, positions that are never masked and do not count among the
             `N`; `None` for none.
 
     Returns:
-        `zt` (like `x`), the mask probability `m` `[B]`, and `n` as float32 `[B]`.
+        `zt` (like `x`), the mask probability `m` (or the `n`-th time) `[B]`, and `n` as float32
+        `[B]`.
     """
     x, uniforms = ops.convert_to_tensor(x), ops.convert_to_tensor(uniforms)
     if given is not None:
-        uniforms = ops.where(given, 2.0, uniforms)
+        uniforms = ops.where(given, float("inf"), uniforms)
     ordered = ops.sort(ops.reshape(uniforms, (ops.shape(x)[0], positions(x))), axis=-1)
     count = positions(x, given)
     rank = ops.cast(ops.floor(fraction * count), "int32")

@@ -12,15 +12,16 @@ from md4keras.models.backend import TrainStep
 from md4keras.models.blocks import BlockSampling
 from md4keras.models.sampling import Sampling
 from md4keras.models.scoring import Scoring
+from md4keras.samplers import threefry
 
-_GOLDEN_RATIO = 0.6180339887498949
+_ROBERTS = (0.7548776662466927, 0.5698402909980532)  # 1/g, 1/g^2 with g^3 = g + 1
 
 
 class MaskedDiffusion(TrainStep, Sampling, BlockSampling, Scoring, keras.Model):
-    """Base of `MD4`: a network, metrics in bits, `fit`, `evaluate` and sampling.
+    """Base of `MD4` and `GenMD4`: a network, metrics in bits, `fit`, `evaluate` and sampling.
 
-    A subclass sets `schedule` and gives `training_loss`, `stratified_loss` and
-    `reconstruction_loss`, each `[B]` in nats per example.
+    A subclass sets `schedule` and gives `training_loss`, `stratified_loss`, `diffusion_term` and
+    `reconstruction_term`, each `[B]` in nats per example.
 
     Args:
         network: a `md4keras.networks` model, or another with its attributes.
@@ -37,8 +38,12 @@ class MaskedDiffusion(TrainStep, Sampling, BlockSampling, Scoring, keras.Model):
         self.recipe = None
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.evaluation_seed_generator = keras.random.SeedGenerator(0)
-        self.evaluation_offset = self.add_weight(
-            name="evaluation_offset", shape=(), initializer="zeros", trainable=False
+        self.evaluation_point = self.add_weight(
+            name="evaluation_point",
+            shape=(2,),
+            initializer="zeros",
+            trainable=False,
+            dtype="float32",
         )
         self._means = [
             keras.metrics.Mean(name="loss"),
@@ -54,7 +59,11 @@ class MaskedDiffusion(TrainStep, Sampling, BlockSampling, Scoring, keras.Model):
         self.built = True
 
     def training_loss(self, x, labels):
-        """The stochastic diffusion term to minimise, `[B]`, nats per example."""
+        """The stochastic diffusion term, `[B]`, nats per example.
+
+        Its value is reported and its gradient is followed; a subclass may return a value with the
+        gradient of something else (see `GenMD4`).
+        """
         raise NotImplementedError
 
     def stratified_loss(self, x, labels, fraction, noise, given=None):
@@ -72,15 +81,60 @@ class MaskedDiffusion(TrainStep, Sampling, BlockSampling, Scoring, keras.Model):
         """
         raise NotImplementedError
 
-    def reconstruction_loss(self, x, given=None):
-        """The reconstruction term of what is not `given`, `[B]`, nats per example."""
+    def diffusion_term(self, x, zt, t, labels, training=False):
+        """The diffusion term for given masks, `[B]`, nats; tensors that were checked before."""
         raise NotImplementedError
 
+    def reconstruction_term(self, x, given=None):
+        """The reconstruction term of what is not `given` (bool, like `x`), `[B]`, nats."""
+        raise NotImplementedError
+
+    def diffusion_loss(self, x, zt, time, labels=None):
+        """The diffusion term for given masks: deterministic given its inputs.
+
+        Its expectation over times and masks is the term of the bound (`GenMD4`: over uniform
+        times in `[t1, 1]`, and times `1 - t1`).
+
+        Args:
+            x: int tokens `[B, *data_shape]`, clean.
+            zt: int tokens `[B, *data_shape]`, masked at `time`.
+            time: float scalar or `[B]`, the time at which `zt` was masked; for a discrete-time
+                model on its grid.
+            labels: int `[B]`, for a network with classes.
+
+        Returns:
+            float32 tensor `[B]`, nats per example.
+
+        Raises:
+            ValueError: for tokens, times or labels that do not fit the network or each other.
+        """
+        x, labels = validation.check_tokens(self.network, x, labels)
+        zt, _ = validation.check_tokens(self.network, zt, labels, allow_mask=True)
+        validation.check_same_shape(x, zt)
+        return self.diffusion_term(x, zt, validation.check_time(time, x.shape[0]), labels)
+
+    def reconstruction_loss(self, x):
+        """The reconstruction term: what is masked at the earliest time has to be guessed.
+
+        Args:
+            x: int tokens `[B, *data_shape]`.
+
+        Returns:
+            float32 tensor `[B]`, nats per example.
+        """
+        return self.reconstruction_term(validation.check_tokens_alone(self.network, x))
+
     def evaluation_loss(self, x, labels):
-        """The diffusion term, evenly spread over the batch and over passes, `[B]`, nats."""
-        fraction = forward_process.spread_times(
-            ops.convert_to_tensor(self.evaluation_offset), ops.shape(x)[0]
-        )
+        """The diffusion term, evenly spread over batch, batches and passes, `[B]`, nats.
+
+        Row `i` of `B` gets the stratum `(i + rotation) mod B` of `B` equal ones, and a place in
+        it; both move from batch to batch along a sequence that fills the unit square evenly
+        (Roberts 2018), from a random start.
+        """
+        point = ops.convert_to_tensor(self.evaluation_point)
+        moved = point + ops.convert_to_tensor(_ROBERTS, dtype="float32")
+        self.evaluation_point.assign(moved - ops.floor(moved))
+        fraction = forward_process.spread_times(point, ops.shape(x)[0])
         noise = keras.random.uniform(
             ops.shape(x), seed=self.evaluation_seed_generator, dtype="float32"
         )
@@ -129,14 +183,16 @@ class MaskedDiffusion(TrainStep, Sampling, BlockSampling, Scoring, keras.Model):
 
         Args:
             zt: int tokens `[B, *data_shape]`, the mask token (`V`) where masked.
-            time: float scalar or `[B]` in `[0, 1]` (ignored by a network without time).
+            time: float scalar or `[B]` in `[0, 1]`; `None` will do for a network without time.
             labels: int `[B]`, for a network with classes.
 
         Returns:
             float32 tensor `[B, *data_shape, V]`; the mask is not among the outcomes.
         """
         zt, labels = validation.check_tokens(self.network, zt, labels, allow_mask=True)
-        return self.network_logits(zt, ops.convert_to_tensor(time, dtype="float32"), labels)
+        if time is None and not self.network.time_conditioned:
+            time = 0.0
+        return self.network_logits(zt, validation.check_time(time, zt.shape[0]), labels)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Draws times and masks, runs the network, and averages the negative ELBO.
@@ -155,7 +211,7 @@ class MaskedDiffusion(TrainStep, Sampling, BlockSampling, Scoring, keras.Model):
         diffusion = self.training_loss(x, labels) if training else self.evaluation_loss(x, labels)
         num_positions = ops.cast(forward_process.positions(x), "float32")
         diffusion = diffusion / num_positions
-        reconstruction = self.reconstruction_loss(x) / num_positions
+        reconstruction = self.reconstruction_term(x) / num_positions
         nelbo = diffusion + reconstruction
         for mean, value in zip(
             self._means, (nelbo, nelbo, nelbo, diffusion, reconstruction), strict=True
@@ -205,8 +261,9 @@ class MaskedDiffusion(TrainStep, Sampling, BlockSampling, Scoring, keras.Model):
                 "Sample weights without labels are dropped by Keras. Expected `y` with them, or a "
                 "data set without the examples of weight 0. Received: y=None"
             )
-        if isinstance(kwargs.get("validation_data"), tuple):
-            validation.check_host_data(self.network, *kwargs["validation_data"][:2])
+        if kwargs.get("validation_data") is not None:
+            held_out = keras.utils.unpack_x_y_sample_weight(kwargs["validation_data"])
+            validation.check_host_data(self.network, *held_out[:2])
         try:
             history = super().fit(x, y, *args, **kwargs)
         finally:
@@ -230,26 +287,36 @@ class MaskedDiffusion(TrainStep, Sampling, BlockSampling, Scoring, keras.Model):
         Args:
             x, y: arrays or a data set that can be read repeatedly.
             num_passes: int; `None` for as many as it takes to see 2**20 positions, 64 at most.
-            seed: int, of the masks.
+            seed: int in `[0, 2**32)`, of the masks.
         """
+        if num_passes is not None:
+            validation.check_positive_int("num_passes", num_passes)
+        threefry.seed_word(seed)
         during_fit = kwargs.get("_use_cached_eval_dataset", False)
         return_dict = kwargs.pop("return_dict", False)
         if not during_fit:
             validation.check_host_data(self.network, x, y)
         self.evaluation_seed_generator.state.assign(np.array([seed, 0], dtype="uint32"))
-        logs = [self._evaluate_once(seed, x, y, *args, **kwargs)]
+        self.evaluation_point.assign(np.random.default_rng(seed).random(2))
+        logs = [self._evaluate_once(x, y, *args, **kwargs)]
         if num_passes is None:
             num_passes = 1 if during_fit else self._passes_wanted()
         kwargs["verbose"] = 0
-        for index in range(1, num_passes):
-            logs.append(self._evaluate_once(seed + index, x, y, *args, **kwargs))
+        for _ in range(1, num_passes):
+            logs.append(self._evaluate_once(x, y, *args, **kwargs))
         mean = {name: float(np.mean([log[name] for log in logs])) for name in logs[0]}
         mean["perplexity"] = float(np.exp(mean["loss"]))
         return mean if return_dict else list(mean.values())
 
-    def _evaluate_once(self, index, *args, **kwargs) -> dict:
-        # Multiples of the golden ratio fill the unit interval evenly, however many there are.
-        self.evaluation_offset.assign(index * _GOLDEN_RATIO % 1.0)
+    @classmethod
+    def from_config(cls, config: dict, custom_objects=None):
+        config = dict(config)
+        config["network"] = keras.saving.deserialize_keras_object(
+            config["network"], custom_objects=custom_objects
+        )
+        return cls(**config)
+
+    def _evaluate_once(self, *args, **kwargs) -> dict:
         with warnings.catch_warnings():
             if kwargs.get("steps") is None:  # Keras takes the end of a Grain data set for a lack
                 warnings.filterwarnings("ignore", message="Your input ran out of data")

@@ -53,31 +53,21 @@ class MD4(MaskedDiffusion):
         validation.check_timesteps(timesteps)
         forward_process.check_time_sampling(time_sampling)
         self.schedule = schedules.get(schedule)
+        if self.schedule.per_token:
+            raise ValueError(
+                "MD4 has one schedule for all tokens. Expected a scalar schedule. "
+                f"Received: schedule={schedule!r}. For a learned schedule take `GenMD4(network)`."
+            )
         self.timesteps = timesteps
         self.time_sampling = time_sampling
 
-    def diffusion_loss(self, x, zt, time, labels=None):
-        """The diffusion term for given masks: deterministic given its inputs.
+    def diffusion_term(self, x, zt, t, labels, training=False):
+        """Eq. 6 (Eq. 5 in discrete time) at one time."""
+        logits = self.network_logits(zt, t, labels, training=training)
+        return losses.diffusion_loss(logits, x, zt, t, self.schedule, self.timesteps)
 
-        Args:
-            x: int tokens `[B, *data_shape]`, clean.
-            zt: int tokens `[B, *data_shape]`, masked at `time`.
-            time: float scalar or `[B]`, the time at which `zt` was masked; for a discrete-time
-                model on its grid.
-            labels: int `[B]`, for a network with classes.
-
-        Returns:
-            float32 tensor `[B]`, nats per example.
-        """
-        x, labels = validation.check_tokens(self.network, x, labels)
-        zt, _ = validation.check_tokens(self.network, zt, labels, allow_mask=True)
-        time = ops.convert_to_tensor(time, dtype="float32")
-        logits = self.network_logits(zt, time, labels)
-        return losses.diffusion_loss(logits, x, zt, time, self.schedule, self.timesteps)
-
-    def reconstruction_loss(self, x, given=None):
-        """The reconstruction term, `N (1 - alpha(0)) ln V`; float32 `[B]`, nats per example."""
-        x = ops.convert_to_tensor(x)
+    def reconstruction_term(self, x, given=None):
+        """`N (1 - alpha(0)) ln V`."""
         return losses.reconstruction_loss(x, self.network.vocabulary_size, self.schedule, given)
 
     def training_loss(self, x, labels):
@@ -114,8 +104,7 @@ class MD4(MaskedDiffusion):
         zt = forward_process.mask_tokens(x, alpha_t, noise, self.mask_token)
         if given is not None:
             zt = ops.where(given, x, zt)
-        logits = self.network_logits(zt, t, labels, training=training)
-        return losses.diffusion_loss(logits, x, zt, t, self.schedule, self.timesteps)
+        return self.diffusion_term(x, zt, t, labels, training)
 
     def get_config(self) -> dict:
         return {
@@ -126,11 +115,3 @@ class MD4(MaskedDiffusion):
             "time_sampling": self.time_sampling,
             "seed": self.seed,
         }
-
-    @classmethod
-    def from_config(cls, config: dict, custom_objects=None):
-        config = dict(config)
-        config["network"] = keras.saving.deserialize_keras_object(
-            config["network"], custom_objects=custom_objects
-        )
-        return cls(**config)

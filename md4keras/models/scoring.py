@@ -9,7 +9,7 @@ from md4keras.samplers import threefry
 
 
 class Scoring:
-    """`score` of a model with `stratified_loss` and `reconstruction_loss`."""
+    """`score` of a model with `stratified_loss` and `reconstruction_term`."""
 
     def score(
         self,
@@ -88,4 +88,4 @@ class Scoring:
         fraction = (ops.cast(inputs["draw"], "float32") + within) / inputs["num_samples"]
         fraction = ops.minimum(fraction, 1.0 - 2.0**-24)
         diffusion = self.stratified_loss(x, inputs["labels"], fraction, masks, given)
-        return diffusion + self.reconstruction_loss(x, given)
+        return diffusion + self.reconstruction_term(x, given)

@@ -32,10 +32,10 @@ def check_positive_int(name: str, value) -> None:
 
 
 def check_temperature(temperature) -> None:
-    """Raises a `ValueError` unless the temperature is a positive number."""
-    if not (isinstance(temperature, numbers.Real) and 0.0 < temperature < float("inf")):
+    """Raises a `ValueError` unless the temperature is a number of at least 1e-4."""
+    if not (isinstance(temperature, numbers.Real) and 1e-4 <= temperature < float("inf")):
         raise ValueError(
-            "The temperature divides the logits and must be positive. "
+            "The temperature divides the logits. Expected a number of at least 1e-4. "
             f"Received: temperature={temperature!r}. 1.0 samples from the model as it is; "
             "smaller values give likelier, less varied samples."
         )
@@ -78,14 +78,39 @@ def split_labels(x, y):
     return x, y
 
 
-def check_tokens(network, x, labels=None, allow_mask: bool = False):
-    """Checks a batch (values too, where it is a host array) and returns int32 tensors."""
+def check_time(time, batch_size: int):
+    """A time for each example, float32 tensor `[B]` or scalar."""
+    if isinstance(time, (numbers.Real, np.ndarray, list, tuple)):
+        values = np.asarray(time, dtype="float32")
+        if not ((values >= 0.0) & (values <= 1.0)).all():
+            raise ValueError(f"Times lie in [0, 1]. Received: time={time!r}")
+    elif time is None:
+        raise ValueError(
+            "The network is given the time. Expected a number or [B] in [0, 1]. Received: time=None"
+        )
+    time = ops.convert_to_tensor(time, dtype="float32")
+    if tuple(time.shape) not in ((), (batch_size,)):
+        raise ValueError(
+            f"Each example has one time. Expected a number or shape ({batch_size},). "
+            f"Received: time of shape={tuple(time.shape)}"
+        )
+    return time
+
+
+def check_same_shape(x, zt) -> None:
+    """Raises a `ValueError` unless the masked tokens have the shape of the clean ones."""
+    if tuple(x.shape) != tuple(zt.shape):
+        raise ValueError(
+            "`zt` is `x` with some tokens masked. Expected equal shapes. "
+            f"Received: x of shape={tuple(x.shape)}, zt of shape={tuple(zt.shape)}"
+        )
+
+
+def check_tokens_alone(network, x, allow_mask: bool = False):
+    """Checks tokens (values too, where they are a host array) and returns an int32 tensor."""
     if isinstance(x, (np.ndarray, list, tuple)):
         x = np.asarray(x)
         check_host_tokens(network, x, allow_mask)
-    if isinstance(labels, (np.ndarray, list, tuple)):
-        labels = np.asarray(labels)
-        check_host_labels(network, labels)
     x = ops.convert_to_tensor(x)
     _check_shape(network, tuple(x.shape))
     if "int" not in str(x.dtype):
@@ -93,36 +118,49 @@ def check_tokens(network, x, labels=None, allow_mask: bool = False):
             "Tokens are whole numbers. Expected an integer data type. "
             f"Received: dtype={x.dtype}. Quantise the data to {network.vocabulary_size} levels."
         )
+    return ops.cast(x, "int32")
+
+
+def check_tokens(network, x, labels=None, allow_mask: bool = False):
+    """Checks a batch (values too, where it is a host array) and returns int32 tensors."""
+    x = check_tokens_alone(network, x, allow_mask)
+    if isinstance(labels, (np.ndarray, list, tuple)):
+        labels = np.asarray(labels)
+        check_host_labels(network, labels)
     if network.num_classes and labels is None:
         raise ValueError(
             f"The network has {network.num_classes} classes, but no labels were given. Expected "
             "`fit(tokens, labels)` or data sets of (tokens, labels). Received: labels=None"
         )
     if labels is None:
-        return ops.cast(x, "int32"), None
+        return x, None
     if not network.num_classes:
         raise ValueError(
             "Labels were given to a network without classes. Expected tokens alone, or a "
             "network built with `num_classes`. Received: num_classes=None"
         )
     labels = ops.cast(ops.convert_to_tensor(labels), "int32")
-    if len(labels.shape) != 1:
+    if len(labels.shape) != 1 or labels.shape[0] != x.shape[0]:
         raise ValueError(
-            f"Labels are one class id per example. Expected shape [B]. Received: "
+            f"Labels are one class id per example. Expected shape ({x.shape[0]},). Received: "
             f"shape={tuple(labels.shape)}"
         )
-    return ops.cast(x, "int32"), labels
+    return x, labels
 
 
 def check_host_data(network, x, y=None) -> None:
-    """Checks the values of NumPy arrays before training starts; passes other data by."""
+    """Checks the values of arrays before training starts; passes other data by.
+
+    (Keras reads data sets and generators batch by batch; their shapes are checked there.)
+    """
     if x is None:
         raise ValueError(
             "There is nothing to work on. Expected tokens [n, *data_shape] or a data set. "
             "Received: x=None"
         )
-    if isinstance(x, dict) or isinstance(x, np.ndarray):
+    if isinstance(x, dict):
         x, y = split_labels(x, y)
+    x, y = (ops.convert_to_numpy(data) if ops.is_tensor(data) else data for data in (x, y))
     if isinstance(x, np.ndarray):
         check_host_tokens(network, x)
     if isinstance(y, np.ndarray):
@@ -200,6 +238,8 @@ def check_infilling(network, tokens, mask):
     """The first state of infilling, int32, and the masked fraction of each row, float32 `[B]`."""
     tokens = np.array(tokens)
     _check_shape(network, tokens.shape)
+    if not tokens.size:
+        raise ValueError(f"There is nothing to fill. Received: tokens of shape={tokens.shape}")
     mask = _check_mask("mask", mask, tokens.shape)
     fraction = mask.reshape(len(mask), -1).mean(axis=1)
     if not fraction.all():

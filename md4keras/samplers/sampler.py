@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import numbers
 
 import keras
 import numpy as np
@@ -30,9 +31,10 @@ def make_time_grid(num_steps: int, grid: str = "cosine", start_time: float = 1.0
     Raises:
         ValueError: for an unknown grid, fewer than one step, or a start outside `(0, 1]`.
     """
-    if isinstance(num_steps, bool) or int(num_steps) != num_steps or num_steps < 1:
+    whole = isinstance(num_steps, numbers.Integral) and not isinstance(num_steps, bool)
+    if not whole or num_steps < 1:
         raise ValueError(
-            f"Sampling needs a whole number of steps, at least 1. Received: num_steps={num_steps}"
+            f"Sampling needs a whole number of steps, at least 1. Received: num_steps={num_steps!r}"
         )
     if grid not in TIME_GRIDS:
         raise ValueError(

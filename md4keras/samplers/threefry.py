@@ -5,6 +5,8 @@ Words are int32 tensors that hold the bit pattern of a uint32: additions wrap ar
 backend, which unsigned types do not offer everywhere.
 """
 
+import numbers
+
 from keras import ops
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
@@ -61,10 +63,11 @@ def seed_word(seed: int) -> int:
     Raises:
         ValueError: unless `seed` is a whole number in `[0, 2**32)`.
     """
-    if isinstance(seed, bool) or int(seed) != seed or not 0 <= seed < 2**32:
+    whole = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
+    if not whole or not 0 <= seed < 2**32:
         raise ValueError(
             "A seed must be a whole number that fits 32 bits. Expected 0 <= seed < 2**32. "
-            f"Received: seed={seed}"
+            f"Received: seed={seed!r}"
         )
     seed = int(seed)
     return seed - 2**32 if seed >= 2**31 else seed
