@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from md4keras.models import validation
+from md4keras.models import sampling_checks, validation
 from md4keras.models.sampling import SamplingSettings
 
 
@@ -48,7 +48,7 @@ class BlockSampling:
         """
         validation.check_positive_int("num_samples", num_samples)
         validation.check_positive_int("length", length)
-        window = validation.check_text_length(self.network)
+        window = sampling_checks.check_text_length(self.network)
         block_length = max(1, window // 2) if block_length is None else block_length
         validation.check_positive_int("block_length", block_length)
         if block_length > window:
@@ -56,12 +56,12 @@ class BlockSampling:
                 "A block is drawn in one window of the training length. Expected block_length <= "
                 f"{window}. Received: block_length={block_length}"
             )
-        text = validation.check_prompt(self.network, prompt, num_samples)
-        labels = validation.check_sampling_labels(self.network, labels, num_samples)
+        text = sampling_checks.check_prompt(self.network, prompt, num_samples)
+        labels = sampling_checks.check_sampling_labels(self.network, labels, num_samples)
         settings = SamplingSettings(
             sampler, num_steps, time_grid, temperature, guidance_scale, seed
         )
-        validation.check_guidance(self.network, guidance_scale)
+        sampling_checks.check_guidance(self.network, guidance_scale)
         return self._blocks(text, length, labels, (window, block_length), settings)
 
     def _blocks(self, text, length, labels, sizes, settings):

@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 
 from md4keras import forward_process, samplers
-from md4keras.models import validation
+from md4keras.models import sampling_checks, validation
 from md4keras.models.generation import SteppedProcess
 from md4keras.models.planned import PlannedProcess
 
@@ -24,7 +24,7 @@ class SamplingSettings:
 
     def __post_init__(self):
         object.__setattr__(self, "sampler", samplers.get(self.sampler))
-        validation.check_temperature(self.temperature)
+        sampling_checks.check_temperature(self.temperature)
         samplers.make_time_grid(self.num_steps, self.time_grid)
         samplers.threefry.seed_word(self.seed)
 
@@ -82,8 +82,8 @@ class Sampling:
             ValueError: for a bad argument, before any work.
         """
         validation.check_positive_int("num_samples", num_samples)
-        shape = validation.check_data_shape(self.network, data_shape)
-        labels = validation.check_sampling_labels(self.network, labels, num_samples)
+        shape = sampling_checks.check_data_shape(self.network, data_shape)
+        labels = sampling_checks.check_sampling_labels(self.network, labels, num_samples)
         settings = SamplingSettings(
             sampler, num_steps, time_grid, temperature, guidance_scale, seed
         )
@@ -129,7 +129,7 @@ class Sampling:
             sampler, num_steps, time_grid, temperature, guidance_scale, seed
         )
         if start_time != "auto":
-            validation.check_start_time(start_time)
+            sampling_checks.check_start_time(start_time)
         return self._infill(
             tokens, mask, labels, settings, start_time, return_trajectory, return_network_calls
         )
@@ -144,8 +144,8 @@ class Sampling:
         return_trajectory=False,
         return_network_calls=False,
     ):
-        z, fraction = validation.check_infilling(self.network, tokens, mask)
-        labels = validation.check_sampling_labels(self.network, labels, len(z))
+        z, fraction = sampling_checks.check_infilling(self.network, tokens, mask)
+        labels = sampling_checks.check_sampling_labels(self.network, labels, len(z))
         if start_time == "auto":
             times = ops.convert_to_numpy(self.schedule.time_of_masked_fraction(fraction))
         else:
@@ -155,7 +155,7 @@ class Sampling:
         )
 
     def _reverse(self, z, labels, start_time, settings, return_trajectory, return_network_calls):
-        validation.check_guidance(self.network, settings.guidance_scale)
+        sampling_checks.check_guidance(self.network, settings.guidance_scale)
         process = self._reverse_process(settings.sampler)
         arguments = (z, labels, start_time, settings)
         if return_trajectory:

@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from md4keras.models import validation
+from md4keras.models import sampling_checks, validation
 from md4keras.models.backend import compile_function
 from md4keras.samplers import threefry
 
@@ -48,8 +48,8 @@ class Scoring:
                 "A standard error needs two draws. Expected num_samples >= 2. "
                 f"Received: num_samples={num_samples}"
             )
-        x, given = validation.check_scoring(self.network, x, given)
-        labels = validation.check_sampling_labels(self.network, labels, len(x))
+        x, given = sampling_checks.check_scoring(self.network, x, given)
+        labels = sampling_checks.check_sampling_labels(self.network, labels, len(x))
         seed = threefry.seed_word(seed)
         if self._score_rows is None:
             self._score_rows = compile_function(self, self._rows)

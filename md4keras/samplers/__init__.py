@@ -4,7 +4,7 @@ from md4keras.samplers import threefry
 from md4keras.samplers.ancestral import Ancestral
 from md4keras.samplers.confidence import Confidence
 from md4keras.samplers.event import Event, FirstHitting
-from md4keras.samplers.filters import FILTERS, TopK, TopP
+from md4keras.samplers.filters import Filter, TopK, TopP
 from md4keras.samplers.remasking import Remasking
 from md4keras.samplers.sampler import Sampler, make_time_grid
 
@@ -42,7 +42,7 @@ def get(sampler) -> Sampler:
     """
     if isinstance(sampler, Sampler):
         return sampler
-    if isinstance(sampler, FILTERS):
+    if isinstance(sampler, Filter):
         return Ancestral(filters=(sampler,))
     if isinstance(sampler, str) and sampler in _SAMPLERS:
         return _SAMPLERS[sampler]()

@@ -11,6 +11,7 @@ from md4keras.samplers.categorical import sample_categorical
 from md4keras.samplers.sampler import Sampler
 
 RULES = ("probability", "margin", "entropy")
+_TIE = 2.0**-12  # scores in one interval of this width count as equal
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
@@ -21,7 +22,7 @@ class Confidence(Sampler):
     After a step to time `s` at most `round(N (1 - alpha(s)))` of the `N` positions are masked, as
     the schedule expects. Tokens are drawn from `mu`. Which positions are revealed no longer
     depends on chance alone, so samples do not follow the model's distribution: they are likelier
-    and less varied.
+    and less varied. (Chance decides between scores within the same 2**-12.)
 
     Reference: Chang et al. 2022, *MaskGIT*, Section 3.2; the margin is that of Kim et al. 2025
     (arXiv 2502.06768).
@@ -69,6 +70,10 @@ class Confidence(Sampler):
         if self.noise_temperature:
             gumbel = -ops.log(-ops.log(uniforms + 2.0**-25))  # [2**-25, 1 - 2**-25]
             score = score + self.noise_temperature * expand_like(t, zt) * gumbel
+        # Where all is masked, positions are often alike: chance decides, not rounding.
+        score = ops.floor(score / _TIE) * _TIE
+        if uniforms is not None:
+            score = score + _TIE * uniforms
         score = ops.where(masked, score, -float("inf"))
         flat = ops.reshape(score, (score.shape[0], -1))  # [B, N]
         rank = ops.argsort(ops.argsort(-flat, axis=-1), axis=-1)  # 0 is the surest

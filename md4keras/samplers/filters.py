@@ -10,9 +10,20 @@ from keras import ops
 REMOVED = -1e7  # the logit of a value that is cut; its probability is exactly 0 in float32
 
 
+class Filter:
+    """A function of logits with a configuration."""
+
+    def get_config(self) -> dict:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_config(cls, config: dict):
+        return cls(**config)
+
+
 @keras.saving.register_keras_serializable(package="md4keras")
 @dataclasses.dataclass(frozen=True)
-class TopP:
+class TopP(Filter):
     """Keeps the smallest set of likeliest values whose mass is at least `p`, ties included.
 
     Reference: Holtzman et al. 2020, *The Curious Case of Neural Text Degeneration*; the published
@@ -33,6 +44,8 @@ class TopP:
 
     def __call__(self, logits):
         """Logits `[..., V]` with what is cut at -1e7."""
+        if self.p == 1.0:
+            return logits  # the last values' mass may be lost in rounding
         probabilities = ops.softmax(logits, axis=-1)
         ordered = ops.flip(ops.sort(probabilities, axis=-1), axis=-1)  # falling
         mass_before = ops.cumsum(ordered, axis=-1) - ordered
@@ -40,13 +53,10 @@ class TopP:
         threshold = ops.min(ops.where(needed, ordered, math.inf), axis=-1, keepdims=True)
         return ops.where(probabilities >= threshold, logits, REMOVED)
 
-    def get_config(self) -> dict:
-        return {"p": self.p}
-
 
 @keras.saving.register_keras_serializable(package="md4keras")
 @dataclasses.dataclass(frozen=True)
-class TopK:
+class TopK(Filter):
     """Keeps the `k` likeliest values, ties included (all of them where `k` exceeds `V`).
 
     Args:
@@ -67,9 +77,3 @@ class TopK:
         k = min(self.k, logits.shape[-1])
         threshold = ops.top_k(logits, k)[0][..., -1:]
         return ops.where(logits >= threshold, logits, REMOVED)
-
-    def get_config(self) -> dict:
-        return {"k": self.k}
-
-
-FILTERS = (TopP, TopK)

@@ -1,0 +1,200 @@
+"""Every sampler with a model: distribution, drivers, seeds, infilling, guidance, errors."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from md4keras import MD4, GenMD4, samplers
+from md4keras.networks import Transformer
+from tests.models.tabular import (
+    FixedLogits,
+    TrueConditionals,
+    TruePosterior,
+    chi_square,
+    count_states,
+    random_joint,
+)
+from tests.reference import array
+
+VALUES, COUNT = 3, 4
+NAMES = ("ancestral", "mean", "top_p", "event", "first_hitting", "confidence", "remasking")
+
+
+def text_model(kind=MD4, **network):
+    model = kind(Transformer(5, 12, num_layers=1, num_heads=2, feature_dim=8, **network))
+    rng = np.random.default_rng(0)
+    for variable in model.network.trainable_variables:
+        variable.assign(0.3 * rng.normal(size=variable.shape))
+    return model
+
+
+@pytest.fixture(scope="module")
+def joint():
+    return random_joint(VALUES, COUNT)
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return text_model()
+
+
+@pytest.mark.parametrize("sampler, num_steps", [("event", 256), ("first_hitting", 1)])
+def test_samples_have_the_distribution(sampler, num_steps, joint):
+    """Chi-square over 81 states; one false alarm in 1000 seeds."""
+    model = MD4(TrueConditionals(joint))
+    samples = model.generate(8000, sampler=sampler, num_steps=num_steps, seed=12)
+    assert chi_square(count_states(samples, VALUES), joint) > 1e-3
+
+
+def test_event_and_ancestral_agree_where_few_steps_make_both_wrong(joint):
+    """Two-sample chi-square at 2 steps, whose samples are far from the model's distribution."""
+    model = MD4(TrueConditionals(joint))
+    counts = np.array(
+        [
+            count_states(model.generate(8000, sampler=name, num_steps=2, seed=seed), VALUES)
+            for seed, name in enumerate(("ancestral", "event"))
+        ]
+    )
+    assert chi_square(counts[0], joint) < 1e-6
+    common = counts.sum(axis=0) >= 10
+    assert stats.chi2_contingency(counts[:, common]).pvalue > 1e-3
+
+
+def test_genmd4_samples_have_the_distribution(joint):
+    """With the true posterior as the network; what is masked tells about the values."""
+    power = np.array([0.4, 1.0, 3.0])
+    model = GenMD4(TruePosterior(joint, power), eps=0.0)
+    model.schedule.theta.assign(np.log(np.expm1(power)))
+    samples = model.generate(8000, num_steps=512, time_grid="uniform", seed=13)
+    assert chi_square(count_states(samples, VALUES), joint) > 1e-3
+    # The test of the test: a network that takes all values to be masked alike is wrong.
+    wrong = GenMD4(TruePosterior(joint, np.ones(3)), eps=0.0)
+    wrong.schedule.theta.assign(np.log(np.expm1(power)))
+    samples = wrong.generate(8000, num_steps=512, time_grid="uniform", seed=13)
+    assert chi_square(count_states(samples, VALUES), joint) < 1e-6
+
+
+@pytest.mark.parametrize(
+    "sampler", ["ancestral", "event", "first_hitting", "confidence", "remasking"]
+)
+def test_tokens_follow_the_network_at_a_vocabulary_of_12000(sampler):
+    """Chi-square over 50 groups of values; one false alarm in 1000 seeds."""
+    logits = np.random.default_rng(0).normal(size=12_000).astype("float32")
+    probabilities = np.exp(logits.astype("float64"))
+    probabilities /= probabilities.sum()
+    model = MD4(FixedLogits(logits, count=64))
+    tokens = model.generate(32, sampler=sampler, num_steps=3, seed=3).ravel()
+    groups = np.minimum((np.cumsum(probabilities) * 50).astype(int), 49)
+    counts = np.bincount(groups[tokens], minlength=50)
+    assert chi_square(counts, np.bincount(groups, weights=probabilities)) > 1e-3
+
+
+@pytest.mark.parametrize("sampler", NAMES)
+def test_drivers_and_batch_sizes_agree_token_for_token(sampler, plain):
+    settings = {"sampler": sampler, "num_steps": 7, "seed": 5, "return_network_calls": True}
+    tokens, calls = plain.generate(16, **settings)
+    again, states, counted = plain.generate(16, **settings, return_trajectory=True)
+    np.testing.assert_array_equal(tokens, again)
+    np.testing.assert_array_equal(plain.generate(1, **settings)[0], tokens[:1])
+    np.testing.assert_array_equal(states[-1], tokens)
+    assert calls == counted and (states[0] == 5).all()
+    assert ((tokens >= 0) & (tokens < 5)).all()
+    planned = sampler in ("event", "first_hitting")
+    assert len(states) == (calls if planned else 7) + 1
+    assert calls == {"first_hitting": 12}.get(sampler, calls) and calls <= 12
+
+
+@pytest.mark.parametrize("kind", [MD4, GenMD4])
+def test_infilling_keeps_what_is_given_with_every_sampler(kind):
+    model = text_model(kind)
+    rng = np.random.default_rng(1)
+    x, mask = rng.integers(0, 5, (6, 12), "int32"), rng.random((6, 12)) < 0.5
+    mask[:, 0] = True
+    scalar_only = ("event", "first_hitting", "remasking")
+    for sampler in (name for name in NAMES if kind is MD4 or name not in scalar_only):
+        filled = model.infill(x, mask, sampler=sampler, num_steps=5, seed=2)
+        np.testing.assert_array_equal(filled[~mask], x[~mask])
+        assert filled.max() < 5
+    if kind is GenMD4:
+        for sampler in scalar_only:
+            with pytest.raises(ValueError, match="one schedule for all tokens"):
+                model.infill(x, mask, sampler=sampler)
+
+
+def test_a_named_start_time_is_used(plain):
+    x, mask = np.zeros((2, 12), "int32"), np.arange(12) < 6
+    auto, half, late = (
+        plain.infill(x, mask, num_steps=4, start_time=start, return_trajectory=True)[1]
+        for start in ("auto", 0.5, 1.0)
+    )
+    np.testing.assert_array_equal(auto, half)  # half is masked
+    assert not np.array_equal(auto, late)
+
+
+def test_every_backend_draws_the_same_tokens(plain):
+    """Drawn once under JAX from these weights; backends differ by rounding alone."""
+    expected = {
+        "event": [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1],
+        "confidence": [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1],
+        "remasking": [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1],
+    }
+    for sampler, tokens in expected.items():
+        drawn = plain.generate(1, sampler=sampler, num_steps=6, seed=7)[0].tolist()
+        assert drawn == tokens, sampler
+
+
+@pytest.fixture(scope="module")
+def guided():
+    return text_model(num_classes=3, label_dropout=0.1)
+
+
+def test_guidance_interpolates_between_no_label_and_the_label(guided):
+    settings = {"num_steps": 4, "seed": 1}
+    labels = np.array([0, 2])
+    np.testing.assert_array_equal(
+        guided.generate(2, labels, guidance_scale=0.0, **settings),
+        guided.generate(2, np.array([3, 3]), **settings),  # 3 is the id of no label
+    )
+    plain = guided.generate(2, labels, **settings)
+    close = guided.generate(2, labels, guidance_scale=1.0 + 1e-6, **settings)
+    np.testing.assert_array_equal(plain, close)
+
+
+@pytest.mark.parametrize("sampler", ["ancestral", "event"])
+def test_guided_logits_are_the_stated_combination(sampler, guided, monkeypatch):
+    """A first step from all masked, likeliest tokens: they follow the combined logits."""
+    zt = np.full((2, 12), 5, "int32")
+    labels = np.array([0, 2], "int32")
+    with_label = array(guided.predict_logits(zt, 1.0, labels))
+    without = array(guided.predict_logits(zt, 1.0, np.array([3, 3], "int32")))
+    combined = without + 4.0 * (with_label - without)
+    sampler = type(samplers.get(sampler))(filters=samplers.TopK(1))
+    _, states = guided.generate(
+        2, labels, sampler=sampler, num_steps=6, guidance_scale=4.0, return_trajectory=True
+    )
+    revealed = states[1] != 5
+    np.testing.assert_array_equal(states[1][revealed], combined.argmax(axis=-1)[revealed])
+
+
+def test_guidance_fills_gaps(guided):
+    x, mask = np.zeros((2, 12), "int32"), np.arange(12) % 2 == 0
+    filled = guided.infill(x, mask, labels=[0, 1], guidance_scale=2.0, num_steps=3)
+    assert (filled[:, ~mask] == 0).all() and filled.max() < 5
+
+
+def test_mistakes_are_named_before_any_work(plain):
+    x = np.zeros((2, 12), "int32")
+    calls = {
+        "label_dropout": lambda: plain.generate(1, guidance_scale=2.0),
+        "guidance_scale=-1": lambda: plain.generate(1, guidance_scale=-1),
+        "start_time=0": lambda: plain.infill(x, x == 0, start_time=0),
+        "start_time='soon'": lambda: plain.infill(x, x == 0, start_time="soon"),
+        "num_steps='4'": lambda: plain.generate(1, num_steps="4"),
+        "seed=None": lambda: plain.generate(1, seed=None),
+        "temperature=1e-42": lambda: plain.generate(1, temperature=1e-42),
+        "nothing to fill": lambda: plain.infill(x[:0], x[:0] == 0),
+        "Expected values in \\[0, 4\\]": lambda: plain.infill(x + 9, np.arange(12) < 3),
+    }
+    for message, call in calls.items():
+        with pytest.raises(ValueError, match=message):
+            call()

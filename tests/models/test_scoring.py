@@ -1,0 +1,120 @@
+"""`score` against exact probabilities, and text block by block."""
+
+import numpy as np
+import pytest
+
+from md4keras import MD4, GenMD4
+from md4keras.networks import Transformer, UNet
+from tests.models.tabular import TrueConditionals, TruePosterior, random_joint
+
+X = np.array([[0, 1, 2, 0], [2, 2, 1, 0], [1, 0, 0, 2]], "int32")
+
+
+@pytest.fixture(scope="module")
+def joint():
+    return random_joint(3, 4)
+
+
+def test_the_bound_of_true_conditionals_is_the_probability(joint):
+    """In whatever order, true conditionals multiply to `p(x)`: within 4 standard errors."""
+    bound, error = MD4(TrueConditionals(joint)).score(X, num_samples=400, seed=1)
+    exact = -np.log(joint[tuple(X.T)])
+    assert bound.shape == error.shape == (3,) and (error > 0).all()
+    assert (np.abs(bound - exact) < 4 * error + 2e-3).all()
+    assert (error < 0.05 * exact).all()
+
+
+def test_the_bound_given_some_tokens_is_the_conditional_probability(joint):
+    given = np.array([True, False, True, False])
+    bound, error = MD4(TrueConditionals(joint)).score(X, num_samples=400, given=given)
+    known = joint.sum(axis=(1, 3))[X[:, 0], X[:, 2]]
+    exact = -np.log(joint[tuple(X.T)] / known)
+    assert (np.abs(bound - exact) < 4 * error + 2e-3).all()
+
+
+def test_genmd4_of_the_true_posterior_bounds_the_probability(joint):
+    power = np.array([0.5, 1.0, 2.0])
+    model = GenMD4(TruePosterior(joint, power), eps=0.0)
+    model.schedule.theta.assign(np.log(np.expm1(power)))
+    states = np.indices(joint.shape).reshape(4, -1).T.astype("int32")
+    bound, error = model.score(states, num_samples=64, batch_size=512)
+    exact = float(-(joint * np.log(joint)).sum())
+    total = float((joint.ravel() * bound).sum())
+    noise = float(np.sqrt((joint.ravel() ** 2 * error**2).sum()))
+    # The mean bound lies at the entropy (t1 apart), and not below it.
+    assert -4 * noise < total - exact < 4 * noise + 0.02 * exact
+
+
+def text_model():
+    model = MD4(Transformer(5, 8, num_layers=1, num_heads=2, feature_dim=8))
+    rng = np.random.default_rng(0)
+    for variable in model.network.trainable_variables:
+        variable.assign(0.3 * rng.normal(size=variable.shape))
+    return model
+
+
+@pytest.fixture(scope="module")
+def model():
+    return text_model()
+
+
+def test_a_score_depends_on_seed_and_example_alone(model):
+    x = np.random.default_rng(1).integers(0, 5, (3, 8), "int32")
+    bound, error = model.score(x, num_samples=10, seed=4, batch_size=7)
+    again, _ = model.score(x, num_samples=10, seed=4, batch_size=64)
+    np.testing.assert_allclose(bound, again, rtol=1e-5)
+    first, _ = model.score(x[:1], num_samples=10, seed=4)
+    np.testing.assert_allclose(first, bound[:1], rtol=1e-5)
+    assert not np.allclose(model.score(x, num_samples=10, seed=5)[0], bound)
+
+
+def test_the_standard_error_tells_the_spread_over_seeds(model):
+    x = np.random.default_rng(1).integers(0, 5, (1, 8), "int32")
+    results = [model.score(x, num_samples=16, seed=seed) for seed in range(60)]
+    bounds, errors = np.array(results)[:, :, 0].T
+    # 60 seeds: the spread is known to 9 %; stratification makes the estimate err upwards.
+    assert 0.8 < errors.mean() / bounds.std(ddof=1) < 1.6
+
+
+def test_the_mean_score_agrees_with_evaluate(model):
+    x = np.random.default_rng(2).integers(0, 5, (64, 8), "int32")
+    model.compile("sgd")
+    bound, error = model.score(x, num_samples=64)
+    loss = model.evaluate(x, batch_size=16, verbose=0, return_dict=True)["loss"] * 8
+    assert abs(bound.mean() - loss) < 4 * np.sqrt((error**2).sum()) / 64 + 0.01 * loss
+
+
+def test_blocks_continue_the_prompt_and_make_up_the_length(model):
+    prompt = np.array([[1, 2, 3], [4, 4, 4]])
+    blocks = list(model.generate_blocks(2, 11, prompt=prompt, block_length=4, num_steps=3, seed=6))
+    assert [block.shape for block in blocks] == [(2, 4), (2, 4), (2, 3)]
+    text = np.concatenate(blocks, axis=1)
+    assert text.min() >= 0 and text.max() < 5
+    alone = model.generate_blocks(1, 11, prompt=prompt[0], block_length=4, num_steps=3, seed=6)
+    np.testing.assert_array_equal(np.concatenate(list(alone), axis=1), text[:1])
+    # The second block is an infilling after the four tokens before it.
+    context = np.concatenate([prompt, text[:, :4]], axis=1)[:, -4:]
+    window = np.concatenate([context, np.zeros((2, 4), "int32")], axis=1)
+    seed = int(np.random.SeedSequence((6, 1)).generate_state(1)[0])
+    filled = model.infill(window, np.arange(8) >= 4, num_steps=3, seed=seed)
+    np.testing.assert_array_equal(filled[:, 4:], text[:, 4:8])
+
+
+def test_mistakes_are_named_before_any_work(model):
+    x = np.zeros((2, 8), "int32")
+    image = MD4(UNet(5, (4, 4, 1), num_layers=0, feature_dim=64))
+    calls = {
+        "num_samples >= 2": lambda: model.score(x, num_samples=1),
+        "Expected values in \\[0, 4\\]": lambda: model.score(x + 5),
+        "nothing to score in row 0": lambda: model.score(x, given=np.ones(8, bool)),
+        "`given` is a mask": lambda: model.score(x, given=x),
+        "Only text": lambda: image.generate_blocks(1, 10),
+        "block_length <= 8": lambda: model.generate_blocks(1, 10, block_length=9),
+        "length=0": lambda: model.generate_blocks(1, 0),
+        "`prompt` holds": lambda: model.generate_blocks(1, 10, prompt=x),
+        "values in \\[7, 7\\]": lambda: model.generate_blocks(1, 10, prompt=[7]),
+        "Unknown sampler": lambda: model.generate_blocks(1, 10, sampler="magic"),
+    }
+    for message, call in calls.items():
+        with pytest.raises(ValueError, match=message):
+            call()
