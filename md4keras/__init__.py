@@ -1,4 +1,4 @@
-"""Masked discrete diffusion (MD4) in Keras 3, on JAX, TensorFlow and PyTorch."""
+"""Masked discrete diffusion (MD4, GenMD4) in Keras 3, on JAX, TensorFlow and PyTorch."""
 
 from md4keras import (
     checkpoints,
@@ -12,11 +12,12 @@ from md4keras import (
     schedules,
 )
 from md4keras.checkpoints import load_model, save_model
-from md4keras.models import MD4
+from md4keras.models import MD4, GenMD4
 from md4keras.version import __version__
 
 __all__ = [
     "MD4",
+    "GenMD4",
     "__version__",
     "checkpoints",
     "forward_process",

@@ -3,72 +3,76 @@
 Reference: Shi et al. 2024 (arXiv 2406.04329) and the code published with it.
 """
 
-import numbers
-
 import numpy as np
 
-from md4keras.models import MD4
+from md4keras.models import MD4, GenMD4
 from md4keras.networks import Transformer, UNet
-
-DEFAULTS = {
-    "cont_time": False,
-    "timesteps": 1000,
-    "feature_dim": 128,
-    "num_heads": 12,
-    "antithetic_time_sampling": True,
-    "n_layers": 32,
-    "n_dit_layers": 0,
-    "dit_num_heads": 12,
-    "dit_hidden_size": 768,
-    "ch_mult": (1,),
-    "vocab_size": 256,
-    "noise_schedule_type": "linear",
-    "dropout_rate": 0.0,
-    "use_attn_dropout": True,
-    "mlp_type": "swiglu",
-    "depth_scaled_init": False,
-    "cond_type": "adaln",
-    "outside_embed": False,
-    "time_features": "t",
-    "classes": 11,
-    "sampler": "analytic",
-    "sampling_grid": "cosine",
-    "topp": 0.98,
-    "model_sharding": False,
-}
-"""The published defaults; `data_shape` has none."""
-
-_CHOICES = {
-    "sampler": ("analytic", "ancestral", "mean", "topp"),
-    "sampling_grid": ("uniform", "cosine"),
-}
+from md4keras.published import EXPONENTS, GENMD4_ALONE, GENMD4_DEFAULTS, complete, is_genmd4
 
 
 def from_md4(constructor: dict, params: dict):
     """A model with the weights of a published checkpoint.
 
+    It is a `GenMD4` if anything says so: the parameter `"params/noise_schedule/w"`, an argument
+    `power_init` or `t1`, or `noise_schedule_type="poly"` (MD4's polynomial schedules name their
+    exponent: `"poly2"`). Whatever then disagrees is an error.
+
     Args:
-        constructor: the arguments of the published class `MD4`; what is left out takes its
-            published default (`DEFAULTS`), `data_shape` has none. `sampler`, `sampling_grid` and
-            `topp` are checked but not stored: they are arguments of `generate` here.
+        constructor: the arguments of the published class; what is left out takes its published
+            default (see `md4keras/published.py`), `data_shape` has none. `sampler`,
+            `sampling_grid` and `topp` are checked but not stored: they are arguments of
+            `generate` here.
         params: arrays by name, such as `"params/classifier/Embed_0/embedding"`.
 
     Returns:
-        an `MD4` model.
+        an `MD4` or `GenMD4` model.
 
     Raises:
         ValueError: for an unknown or missing argument or parameter, or a wrong shape.
-        NotImplementedError: for a `GenMD4` checkpoint or a network with a DiT core.
+        NotImplementedError: for a network with a DiT core.
     """
-    arguments = _complete(constructor)
+    if is_genmd4(constructor, params):
+        return _genmd4(constructor, params)
+    arguments = complete(constructor)
     network = build_network(arguments)
     load_network(network, _network_params(network, params))
     return MD4(
         network,
         schedule=arguments["noise_schedule_type"],
         timesteps=None if arguments["cont_time"] else arguments["timesteps"],
-        time_sampling="antithetic" if arguments["antithetic_time_sampling"] else "independent",
+        **_time_sampling(arguments),
     )
+
+
+def _genmd4(constructor: dict, params: dict):
+    arguments = complete(constructor, GENMD4_DEFAULTS)
+    if arguments["noise_schedule_type"] != "poly" or not arguments["cont_time"]:
+        raise ValueError(
+            "GenMD4 has a learned schedule and continuous time. Expected "
+            "noise_schedule_type='poly' and cont_time=True. Received: "
+            f"noise_schedule_type={arguments['noise_schedule_type']!r}, "
+            f"cont_time={arguments['cont_time']}. For an MD4 leave out {[*GENMD4_ALONE]} and "
+            f"'{EXPONENTS}'."
+        )
+    if EXPONENTS not in params:
+        raise ValueError(
+            "The parameters are not those of a GenMD4. Expected its learned exponents among them. "
+            f"Received: missing={[EXPONENTS]}. For an MD4 leave out {[*GENMD4_ALONE]}."
+        )
+    network = build_network(
+        {name: value for name, value in arguments.items() if name not in GENMD4_ALONE}
+    )
+    others = {name: array for name, array in params.items() if name != EXPONENTS}
+    load_network(network, _network_params(network, others))
+    model = GenMD4(network, arguments["power_init"], arguments["t1"], **_time_sampling(arguments))
+    theta = np.asarray(params[EXPONENTS])
+    if theta.shape != tuple(model.schedule.theta.shape):
+        raise ValueError(
+            f"The parameter '{EXPONENTS}' does not fit the vocabulary. Expected shape "
+            f"{tuple(model.schedule.theta.shape)}. Received: shape={theta.shape}. Check vocab_size."
+        )
+    model.schedule.theta.assign(theta)
+    return model
 
 
 def build_network(arguments: dict):
@@ -78,7 +82,7 @@ def build_network(arguments: dict):
         arguments: published arguments by name; `data_shape` is `(L,)` for text and `(H, W, C)`
             for images. What is left out takes its published default.
     """
-    arguments = _complete(arguments)
+    arguments = complete(arguments)
     data_shape = tuple(arguments["data_shape"])
     common = {
         "vocabulary_size": arguments["vocab_size"],
@@ -142,34 +146,9 @@ def load_network(network, params: dict) -> None:
         variable.assign(arrays[name])
 
 
-def _complete(constructor: dict) -> dict:
-    if {"power_init", "t1"} & set(constructor) or constructor.get("noise_schedule_type") == "poly":
-        raise NotImplementedError(
-            "GenMD4 checkpoints cannot be converted yet. Expected the arguments of `MD4`. "
-            f"Received: {sorted(constructor)}"
-        )
-    unknown = set(constructor) - set(DEFAULTS) - {"data_shape"}
-    if unknown:
-        raise ValueError(
-            f"Unknown constructor arguments. Expected names among {['data_shape', *DEFAULTS]}. "
-            f"Received: {sorted(unknown)}. Remove or rename them."
-        )
-    arguments = {**DEFAULTS, **constructor}
-    data_shape = arguments.get("data_shape")
-    sized = isinstance(data_shape, (tuple, list)) and len(data_shape) in (1, 3)
-    if not sized or not all(isinstance(size, numbers.Integral) for size in data_shape):
-        raise ValueError(
-            "`data_shape` must describe text or images. Expected [length] or "
-            f"[height, width, channels]. Received: data_shape={data_shape!r}. "
-            "It has no default: name it."
-        )
-    for name, known in _CHOICES.items():
-        if arguments[name] not in known:
-            raise ValueError(
-                f"Unknown `{name}`. Expected one of {known}. "
-                f"Received: {name}={arguments[name]!r}. Choose one of the known names."
-            )
-    return arguments
+def _time_sampling(arguments: dict) -> dict:
+    antithetic = arguments["antithetic_time_sampling"]
+    return {"time_sampling": "antithetic" if antithetic else "independent"}
 
 
 def _network_params(network, params: dict) -> dict:

@@ -73,11 +73,13 @@ def mask_by_rank(x, fraction, uniforms, mask_token: int):
     Args:
         x: int tensor `[B, *data_shape]`.
         fraction: float tensor `[B]` in `[0, 1)`, selects `n = floor(fraction N) + 1`.
-        uniforms: float tensor of the shape of `x`, uniform in `[0, 1)`.
+        uniforms: float tensor of the shape of `x`, uniform in `[0, 1)`; or, where tokens have
+            schedules of their own, the times at which they become masked.
         mask_token: int.
 
     Returns:
-        `zt` (like `x`), the mask probability `m` `[B]`, and `n` as float32 `[B]`.
+        `zt` (like `x`), the mask probability `m` (or the `n`-th time) `[B]`, and `n` as float32
+        `[B]`.
     """
     x, uniforms = ops.convert_to_tensor(x), ops.convert_to_tensor(uniforms)
     batch_size, num_positions = ops.shape(x)[0], positions(x)

@@ -1,6 +1,7 @@
-"""Terms of the MD4 objective, one value per example, in nats.
+"""Terms of the MD4 and GenMD4 objectives, one value per example, in nats.
 
-Reference: Shi et al. 2024 (arXiv 2406.04329), Eq. 5 (discrete time), Eq. 6 (continuous time).
+Reference: Shi et al. 2024 (arXiv 2406.04329), Eq. 5 (discrete time), Eq. 6 (continuous time),
+Section 5 (GenMD4, whose functions here begin with `genmd4`).
 """
 
 import math
@@ -8,6 +9,13 @@ import math
 from keras import ops
 
 from md4keras.forward_process import expand_like, positions
+
+
+def cross_entropy(logits, x):
+    """`-log mu_x` at each position: logits `[B, *data_shape, V]` to float32 `[B, *data_shape]`."""
+    logits = ops.cast(logits, "float32")
+    picked = ops.take_along_axis(logits, ops.expand_dims(x, -1), axis=-1)[..., 0]
+    return ops.logsumexp(logits, axis=-1) - picked
 
 
 def masked_cross_entropy(logits, x, zt, mask_token: int):
@@ -22,11 +30,8 @@ def masked_cross_entropy(logits, x, zt, mask_token: int):
     Returns:
         float32 tensor `[B]`, nats.
     """
-    logits = ops.cast(logits, "float32")
-    picked = ops.take_along_axis(logits, ops.expand_dims(x, -1), axis=-1)[..., 0]
-    cross_entropy = ops.logsumexp(logits, axis=-1) - picked  # [B, *data_shape]
     masked = ops.cast(ops.equal(zt, mask_token), "float32")
-    return ops.sum(masked * cross_entropy, axis=tuple(range(1, len(x.shape))))
+    return _sum_positions(masked * cross_entropy(logits, x))
 
 
 def diffusion_weight(t, schedule, timesteps: int | None = None):
@@ -76,11 +81,11 @@ def ranked_diffusion_loss(logits, x, zt, mask_probability, num_masked, schedule)
     Returns:
         float32 tensor `[B]`, nats.
     """
-    cross_entropy = masked_cross_entropy(logits, x, zt, logits.shape[-1])
+    nats = masked_cross_entropy(logits, x, zt, logits.shape[-1])
     lowest, highest = 1.0 - schedule.alpha(0.0), 1.0 - schedule.alpha(1.0)
     inside = (mask_probability >= lowest) & (mask_probability <= highest)
     weight = ops.cast(positions(x), "float32") / num_masked
-    return ops.where(inside, weight * cross_entropy, ops.zeros_like(cross_entropy))
+    return ops.where(inside, weight * nats, ops.zeros_like(nats))
 
 
 def reconstruction_loss(x, vocabulary_size: int, schedule):
@@ -92,3 +97,121 @@ def reconstruction_loss(x, vocabulary_size: int, schedule):
     nats = (1.0 - schedule.alpha(0.0)) * math.log(vocabulary_size)
     nats = nats * ops.cast(positions(x), "float32")
     return expand_like(nats, x) * ops.ones((ops.shape(x)[0],), dtype="float32")
+
+
+def genmd4_cost(logits, x, zt, schedule):
+    """`sum of [w_x (CE - 1) + sum_v w_v mu_v]` over the masked positions (Section 5).
+
+    With all exponents `w` equal it is `w` times the masked cross-entropy.
+
+    Args:
+        logits, x, zt: as in `diffusion_loss`.
+        schedule: a `LearnablePolynomial`; gradients reach its exponents.
+
+    Returns:
+        float32 tensor `[B]`, nats.
+    """
+    logits = ops.cast(logits, "float32")
+    mean_power = ops.matmul(ops.softmax(logits, axis=-1), schedule.power)  # [B, *data_shape]
+    cost = schedule.token_power(x) * (cross_entropy(logits, x) - 1.0) + mean_power
+    masked = ops.cast(ops.equal(zt, logits.shape[-1]), "float32")
+    return _sum_positions(masked * cost)
+
+
+def genmd4_diffusion_loss(logits, x, zt, t, schedule):
+    """The diffusion term at one time, `genmd4_cost / t`.
+
+    Args:
+        logits, x, zt, schedule: as in `genmd4_cost`.
+        t: float tensor `[B]` (or scalar), positive.
+
+    Returns:
+        float32 tensor `[B]`, nats.
+    """
+    return genmd4_cost(logits, x, zt, schedule) / t
+
+
+def genmd4_ranked_diffusion_loss(logits, x, zt, t, schedule, t1: float):
+    """The diffusion term, integrated over `[t1, 1]`, for an exact number of masks.
+
+    Token `i` becomes masked at a random time of density `w_i (1 - alpha_i(t)) / t`, so the
+    integral of `1/t` times a sum of costs `f_i` over the masked positions is the expectation of
+    `sum_i f_i / w_i`, each term at its own position's time. Of the `N` terms take the `n`-th in
+    time, `n` uniform. Given that time `t` and the set of the `n` masked positions, each is the
+    last with probability proportional to its `w_i`; the mean over which one it is leaves
+    `N / (sum of w over the masked) * genmd4_cost`. The integral has its length `1 - t1` by itself.
+
+    Args:
+        logits, x, zt, schedule: as in `genmd4_cost`.
+        t: float tensor `[B]`, the `n`-th smallest of `schedule.token_times`.
+        t1: float, the end of the integral; outside `[t1, 1]` the loss is zero.
+
+    Returns:
+        float32 tensor `[B]`, nats.
+    """
+    masked = ops.cast(ops.equal(zt, logits.shape[-1]), "float32")
+    power = _sum_positions(masked * schedule.token_power(x))
+    nats = genmd4_cost(logits, x, zt, schedule) * ops.cast(positions(x), "float32") / power
+    return ops.where((t >= t1) & (t <= 1.0), nats, ops.zeros_like(nats))
+
+
+def genmd4_reconstruction_loss(x, schedule, t1: float):
+    """The reconstruction term: a token masked at `t1` is guessed with `p_v ~ t1**w_v`.
+
+    `sum over positions of -(1 - alpha_x(t1)) log p_x`; gradients reach the exponents.
+
+    Args:
+        x: int tensor `[B, *data_shape]`.
+        schedule: a `LearnablePolynomial`.
+        t1: float in `(0, 1)`.
+
+    Returns:
+        float32 tensor `[B]`, nats.
+    """
+    log_t1 = math.log(t1)
+    log_p = schedule.token_power(x) * log_t1 - ops.logsumexp(schedule.power * log_t1)
+    return -_sum_positions(ops.exp(schedule.token_log_masked(x, t1)) * log_p)
+
+
+def genmd4_log_masking(x, zt, t, schedule):
+    """`log q(zt | x)`, the log-probability of a masking; gradients reach the exponents.
+
+    The sum of `log(1 - alpha_x(t))` over the masked positions and `log alpha_x(t)` over the
+    others.
+
+    Args:
+        x, zt: int tensors `[B, *data_shape]`.
+        t: float tensor `[B]` (or scalar) in `(0, 1]`.
+        schedule: a `LearnablePolynomial`.
+
+    Returns:
+        float32 tensor `[B]`, nats.
+    """
+    log_masked = schedule.token_log_masked(x, expand_like(t, x))
+    masked = ops.not_equal(zt, x)
+    # alpha can be 0 where all is masked; a logarithm not taken must not spoil the gradient.
+    log_clean = ops.log(-ops.expm1(ops.where(masked, -ops.ones_like(log_masked), log_masked)))
+    return _sum_positions(ops.where(masked, log_masked, log_clean))
+
+
+def leave_one_out(losses, log_probabilities):
+    """The surrogate whose gradient is REINFORCE's for two draws, each the other's baseline.
+
+    `0.5 stop_gradient(L1 - L2) (log q1 - log q2)`: its expectation has the gradient that reaches
+    the mean loss through the probabilities `q` alone. Reference: Salimans and Knowles 2014;
+    Kool et al. 2019 (*Buy 4 REINFORCE Samples, Get a Baseline for Free!*).
+
+    Args:
+        losses: pair of float tensors `[B]`, one for each draw.
+        log_probabilities: pair of float tensors `[B]`, of the draws.
+
+    Returns:
+        float32 tensor `[B]`, nats.
+    """
+    advantage = ops.stop_gradient(losses[0] - losses[1])
+    return 0.5 * advantage * (log_probabilities[0] - log_probabilities[1])
+
+
+def _sum_positions(values):
+    """`[B, *data_shape]` to `[B]`."""
+    return ops.sum(values, axis=tuple(range(1, len(values.shape))))

@@ -145,8 +145,8 @@ class LearnablePolynomial(keras.layers.Layer):
 
     Args:
         vocabulary_size: int, `V`.
-        power_init: positive float, every exponent at the start.
-        eps: float in `[0, 0.5)`.
+        power_init: positive, finite float, every exponent at the start.
+        eps: float in `[0, 0.5)`, the probability of being clean that is left at time 1.
     """
 
     def __init__(
@@ -158,11 +158,12 @@ class LearnablePolynomial(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(name=name, autocast=False, **kwargs)
-        if vocabulary_size < 1 or not power_init > 0.0:
+        if vocabulary_size < 1 or not 0.0 < power_init < math.inf or not 0.0 <= eps < 0.5:
             raise ValueError(
-                "A learnable schedule needs token values and a positive exponent. Expected "
-                "vocabulary_size >= 1 and power_init > 0. Received: "
-                f"vocabulary_size={vocabulary_size}, power_init={power_init}."
+                "A learnable schedule needs token values, a positive exponent and a small `eps`. "
+                "Expected vocabulary_size >= 1, finite power_init > 0 and 0 <= eps < 0.5. "
+                f"Received: vocabulary_size={vocabulary_size}, power_init={power_init}, eps={eps}. "
+                "The published values are power_init=1.0 and eps=1e-4."
             )
         self.vocabulary_size = int(vocabulary_size)
         self.power_init = float(power_init)
@@ -170,7 +171,7 @@ class LearnablePolynomial(keras.layers.Layer):
         self.theta = self.add_weight(
             name="theta",
             shape=(self.vocabulary_size,),
-            initializer=keras.initializers.Constant(math.log(math.expm1(self.power_init))),
+            initializer=keras.initializers.Constant(_inverse_softplus(self.power_init)),
             dtype="float32",
         )
         self.built = True
@@ -202,6 +203,34 @@ class LearnablePolynomial(keras.layers.Layer):
         """Times at which each token value has the given `alpha`, `[..., V]` to `[..., V]`."""
         masked = ops.clip((1.0 - _float32(alpha)) / (1.0 - self.eps), 0.0, 1.0)
         return ops.power(masked, 1.0 / self.power)
+
+    def token_power(self, x):
+        """The exponent of each token, `w_x`: int `x` of any shape to float32 of that shape."""
+        return ops.take(self.power, x)
+
+    def token_log_masked(self, x, t):
+        """`log(1 - alpha_x(t)) = log(1 - eps) + w_x log t`, for tokens rather than all values.
+
+        Args:
+            x: int tensor of any shape.
+            t: float tensor in `(0, 1]` that broadcasts against `x`.
+
+        Returns:
+            float32 tensor of the shape of `x`; `alpha_x(t)` is `-expm1` of it.
+        """
+        return math.log1p(-self.eps) + self.token_power(x) * ops.log(_float32(t))
+
+    def token_times(self, x, uniforms):
+        """Draws the time at which each token becomes masked: the `t` where `alpha_x(t) = 1 - u`.
+
+        Args:
+            x: int tensor of any shape.
+            uniforms: float tensor of the same shape, uniform in `[0, 1)`.
+
+        Returns:
+            float32 tensor of the same shape; above 1 for a token that is never masked.
+        """
+        return ops.power(_float32(uniforms) / (1.0 - self.eps), 1.0 / self.token_power(x))
 
     def _powers(self, t):
         return ops.power(ops.expand_dims(_float32(t), -1), self.power)  # [..., V]
@@ -245,6 +274,11 @@ def get(schedule) -> Schedule:
         f"Unknown schedule. Expected one of {known}, 'poly<exponent>' with a positive exponent "
         f"(such as 'poly0.5'), or a schedule object. Received: schedule={schedule!r}"
     )
+
+
+def _inverse_softplus(power: float) -> float:
+    """`log(expm1(power))`, in a form that does not overflow."""
+    return power + math.log(-math.expm1(-power))
 
 
 def _times(t):

@@ -29,7 +29,8 @@ MAY_IMPORT = {
     "models": {"schedules", "forward_process", "losses", "metrics", "samplers"},
     "data": set(),
     "evaluation": {"metrics", "data"},
-    "conversion": {"schedules", "layers", "networks", "models"},
+    "published": set(),
+    "conversion": {"schedules", "layers", "networks", "models", "published"},
     "checkpoints": {"version", "data", "conversion"},
     "export": {"version", "samplers", "models", "data", "checkpoints"},
 }

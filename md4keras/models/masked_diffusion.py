@@ -15,7 +15,7 @@ _GOLDEN_RATIO = 0.6180339887498949
 
 
 class MaskedDiffusion(TrainStep, Sampling, keras.Model):
-    """Base of `MD4`: a network, metrics in bits, `fit`, `evaluate` and sampling.
+    """Base of `MD4` and `GenMD4`: a network, metrics in bits, `fit`, `evaluate` and sampling.
 
     A subclass sets `schedule` and gives `training_loss`, `evaluation_loss` and
     `reconstruction_loss`, each `[B]` in nats per example.
@@ -51,7 +51,11 @@ class MaskedDiffusion(TrainStep, Sampling, keras.Model):
         self.built = True
 
     def training_loss(self, x, labels):
-        """The stochastic diffusion term to minimise, `[B]`, nats per example."""
+        """The stochastic diffusion term, `[B]`, nats per example.
+
+        Its value is reported and its gradient is followed; a subclass may return a value with the
+        gradient of something else (see `GenMD4`).
+        """
         raise NotImplementedError
 
     def evaluation_loss(self, x, labels):
@@ -206,6 +210,14 @@ class MaskedDiffusion(TrainStep, Sampling, keras.Model):
         mean = {name: float(np.mean([log[name] for log in logs])) for name in logs[0]}
         mean["perplexity"] = float(np.exp(mean["loss"]))
         return mean if return_dict else list(mean.values())
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects=None):
+        config = dict(config)
+        config["network"] = keras.saving.deserialize_keras_object(
+            config["network"], custom_objects=custom_objects
+        )
+        return cls(**config)
 
     def _evaluate_once(self, index, *args, **kwargs) -> dict:
         # Multiples of the golden ratio fill the unit interval evenly, however many there are.

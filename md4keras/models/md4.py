@@ -123,11 +123,3 @@ class MD4(MaskedDiffusion):
             "time_sampling": self.time_sampling,
             "seed": self.seed,
         }
-
-    @classmethod
-    def from_config(cls, config: dict, custom_objects=None):
-        config = dict(config)
-        config["network"] = keras.saving.deserialize_keras_object(
-            config["network"], custom_objects=custom_objects
-        )
-        return cls(**config)
