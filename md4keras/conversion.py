@@ -3,11 +3,15 @@
 Reference: Shi et al. 2024 (arXiv 2406.04329) and the code published with it.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from md4keras.models import MD4, GenMD4
 from md4keras.networks import Transformer, UNet
 from md4keras.published import EXPONENTS, GENMD4_ALONE, GENMD4_DEFAULTS, complete, is_genmd4
+
+_CLASS_TABLE = "cond_embeddings/embedding"
 
 
 def from_md4(constructor: dict, params: dict):
@@ -19,23 +23,27 @@ def from_md4(constructor: dict, params: dict):
 
     Args:
         constructor: the arguments of the published class; what is left out takes its published
-            default (see `md4keras/published.py`), `data_shape` has none. `sampler`,
-            `sampling_grid` and `topp` are checked but not stored: they are arguments of
-            `generate` here.
-        params: arrays by name, such as `"params/classifier/Embed_0/embedding"`.
+            default (see `md4keras/published.py`), `data_shape` has none. The values of all are
+            checked. `sampler`, `sampling_grid` and `topp` are not stored, as they are arguments
+            of `generate` here; `model_sharding`, and what only the other kind of network reads,
+            has no effect.
+        params: real, finite arrays by full name, such as `"params/classifier/Embed_0/embedding"`:
+            all those of the model and no others.
 
     Returns:
         an `MD4` or `GenMD4` model.
 
     Raises:
-        ValueError: for an unknown or missing argument or parameter, or a wrong shape.
+        ValueError: for an unknown or missing argument or parameter, or a wrong value or shape.
         NotImplementedError: for a network with a DiT core.
     """
+    _check_dictionary("constructor", constructor)
+    _check_dictionary("params", params)
     if is_genmd4(constructor, params):
         return _genmd4(constructor, params)
     arguments = complete(constructor)
     network = build_network(arguments)
-    load_network(network, _network_params(network, params))
+    load_network(network, params)
     return MD4(
         network,
         schedule=arguments["noise_schedule_type"],
@@ -63,15 +71,10 @@ def _genmd4(constructor: dict, params: dict):
         {name: value for name, value in arguments.items() if name not in GENMD4_ALONE}
     )
     others = {name: array for name, array in params.items() if name != EXPONENTS}
-    load_network(network, _network_params(network, others))
+    load_network(network, others)
     model = GenMD4(network, arguments["power_init"], arguments["t1"], **_time_sampling(arguments))
-    theta = np.asarray(params[EXPONENTS])
-    if theta.shape != tuple(model.schedule.theta.shape):
-        raise ValueError(
-            f"The parameter '{EXPONENTS}' does not fit the vocabulary. Expected shape "
-            f"{tuple(model.schedule.theta.shape)}. Received: shape={theta.shape}. Check vocab_size."
-        )
-    model.schedule.theta.assign(theta)
+    theta = model.schedule.theta
+    theta.assign(_checked_array(EXPONENTS, params[EXPONENTS], tuple(theta.shape)))
     return model
 
 
@@ -83,7 +86,7 @@ def build_network(arguments: dict):
             for images. What is left out takes its published default.
     """
     arguments = complete(arguments)
-    data_shape = tuple(arguments["data_shape"])
+    data_shape = tuple(map(int, arguments["data_shape"]))
     common = {
         "vocabulary_size": arguments["vocab_size"],
         "num_layers": arguments["n_layers"],
@@ -116,55 +119,74 @@ def load_network(network, params: dict) -> None:
 
     Args:
         network: a `Transformer` or `UNet`.
-        params: arrays by their names below the published network, such as
-            `"Transformer_0/Dense_0/kernel"`; and, for a network with classes,
-            `"cond_embeddings/embedding"`.
+        params: real, finite arrays by full name: `"params/classifier/..."` and, for a network
+            with classes, `"params/cond_embeddings/embedding"`.
 
     Raises:
-        ValueError: for an unknown or missing name, or a wrong shape; nothing is assigned then.
+        ValueError: for an unknown or missing name, or a wrong value or shape; nothing is assigned
+            then.
     """
     names = _transformer_names if isinstance(network, Transformer) else _unet_names
-    expected = {**_conditioning_names(network), **names(network)}
+    inner = {**_conditioning_names(network), **names(network)}
+    expected = {_full_name(name): target for name, target in inner.items()}
     unknown, missing = set(params) - set(expected), set(expected) - set(params)
     if unknown or missing:
         raise ValueError(
             "The parameters are not those of this network. Expected one array for each parameter. "
-            f"Received: unknown={sorted(unknown)}, missing={sorted(missing)}. Check the "
+            f"Received: unknown={sorted(unknown, key=str)}, missing={sorted(missing)}. Check the "
             "constructor arguments."
         )
-    arrays = {}
-    for name, (variable, published_shape) in expected.items():
-        array = np.asarray(params[name])
-        if array.shape != published_shape:
-            raise ValueError(
-                f"The parameter '{name}' does not fit the network. Expected shape "
-                f"{published_shape}. Received: shape={array.shape}. Check the constructor "
-                "arguments."
-            )
-        arrays[name] = array.reshape(tuple(variable.shape))
+    arrays = {
+        name: _checked_array(name, params[name], shape) for name, (_, shape) in expected.items()
+    }
     for name, (variable, _) in expected.items():
-        variable.assign(arrays[name])
+        variable.assign(arrays[name].reshape(tuple(variable.shape)))
+
+
+def _check_dictionary(name: str, value) -> None:
+    if not isinstance(value, Mapping):
+        raise ValueError(
+            f"`{name}` must be a dictionary by published names. "
+            f"Received: {name} of type {type(value).__name__}. Read it from the checkpoint."
+        )
+
+
+def _full_name(name: str) -> str:
+    """The class table lies beside the published network, all else in it."""
+    return f"params/{name}" if name == _CLASS_TABLE else f"params/classifier/{name}"
+
+
+def _checked_array(name: str, value, shape: tuple) -> np.ndarray:
+    """The value as float32, if it is an array of real, finite numbers of that shape."""
+    try:
+        array = np.asarray(value)
+    except ValueError:  # nested lists of unequal lengths
+        array = np.asarray(None)
+    if array.dtype.kind not in "fiu" and array.dtype.name != "bfloat16":
+        raise ValueError(
+            f"The parameter '{name}' is no array of real numbers. Expected floats. "
+            f"Received: {type(value).__name__} of dtype={array.dtype}. Flatten nested "
+            "dictionaries, joining their keys by '/'."
+        )
+    if array.shape != shape:
+        raise ValueError(
+            f"The parameter '{name}' does not fit the model. Expected shape {shape}. "
+            f"Received: shape={array.shape}. Check the constructor arguments."
+        )
+    with np.errstate(over="ignore"):
+        array = array.astype("float32")
+    if not np.isfinite(array).all():
+        raise ValueError(
+            f"The parameter '{name}' holds NaN or infinity. Expected finite float32 numbers. "
+            f"Received: {int(np.sum(~np.isfinite(array)))} of {array.size} that are not. Take an "
+            "undamaged checkpoint."
+        )
+    return array
 
 
 def _time_sampling(arguments: dict) -> dict:
     antithetic = arguments["antithetic_time_sampling"]
     return {"time_sampling": "antithetic" if antithetic else "independent"}
-
-
-def _network_params(network, params: dict) -> dict:
-    """Parameter names of the whole model, as `load_network` knows them."""
-    result = {}
-    for name, array in params.items():
-        short = name.removeprefix("params/")
-        inner = short.removeprefix("classifier/")
-        known_outer = short == "cond_embeddings/embedding"
-        if short == name or (inner == short and not known_outer):
-            raise ValueError(
-                "Unknown parameter. Expected 'params/classifier/...' or "
-                f"'params/cond_embeddings/embedding'. Received: '{name}'. Remove it."
-            )
-        result[inner] = array
-    return result
 
 
 def _dense(layer, path: str) -> dict:

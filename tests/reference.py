@@ -42,10 +42,12 @@ def reference_params(reference) -> dict:
 def reference_network(reference):
     """A network with the parameters of a `transformer_*` or `unet_*` file."""
     network = build_network(reference_constructor(reference))
-    params = reference_params(reference)
-    params = {name.removeprefix("params/"): array for name, array in params.items()}
+    params = {
+        name.replace("params/", "params/classifier/", 1): array
+        for name, array in reference_params(reference).items()
+    }
     if "cond_table" in reference:
-        params["cond_embeddings/embedding"] = reference["cond_table"]
+        params["params/cond_embeddings/embedding"] = reference["cond_table"]
     load_network(network, params)
     return network
 

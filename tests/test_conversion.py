@@ -67,13 +67,24 @@ def test_left_out_arguments_take_the_published_defaults(published):
     [
         ({"n_layer": 2}, "Unknown constructor arguments.*n_layer"),
         ({"data_shape": None}, "data_shape"),
-        ({"sampler": "best"}, "Unknown `sampler`.*best"),
-        ({"sampling_grid": "log"}, "Unknown `sampling_grid`.*log"),
+        ({"data_shape": (0,)}, "data_shape"),
+        ({"sampler": "best"}, "`sampler`.*best"),
+        ({"sampling_grid": "log"}, "`sampling_grid`.*log"),
+        ({"cont_time": 1}, "cont_time=1"),
+        ({"timesteps": 0}, "timesteps=0"),
+        ({"timesteps": True}, "timesteps=True"),
+        ({"n_layers": 2.0}, r"n_layers=2\.0"),
+        ({"topp": 0.0}, r"\(0, 1\].*topp"),
+        ({"dropout_rate": "0.1"}, "dropout_rate='0.1'"),
+        ({"classes": None}, "classes=None"),
         ({"noise_schedule_type": "sigmoid"}, "sigmoid"),
         ({"mlp_type": "relu"}, "relu"),
-        ({"n_layers": 3}, "missing=.*TransformerBlock_2"),
-        ({"n_layers": 1}, "unknown=.*TransformerBlock_1"),
-        ({"feature_dim": 16, "num_heads": 2}, r"Expected shape .* Received: shape="),
+        ({"n_layers": 3}, "missing=.*'params/classifier/.*TransformerBlock_2"),
+        ({"n_layers": 1}, "unknown=.*'params/classifier/.*TransformerBlock_1"),
+        (
+            {"feature_dim": 16, "num_heads": 2},
+            r"'params/classifier/.*Expected shape .* Received: shape=",
+        ),
     ],
     ids=str,
 )
@@ -83,22 +94,56 @@ def test_wrong_arguments_are_named(published, change, message):
         from_md4({**constructor, **change}, params)
 
 
-@pytest.mark.parametrize(
-    "change", [{"power_init": 1.0}, {"t1": 1e-3}, {"noise_schedule_type": "poly"}], ids=str
-)
-def test_genmd4_is_said_to_be_missing(published, change):
-    constructor, params = published
-    with pytest.raises(NotImplementedError, match="GenMD4"):
-        from_md4({**constructor, **change}, params)
-
-
 def test_uvit_is_said_to_be_missing():
     with pytest.raises(NotImplementedError, match="UViT"):
         from_md4({"data_shape": (8, 8, 3), "n_dit_layers": 2}, {})
 
 
-@pytest.mark.parametrize("name", ["params/extra/kernel", "classifier/Embed_0/embedding"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "params/extra/kernel",
+        "classifier/Embed_0/embedding",
+        "params/classifier/cond_embeddings/embedding",
+        "params/Embed_0/embedding",
+    ],
+)
 def test_unknown_parameters_are_named(published, name):
     constructor, params = published
-    with pytest.raises(ValueError, match=f"Unknown parameter.*'{name}'"):
+    with pytest.raises(ValueError, match=rf"unknown=\['{name}'\], missing=\[\]"):
         from_md4(constructor, {**params, name: np.zeros(3)})
+
+
+def test_the_class_table_is_outside_the_network():
+    reference = load_reference("md4_loss_image_class")
+    params = reference_params(reference)
+    table = params.pop("params/cond_embeddings/embedding")
+    params["params/classifier/cond_embeddings/embedding"] = table
+    with pytest.raises(ValueError, match="unknown=.*classifier/cond.*missing=.*'params/cond_emb"):
+        from_md4(reference_constructor(reference), params)
+
+
+def test_a_data_shape_may_be_an_array(published):
+    constructor, params = published
+    model = from_md4({**constructor, "data_shape": np.array(constructor["data_shape"])}, params)
+    assert model.network.data_shape == (12,)
+
+
+@pytest.mark.parametrize(
+    "value", [None, "abc", 1j, {"nested": 1.0}, [[1.0], [1.0, 2.0]], np.nan, np.inf, 1e300]
+)
+def test_parameters_are_real_and_finite(published, value):
+    constructor, params = published
+    name = "params/classifier/Transformer_0/Dense_0/bias"
+    if isinstance(value, float):
+        value = np.full(params[name].shape, value)
+    with pytest.raises(ValueError, match=f"'{name}' (is no array of real|holds NaN or infinity)"):
+        from_md4(constructor, {**params, name: value})
+
+
+def test_what_is_no_dictionary_is_named(published):
+    constructor, params = published
+    with pytest.raises(ValueError, match="`constructor` must be a dictionary"):
+        from_md4(None, params)
+    with pytest.raises(ValueError, match="`params` must be a dictionary"):
+        from_md4(constructor, None)

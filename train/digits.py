@@ -53,7 +53,7 @@ RECIPE = Recipe(
     batch_size=64,
     interval=250,
 )
-DEMO = dataclasses.replace(RECIPE, steps=400, interval=100)
+DEMO = dataclasses.replace(RECIPE, steps=600, interval=150)
 
 if __name__ == "__main__":
     loop.main(RECIPE)

@@ -53,11 +53,11 @@ RECIPE = Recipe(
     data=data,
     model=model,
     optimizer=lambda steps: muon(steps, learning_rate=2e-2, warmup_steps=30),
-    steps=8000,
+    steps=5000,
     batch_size=32,
     interval=500,
 )
-DEMO = dataclasses.replace(RECIPE, steps=400, interval=100)
+DEMO = dataclasses.replace(RECIPE, steps=600, interval=150)
 
 if __name__ == "__main__":
     loop.main(RECIPE)
