@@ -29,7 +29,8 @@ MAY_IMPORT = {
     "models": {"schedules", "forward_process", "losses", "metrics", "samplers"},
     "data": set(),
     "evaluation": {"metrics", "data"},
-    "conversion": {"schedules", "layers", "networks", "models"},
+    "published_names": {"layers", "networks"},
+    "conversion": {"schedules", "networks", "models", "published_names"},
     "checkpoints": {"version", "data", "conversion"},
     "export": {"version", "samplers", "models", "data", "checkpoints"},
 }
