@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from md4keras.models import MD4, GenMD4
-from md4keras.networks import Transformer, UNet
+from md4keras.networks import Transformer, UNet, UViT
 from md4keras.published import EXPONENTS, GENMD4_ALONE, GENMD4_DEFAULTS, complete, is_genmd4
+from md4keras.published_names import parameter_names
 
 _CLASS_TABLE = "cond_embeddings/embedding"
 
@@ -35,7 +36,6 @@ def from_md4(constructor: dict, params: dict):
 
     Raises:
         ValueError: for an unknown or missing argument or parameter, or a wrong value or shape.
-        NotImplementedError: for a network with a DiT core.
     """
     _check_dictionary("constructor", constructor)
     _check_dictionary("params", params)
@@ -81,6 +81,8 @@ def _genmd4(constructor: dict, params: dict):
 def build_network(arguments: dict):
     """The network that published arguments describe, with new weights.
 
+    Text takes a `Transformer`; images take a `UViT` where `n_dit_layers` is above 0, else a `UNet`.
+
     Args:
         arguments: published arguments by name; `data_shape` is `(L,)` for text and `(H, W, C)`
             for images. What is left out takes its published default.
@@ -107,9 +109,13 @@ def build_network(arguments: dict):
             **common,
         )
     if arguments["n_dit_layers"] > 0:
-        raise NotImplementedError(
-            "Networks with a DiT core (UViT) cannot be converted yet. Expected n_dit_layers=0. "
-            f"Received: n_dit_layers={arguments['n_dit_layers']}"
+        return UViT(
+            image_shape=data_shape,
+            num_dit_layers=arguments["n_dit_layers"],
+            num_heads=arguments["dit_num_heads"],
+            hidden_dim=arguments["dit_hidden_size"],
+            channel_multipliers=arguments["ch_mult"],
+            **common,
         )
     return UNet(image_shape=data_shape, **common)
 
@@ -118,7 +124,7 @@ def load_network(network, params: dict) -> None:
     """Fills a network with published parameters.
 
     Args:
-        network: a `Transformer` or `UNet`.
+        network: a `Transformer`, `UNet` or `UViT`.
         params: real, finite arrays by full name: `"params/classifier/..."` and, for a network
             with classes, `"params/cond_embeddings/embedding"`.
 
@@ -126,9 +132,7 @@ def load_network(network, params: dict) -> None:
         ValueError: for an unknown or missing name, or a wrong value or shape; nothing is assigned
             then.
     """
-    names = _transformer_names if isinstance(network, Transformer) else _unet_names
-    inner = {**_conditioning_names(network), **names(network)}
-    expected = {_full_name(name): target for name, target in inner.items()}
+    expected = {_full_name(name): target for name, target in parameter_names(network).items()}
     unknown, missing = set(params) - set(expected), set(expected) - set(params)
     if unknown or missing:
         raise ValueError(
@@ -187,116 +191,3 @@ def _checked_array(name: str, value, shape: tuple) -> np.ndarray:
 def _time_sampling(arguments: dict) -> dict:
     antithetic = arguments["antithetic_time_sampling"]
     return {"time_sampling": "antithetic" if antithetic else "independent"}
-
-
-def _dense(layer, path: str) -> dict:
-    """Names of a dense, convolution or embedding layer's variables, with their shapes."""
-    names = {f"{path}/kernel": (layer.kernel, tuple(layer.kernel.shape))}
-    if layer.use_bias:
-        names[f"{path}/bias"] = (layer.bias, tuple(layer.bias.shape))
-    return names
-
-
-def _embedding(layer, path: str) -> dict:
-    return {f"{path}/embedding": (layer.embeddings, tuple(layer.embeddings.shape))}
-
-
-def _rms_norm(layer, path: str) -> dict:
-    return {f"{path}/scale": (layer.scale, tuple(layer.scale.shape))}
-
-
-def _group_norm(layer, path: str) -> dict:
-    shape = tuple(layer.gamma.shape)
-    return {f"{path}/scale": (layer.gamma, shape), f"{path}/bias": (layer.beta, shape)}
-
-
-def _conditioning_names(network) -> dict:
-    names, layer = {}, network.backbone.get_layer
-    if network.num_classes:
-        names |= _embedding(layer("label_embedding"), "cond_embeddings")
-    if network.time_conditioned:
-        mlp = layer("conditioning")
-        names |= _dense(mlp.hidden, "CondEmbedding_0/dense0")
-        names |= _dense(mlp.projection, "CondEmbedding_0/Dense_0")
-    return names
-
-
-def _transformer_names(network) -> dict:
-    layer, root = network.backbone.get_layer, "Transformer_0"
-    # Top dense layers are numbered in order of use; some networks lack the first or second.
-    dense_paths = iter(f"{root}/Dense_{index}" for index in range(3))
-    if network.embedding == "outside":
-        names = _embedding(layer("token_embedding"), "Embed_0")
-        names |= _dense(layer("embedding_projection"), next(dense_paths))
-    else:
-        names = _embedding(layer("token_embedding"), f"{root}/Embed_0")
-    for index in range(network.num_layers):
-        names |= _block_names(layer(f"block_{index}"), f"{root}/TransformerBlock_{index}")
-    output_norm = layer("output_norm")
-    if network.time_conditioned or network.num_classes:
-        names |= _dense(output_norm.modulation.projection, next(dense_paths))
-    else:
-        names |= _rms_norm(output_norm, f"{root}/RMSNorm_0")
-    return names | _dense(network.head.projection, next(dense_paths))
-
-
-def _block_names(block, path: str) -> dict:
-    attention, mlp = block.attention, block.mlp
-    names = {}
-    for layer, name in (
-        (attention.query, "attention/wq"),
-        (attention.key, "attention/wk"),
-        (attention.value, "attention/wv"),
-        (attention.output_projection, "attention/wo"),
-        (mlp.gate, "feed_forward/w1"),
-        (mlp.output_projection, "feed_forward/w2"),
-        (mlp.input_projection, "feed_forward/w3"),
-    ):
-        names |= _dense(layer, f"{path}/{name}")
-    if block.conditioning_type is None:
-        names |= _rms_norm(block.attention_norm, f"{path}/RMSNorm_0")
-        return names | _rms_norm(block.mlp_norm, f"{path}/RMSNorm_1")
-    return names | _dense(block.modulation.projection, f"{path}/Dense_0")
-
-
-def _unet_names(network) -> dict:
-    layer, root = network.backbone.get_layer, "UNet5DWrapper_0/UNet_0"
-    names = _embedding(layer("token_embedding"), "Embed_0")
-    names |= _dense(layer("input_conv"), f"{root}/Conv_0")
-    blocks = [f"down_{index}" for index in range(network.num_layers)]
-    blocks += ["middle_0", "middle_1"]
-    blocks += [f"up_{index}" for index in range(network.num_layers + 1)]
-    for index, name in enumerate(blocks):
-        names |= _residual_names(layer(name), f"{root}/ResBlock_{index}")
-    names |= _attention_names(layer("middle_attention"), f"{root}/SelfAttention_0")
-    names |= _group_norm(layer("output_norm"), f"{root}/GroupNorm_0")
-    return names | _dense(network.head.conv, f"{root}/Conv_1")
-
-
-def _residual_names(block, path: str) -> dict:
-    names = _group_norm(block.norm_1, f"{path}/GroupNorm_0")
-    names |= _dense(block.conv_1, f"{path}/Conv_0")
-    names |= _group_norm(block.norm_2, f"{path}/GroupNorm_1")
-    names |= _dense(block.conv_2, f"{path}/Conv_1")
-    if block.conditioned:
-        names |= _dense(block.projection, f"{path}/Dense_0")
-    if block.shortcut is not None:
-        names |= _dense(block.shortcut, f"{path}/Dense_{int(block.conditioned)}")
-    return names
-
-
-def _attention_names(attention, path: str) -> dict:
-    names = _group_norm(attention.norm, f"{path}/GroupNorm_0")
-    path = f"{path}/MultiHeadDotProductAttention_0"
-    width = attention.query.units
-    # One head: the published arrays have an axis of length 1 for it.
-    for layer, name in (
-        (attention.query, "query"),
-        (attention.key, "key"),
-        (attention.value, "value"),
-    ):
-        names[f"{path}/{name}/kernel"] = (layer.kernel, (width, 1, width))
-        names[f"{path}/{name}/bias"] = (layer.bias, (1, width))
-    names[f"{path}/out/kernel"] = (attention.output_projection.kernel, (1, width, width))
-    names[f"{path}/out/bias"] = (attention.output_projection.bias, (width,))
-    return names

@@ -40,7 +40,7 @@ def reference_params(reference) -> dict:
 
 
 def reference_network(reference):
-    """A network with the parameters of a `transformer_*` or `unet_*` file."""
+    """A network with the parameters of a `transformer_*`, `unet_*` or `uvit_*` file."""
     network = build_network(reference_constructor(reference))
     params = {
         name.replace("params/", "params/classifier/", 1): array

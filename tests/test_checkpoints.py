@@ -10,7 +10,7 @@ import pytest
 
 from md4keras import MD4, checkpoints, load_model, save_model
 from md4keras.data.tokenizers import CharacterTokenizer
-from md4keras.networks import Transformer, UNet
+from md4keras.networks import Transformer, UNet, UViT
 from tests.reference import array
 
 
@@ -36,11 +36,21 @@ def test_a_model_comes_back_with_weights_tokenizer_and_recipe(tmp_path):
     assert again.recipe == model.recipe
 
 
-def test_images_with_classes(tmp_path):
-    network = UNet(4, (3, 5, 2), 0, 64, num_classes=3, label_dropout=0.1)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda **kw: UNet(4, (4, 6, 2), 0, 64, **kw),
+        lambda **kw: UViT(4, (4, 6, 2), 0, 32, 1, 2, 8, **kw),
+    ],
+    ids=["unet", "uvit"],
+)
+def test_images_with_classes(tmp_path, make):
+    network = make(num_classes=3, label_dropout=0.1)
+    for variable in network.head.trainable_variables:
+        variable.assign(np.random.default_rng(0).normal(size=variable.shape))
     model = MD4(network)
     again = load_model(save_model(model, tmp_path / "model"))
-    zt, labels = np.full((2, 3, 5, 2), 4, "int32"), np.array([0, 2], "int32")
+    zt, labels = np.full((2, 4, 6, 2), 4, "int32"), np.array([0, 2], "int32")
     np.testing.assert_array_equal(
         array(model.predict_logits(zt, 0.3, labels)), array(again.predict_logits(zt, 0.3, labels))
     )

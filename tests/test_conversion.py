@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from md4keras.conversion import from_md4
+from md4keras.networks import UViT
 from tests.reference import array, load_reference, reference_constructor, reference_params
 
 FILES = ["md4_loss_text", "md4_loss_text_none", "md4_loss_image", "md4_loss_image_class"]
@@ -94,9 +95,44 @@ def test_wrong_arguments_are_named(published, change, message):
         from_md4({**constructor, **change}, params)
 
 
-def test_uvit_is_said_to_be_missing():
-    with pytest.raises(NotImplementedError, match="UViT"):
-        from_md4({"data_shape": (8, 8, 3), "n_dit_layers": 2}, {})
+@pytest.fixture
+def published_uvit():
+    reference = load_reference("uvit_ch11_t_class")
+    params = {
+        name.replace("params/", "params/classifier/", 1): array
+        for name, array in reference_params(reference).items()
+    }
+    params["params/cond_embeddings/embedding"] = reference["cond_table"]
+    return reference, reference_constructor(reference), params
+
+
+def test_a_core_of_dit_layers_makes_a_uvit(published_uvit):
+    reference, constructor, params = published_uvit
+    model = from_md4(constructor, params)
+    assert isinstance(model.network, UViT)
+    logits = model.predict_logits(reference["zt"], reference["t"], reference["labels"])
+    np.testing.assert_allclose(array(logits), reference["logits"], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "change,message",
+    [
+        ({"n_dit_layers": 2}, "missing=.*DiT_0/blocks_1"),
+        ({"n_dit_layers": 0}, "Expected a multiple of 32, at least 64"),  # a UNet
+        ({"ch_mult": [1]}, "unknown=.*ResBlock_3"),
+        ({"ch_mult": [1, 1, 1]}, "missing=.*ResBlock_8"),
+        ({"ch_mult": [1, 2]}, "missing=.*ResBlock_2/Dense_0"),
+        ({"ch_mult": 1}, "Received: channel_multipliers=1"),
+        ({"ch_mult": [1, 1, 1, 1]}, "multiples of 16. Received: image_shape="),
+        ({"dit_hidden_size": 64}, r"Expected shape .* Received: shape="),
+        ({"dit_num_heads": 3}, "Received: hidden_dim=32, num_heads=3"),
+    ],
+    ids=str,
+)
+def test_wrong_arguments_of_a_uvit_are_named(published_uvit, change, message):
+    _, constructor, params = published_uvit
+    with pytest.raises(ValueError, match=message):
+        from_md4({**constructor, **change}, params)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,8 @@ MAY_IMPORT = {
     "data": set(),
     "evaluation": {"metrics", "data"},
     "published": set(),
-    "conversion": {"schedules", "layers", "networks", "models", "published"},
+    "published_names": {"layers", "networks"},
+    "conversion": {"networks", "models", "published", "published_names"},
     "checkpoints": {"version", "data", "conversion"},
     "export": {"version", "samplers", "models", "data", "checkpoints"},
 }

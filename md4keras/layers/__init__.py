@@ -1,23 +1,35 @@
 """Layers of the denoising networks."""
 
-from md4keras.layers.attention import RotarySelfAttention, apply_rotary, rotary_tables
+from md4keras.layers.attention import (
+    RotarySelfAttention,
+    SelfAttention,
+    apply_rotary,
+    rotary_tables,
+)
 from md4keras.layers.conditioning import ConditioningMLP, LabelEmbedding, TimeEmbedding
+from md4keras.layers.dit import MLP, DiTBlock, PositionEmbedding2D
 from md4keras.layers.dropout import Dropout
+from md4keras.layers.group_norm import AdaptiveGroupNorm
 from md4keras.layers.head import ImageVocabularyHead, VocabularyHead
 from md4keras.layers.modulation import AdaptiveLayerNorm, Modulation, modulate
 from md4keras.layers.residual import ResidualBlock, SelfAttention2D
 from md4keras.layers.transformer import GatedMLP, TransformerBlock
 
 __all__ = [
+    "AdaptiveGroupNorm",
     "AdaptiveLayerNorm",
     "ConditioningMLP",
+    "DiTBlock",
     "Dropout",
     "GatedMLP",
     "ImageVocabularyHead",
     "LabelEmbedding",
+    "MLP",
     "Modulation",
+    "PositionEmbedding2D",
     "ResidualBlock",
     "RotarySelfAttention",
+    "SelfAttention",
     "SelfAttention2D",
     "TimeEmbedding",
     "TransformerBlock",

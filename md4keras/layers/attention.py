@@ -1,4 +1,4 @@
-"""Self-attention over a sequence, with rotary positions."""
+"""Self-attention over a sequence, with and without rotary positions."""
 
 import math
 
@@ -48,15 +48,16 @@ def apply_rotary(x, cos, sin):
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
-class RotarySelfAttention(keras.layers.Layer):
-    """Multi-head self-attention with rotary positions and no biases; every token sees every other.
+class SelfAttention(keras.layers.Layer):
+    """Multi-head self-attention that knows no positions; every token sees every other.
 
-    Runs at any length, whatever the length it was built with.
+    Runs at any length, whatever the length it was built with. The output projection has no bias.
 
     Args:
-        num_heads: int, a divisor of the width into heads of even size.
+        num_heads: int, a divisor of the width.
         dropout: float in `[0, 1)`, of the output, shared along the sequence.
         attention_dropout: float in `[0, 1)`, of the attention probabilities.
+        use_bias: bool, whether the projections to query, key and value have biases.
 
     Call arguments:
         x: float `[B, L, width]`.
@@ -66,11 +67,16 @@ class RotarySelfAttention(keras.layers.Layer):
         tensor `[B, L, width]`.
 
     Raises:
-        ValueError: if the heads do not divide the width, or have an odd size.
+        ValueError: if the heads do not divide the width.
     """
 
     def __init__(
-        self, num_heads: int, dropout: float = 0.0, attention_dropout: float = 0.0, **kwargs
+        self,
+        num_heads: int,
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        use_bias: bool = False,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         check_size("num_heads", num_heads)
@@ -79,6 +85,7 @@ class RotarySelfAttention(keras.layers.Layer):
         self.num_heads = num_heads
         self.dropout_rate = float(dropout)
         self.attention_dropout_rate = float(attention_dropout)
+        self.use_bias = bool(use_bias)
         self.dropout = Dropout(dropout, shared_axis=1, dtype=self.dtype_policy, name="dropout")
         self.attention_dropout = Dropout(
             attention_dropout, dtype=self.dtype_policy, name="attention_dropout"
@@ -86,17 +93,12 @@ class RotarySelfAttention(keras.layers.Layer):
 
     def build(self, x_shape):
         width = x_shape[-1]
-        if width % (2 * self.num_heads):
-            raise ValueError(
-                "The width cannot be split into heads of even size, which rotary positions need. "
-                f"Expected a multiple of {2 * self.num_heads}. Received: width={width}, "
-                f"num_heads={self.num_heads}. Change the width or the number of heads."
-            )
+        self.check_heads(width)
         self.head_dim = width // self.num_heads
         for name in ("query", "key", "value", "output_projection"):
             dense = keras.layers.Dense(
                 width,
-                use_bias=False,
+                use_bias=self.use_bias and name != "output_projection",
                 kernel_initializer="lecun_normal",
                 dtype=self.dtype_policy,
                 name=name,
@@ -106,6 +108,15 @@ class RotarySelfAttention(keras.layers.Layer):
         self.dropout.build(x_shape)
         self.attention_dropout.build((x_shape[0], self.num_heads, x_shape[1], x_shape[1]))
 
+    def check_heads(self, width: int) -> None:
+        """Raises a `ValueError` where the width cannot be split into the heads."""
+        if width % self.num_heads:
+            raise ValueError(
+                "The width cannot be split into heads. Expected a multiple of "
+                f"{self.num_heads}. Received: width={width}, num_heads={self.num_heads}. Change "
+                "the width or the number of heads."
+            )
+
     def call(self, x, training=None):
         length = ops.shape(x)[1]
         heads = (-1, length, self.num_heads, self.head_dim)
@@ -114,14 +125,17 @@ class RotarySelfAttention(keras.layers.Layer):
         query = ops.reshape(self.query(flat), heads)  # [B, L, heads, head_dim]
         key = ops.reshape(self.key(flat), heads)
         value = ops.reshape(self.value(flat), heads)
-        cos, sin = rotary_tables(length, self.head_dim)
-        query, key = apply_rotary(query, cos, sin), apply_rotary(key, cos, sin)
+        query, key = self.with_positions(query, key)
         if training and self.attention_dropout_rate > 0:
             mixed = self._attend_with_dropout(query, key, value)
         else:
             mixed = ops.dot_product_attention(query, key, value)  # [B, L, heads, head_dim]
         mixed = self.output_projection(ops.reshape(mixed, ops.shape(flat)))  # [B L, width]
         return self.dropout(ops.reshape(mixed, ops.shape(x)), training=training)
+
+    def with_positions(self, query, key):
+        """Tells queries and keys `[B, L, heads, head_dim]` their positions; here, nothing."""
+        return query, key
 
     def _attend_with_dropout(self, query, key, value):
         # Keras's fused attention has no dropout.
@@ -140,4 +154,26 @@ class RotarySelfAttention(keras.layers.Layer):
             "num_heads": self.num_heads,
             "dropout": self.dropout_rate,
             "attention_dropout": self.attention_dropout_rate,
+            "use_bias": self.use_bias,
         }
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
+class RotarySelfAttention(SelfAttention):
+    """`SelfAttention` with rotary positions: the same arguments, heads of even size.
+
+    Raises:
+        ValueError: if the heads do not divide the width, or have an odd size.
+    """
+
+    def check_heads(self, width: int) -> None:
+        if width % (2 * self.num_heads):
+            raise ValueError(
+                "The width cannot be split into heads of even size, which rotary positions need. "
+                f"Expected a multiple of {2 * self.num_heads}. Received: width={width}, "
+                f"num_heads={self.num_heads}. Change the width or the number of heads."
+            )
+
+    def with_positions(self, query, key):
+        cos, sin = rotary_tables(ops.shape(query)[1], self.head_dim)
+        return apply_rotary(query, cos, sin), apply_rotary(key, cos, sin)

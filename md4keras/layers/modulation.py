@@ -11,18 +11,19 @@ ACTIVATIONS = {"glu": ops.sigmoid, "swiglu": ops.silu, "geglu": ops.gelu}
 CONDITIONING_TYPES = ("adaln", "adaln_zero")
 
 EPSILON = 1e-5
+"""Of the norms in the text transformer."""
 
 
-def layer_norm(dtype, name: str):
-    """Layer normalisation without parameters, epsilon 1e-5."""
+def layer_norm(dtype, name: str, epsilon: float = EPSILON):
+    """Layer normalisation without parameters."""
     return keras.layers.LayerNormalization(
-        epsilon=EPSILON, center=False, scale=False, dtype=dtype, name=name
+        epsilon=epsilon, center=False, scale=False, dtype=dtype, name=name
     )
 
 
-def rms_norm(dtype, name: str):
-    """Root-mean-square normalisation with a learned scale, epsilon 1e-5."""
-    return keras.layers.RMSNormalization(epsilon=EPSILON, dtype=dtype, name=name)
+def rms_norm(dtype, name: str, epsilon: float = EPSILON):
+    """Root-mean-square normalisation with a learned scale."""
+    return keras.layers.RMSNormalization(epsilon=epsilon, dtype=dtype, name=name)
 
 
 def modulate(x, shift, scale):
@@ -37,8 +38,8 @@ class Modulation(keras.layers.Layer):
     Args:
         dim: int, the width of what is modulated.
         num_vectors: int, how many vectors are wanted.
-        activation: `"glu"`, `"swiglu"` or `"geglu"`: the MLP whose activation comes before the
-            projection.
+        activation: `"glu"`, `"swiglu"` or `"geglu"`: the MLP whose activation (sigmoid, swish,
+            GELU) comes before the projection.
         conditioning_type: `"adaln"` (ordinary initialisation) or `"adaln_zero"` (all vectors are
             zero at the start).
 
@@ -104,6 +105,7 @@ class AdaptiveLayerNorm(keras.layers.Layer):
     Args:
         activation: `"glu"`, `"swiglu"` or `"geglu"`; see `Modulation`.
         conditioning_type: `"adaln"` or `"adaln_zero"`; see `Modulation`.
+        epsilon: float, added to the variance.
 
     Call arguments:
         x: float `[B, L, width]`.
@@ -113,13 +115,20 @@ class AdaptiveLayerNorm(keras.layers.Layer):
         tensor `[B, L, width]`.
     """
 
-    def __init__(self, activation: str = "swiglu", conditioning_type: str = "adaln", **kwargs):
+    def __init__(
+        self,
+        activation: str = "swiglu",
+        conditioning_type: str = "adaln",
+        epsilon: float = EPSILON,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         check_name("activation", activation, ACTIVATIONS)
         check_name("conditioning_type", conditioning_type, CONDITIONING_TYPES)
         self.activation = activation
         self.conditioning_type = conditioning_type
-        self.norm = layer_norm(self.dtype_policy, "norm")
+        self.epsilon = epsilon
+        self.norm = layer_norm(self.dtype_policy, "norm", epsilon)
 
     def build(self, x_shape, conditioning_shape):
         self.norm.build(x_shape)
@@ -145,4 +154,5 @@ class AdaptiveLayerNorm(keras.layers.Layer):
             **super().get_config(),
             "activation": self.activation,
             "conditioning_type": self.conditioning_type,
+            "epsilon": self.epsilon,
         }

@@ -1,18 +1,13 @@
-"""The blocks of the image U-Net: a residual block and one-head self-attention over the pixels."""
+"""Blocks of the image networks: a residual block and one-head self-attention over the pixels."""
 
 import keras
 from keras import ops
 
 from md4keras.layers.dropout import Dropout
-from md4keras.layers.validation import check_rate, check_size
+from md4keras.layers.group_norm import AdaptiveGroupNorm, check_width, group_norm
+from md4keras.layers.validation import check_name, check_rate
 
-GROUPS = 32
-EPSILON = 1e-6
-
-
-def group_norm(dtype, name: str):
-    """Group normalisation with 32 groups and epsilon 1e-6, over channels last."""
-    return keras.layers.GroupNormalization(GROUPS, epsilon=EPSILON, dtype=dtype, name=name)
+RESAMPLING = (None, "down", "up")
 
 
 def conv3x3(filters: int, dtype, name: str, kernel_initializer="lecun_normal"):
@@ -32,13 +27,19 @@ def conv3x3(filters: int, dtype, name: str, kernel_initializer="lecun_normal"):
 class ResidualBlock(keras.layers.Layer):
     """Norm, swish, conv, + conditioning, norm, swish, dropout, conv; added to the input.
 
-    Where the width changes, a dense layer brings the input to the new one. The second convolution
-    and the projection of the conditioning are zero at the start.
+    The conditioning comes in one of two ways: it is added after the first convolution, as in the
+    U-Net, or scales and shifts what both norms return (`adaptive_norm`), as in the U-ViT. Where
+    the width changes, a dense layer brings the input to the new one. The second convolution and
+    the projections of the conditioning are zero at the start.
 
     Args:
-        width: int, a multiple of 32 above 32: the number of output channels.
+        width: int, a multiple of 32 (above 32 unless `adaptive_norm`): the number of output
+            channels.
         conditioned: bool, whether there is a conditioning vector.
         dropout: float in `[0, 1)`.
+        adaptive_norm: bool, whether the conditioning adapts the norms.
+        resampling: `"down"` (halves height and width, by averages of 2x2 pixels), `"up"` (doubles
+            them, by repetition), or `None`. Input and first norm's output are resampled alike.
 
     Call arguments:
         x: float `[B, H, W, channels]`, the channels a multiple of 32.
@@ -46,35 +47,50 @@ class ResidualBlock(keras.layers.Layer):
         training: bool.
 
     Returns:
-        tensor `[B, H, W, width]`.
+        tensor `[B, H, W, width]`, with `H` and `W` as resampled.
 
-    Reference: Kingma et al. 2021, *Variational Diffusion Models* (arXiv 2107.00630), Appendix B.
+    Reference: Kingma et al. 2021, *Variational Diffusion Models* (arXiv 2107.00630), Appendix B;
+    Dhariwal and Nichol 2021 (arXiv 2105.05233), Section 3, for adaptive norms and resampling.
     """
 
-    def __init__(self, width: int, conditioned: bool = False, dropout: float = 0.0, **kwargs):
+    def __init__(
+        self,
+        width: int,
+        conditioned: bool = False,
+        dropout: float = 0.0,
+        adaptive_norm: bool = False,
+        resampling: str | None = None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
-        check_width("width", width)
+        check_width("width", width, min_group_size=1 if adaptive_norm else 2)
         check_rate("dropout", dropout)
+        check_name("resampling", resampling, RESAMPLING)
         self.width = width
         self.conditioned = conditioned
         self.dropout_rate = float(dropout)
+        self.adaptive_norm = adaptive_norm
+        self.resampling = resampling
         dtype = self.dtype_policy
-        self.norm_1 = group_norm(dtype, "norm_1")
+        self.norm_1 = self._make_norm("norm_1")
         self.conv_1 = conv3x3(width, dtype, "conv_1")
-        self.norm_2 = group_norm(dtype, "norm_2")
+        self.norm_2 = self._make_norm("norm_2")
         self.dropout = Dropout(dropout, dtype=dtype, name="dropout")
         self.conv_2 = conv3x3(width, dtype, "conv_2", kernel_initializer="zeros")
+        self.projection = None
         self.shortcut = None
 
     def build(self, x_shape, conditioning_shape=None):
         self._check_conditioning(conditioning_shape)
-        hidden_shape = (*x_shape[:-1], self.width)
-        self.norm_1.build(x_shape)
-        self.conv_1.build(x_shape)
-        self.norm_2.build(hidden_shape)
+        resampled_shape = self._resampled_shape(x_shape)
+        hidden_shape = (*resampled_shape[:-1], self.width)
+        adapting_shape = (conditioning_shape,) if self._adapts_norms else ()
+        self.norm_1.build(x_shape, *adapting_shape)
+        self.conv_1.build(resampled_shape)
+        self.norm_2.build(hidden_shape, *adapting_shape)
         self.dropout.build(hidden_shape)
         self.conv_2.build(hidden_shape)
-        if self.conditioned:
+        if self.conditioned and not self.adaptive_norm:
             self.projection = keras.layers.Dense(
                 self.width,
                 use_bias=False,
@@ -85,16 +101,44 @@ class ResidualBlock(keras.layers.Layer):
             self.projection.build(conditioning_shape)
         if x_shape[-1] != self.width:
             self.shortcut = _dense(self.width, self.dtype_policy, "shortcut")
-            self.shortcut.build(x_shape)
+            self.shortcut.build(resampled_shape)
 
     def call(self, x, conditioning=None, training=None):
         self._check_conditioning(conditioning)
-        h = self.conv_1(ops.silu(self.norm_1(x)))  # [B, H, W, width]
-        if self.conditioned:
+        adapting = (conditioning,) if self._adapts_norms else ()
+        h = ops.silu(self.norm_1(x, *adapting))
+        h, x = self._resample(h), self._resample(x)
+        h = self.conv_1(h)  # [B, H, W, width]
+        if self.projection is not None:
             h = h + self.projection(conditioning)[:, None, None, :]
-        h = self.dropout(ops.silu(self.norm_2(h)), training=training)
-        h = self.conv_2(h)
+        h = ops.silu(self.norm_2(h, *adapting))
+        h = self.conv_2(self.dropout(h, training=training))
         return h + (x if self.shortcut is None else self.shortcut(x))
+
+    @property
+    def _adapts_norms(self) -> bool:
+        return self.conditioned and self.adaptive_norm
+
+    def _make_norm(self, name: str):
+        if self._adapts_norms:
+            return AdaptiveGroupNorm(dtype=self.dtype_policy, name=name)
+        return group_norm(self.dtype_policy, name)
+
+    def _resample(self, x):
+        if self.resampling == "down":
+            return ops.average_pool(x, 2, 2, "valid", "channels_last")
+        if self.resampling == "up":
+            return ops.repeat(ops.repeat(x, 2, axis=1), 2, axis=2)
+        return x
+
+    def _resampled_shape(self, x_shape):
+        batch, height, width, channels = x_shape
+        resample = {
+            "down": lambda size: size and size // 2,
+            "up": lambda size: size and 2 * size,
+            None: lambda size: size,
+        }[self.resampling]
+        return (batch, resample(height), resample(width), channels)
 
     def _check_conditioning(self, conditioning):
         if (conditioning is not None) != self.conditioned:
@@ -105,7 +149,7 @@ class ResidualBlock(keras.layers.Layer):
             )
 
     def compute_output_shape(self, x_shape, conditioning_shape=None):
-        return (*x_shape[:-1], self.width)
+        return (*self._resampled_shape(x_shape)[:-1], self.width)
 
     def get_config(self):
         return {
@@ -113,6 +157,8 @@ class ResidualBlock(keras.layers.Layer):
             "width": self.width,
             "conditioned": self.conditioned,
             "dropout": self.dropout_rate,
+            "adaptive_norm": self.adaptive_norm,
+            "resampling": self.resampling,
         }
 
 
@@ -151,18 +197,6 @@ class SelfAttention2D(keras.layers.Layer):
 
     def compute_output_shape(self, x_shape):
         return x_shape
-
-
-def check_width(name: str, width) -> None:
-    """Raises a `ValueError` unless 32 groups of more than one channel divide the width."""
-    check_size(name, width)
-    if width % GROUPS or width == GROUPS:
-        raise ValueError(
-            f"`{name}` does not suit a group normalisation with {GROUPS} groups. Expected a "
-            f"multiple of {GROUPS}, at least {2 * GROUPS} (with one channel a group, the norm "
-            f"would cancel the conditioning that is added before it). Received: {name}={width}. "
-            f"Use {max(2, -(-width // GROUPS)) * GROUPS}."
-        )
 
 
 def _dense(units: int, dtype, name: str):

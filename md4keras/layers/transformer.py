@@ -8,6 +8,7 @@ from md4keras.layers.dropout import Dropout
 from md4keras.layers.modulation import (
     ACTIVATIONS,
     CONDITIONING_TYPES,
+    EPSILON,
     Modulation,
     layer_norm,
     modulate,
@@ -98,13 +99,86 @@ class GatedMLP(keras.layers.Layer):
         }
 
 
-@keras.saving.register_keras_serializable(package="md4keras")
-class TransformerBlock(keras.layers.Layer):
-    """`h = x + g_1 Attention(norm(x)); h + g_2 MLP(norm(h))`.
+class PreNormBlock(keras.layers.Layer):
+    """`h = x + g_1 Attention(norm(x)); h + g_2 MLP(norm(h))`, what all transformer blocks do.
 
     With conditioning the norms are LayerNorms without parameters, followed by `x (1 + scale) +
     shift`, and the gates `g` come from the conditioning too; without it they are RMSNorms and the
-    gates are 1.
+    gates are 1. A subclass calls `set_parts` in its constructor.
+
+    Call arguments:
+        x: float `[B, L, width]`.
+        conditioning: float `[B, any]`, or `None` for a block without conditioning.
+        training: bool.
+
+    Returns:
+        tensor `[B, L, width]`.
+
+    Reference: Peebles and Xie 2023, *Scalable Diffusion Models with Transformers*
+    (arXiv 2212.09748), Figure 3.
+    """
+
+    def set_parts(self, attention, mlp, activation, conditioning_type, epsilon=EPSILON) -> None:
+        """Sets what the block consists of.
+
+        Args:
+            attention: layer from `[B, L, width]` to the same.
+            mlp: layer from `[B, L, width]` to the same.
+            activation: what comes before the projection of the conditioning; see `Modulation`.
+            conditioning_type: see `Modulation`, or `None` for a block without conditioning.
+            epsilon: float, of the norms.
+        """
+        check_name("conditioning_type", conditioning_type, (None, *CONDITIONING_TYPES))
+        self.conditioning_type = conditioning_type
+        self.activation = activation
+        norm = rms_norm if conditioning_type is None else layer_norm
+        self.attention_norm = norm(self.dtype_policy, "attention_norm", epsilon)
+        self.attention = attention
+        self.mlp_norm = norm(self.dtype_policy, "mlp_norm", epsilon)
+        self.mlp = mlp
+
+    def build(self, x_shape, conditioning_shape=None):
+        self._check_conditioning(conditioning_shape)
+        for layer in (self.attention_norm, self.attention, self.mlp_norm, self.mlp):
+            layer.build(x_shape)
+        if self.conditioning_type is not None:
+            self.modulation = Modulation(
+                x_shape[-1],
+                num_vectors=6,
+                activation=self.activation,
+                conditioning_type=self.conditioning_type,
+                dtype=self.dtype_policy,
+                name="modulation",
+            )
+            self.modulation.build(conditioning_shape)
+
+    def call(self, x, conditioning=None, training=None):
+        self._check_conditioning(conditioning)
+        if self.conditioning_type is None:
+            x = x + self.attention(self.attention_norm(x), training=training)
+            return x + self.mlp(self.mlp_norm(x), training=training)
+        shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = self.modulation(conditioning)
+        h = modulate(self.attention_norm(x), shift_1, scale_1)
+        x = x + gate_1 * self.attention(h, training=training)
+        h = modulate(self.mlp_norm(x), shift_2, scale_2)
+        return x + gate_2 * self.mlp(h, training=training)
+
+    def _check_conditioning(self, conditioning):
+        if (conditioning is None) != (self.conditioning_type is None):
+            raise ValueError(
+                "The block was made for other inputs. Expected a conditioning vector exactly if "
+                "`conditioning_type` is given. Received: "
+                f"conditioning_type={self.conditioning_type!r}, conditioning={conditioning!r}. "
+                "Change one of the two."
+            )
+
+    def compute_output_shape(self, x_shape, conditioning_shape=None):
+        return x_shape
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
+class TransformerBlock(PreNormBlock):
+    """The text transformer's block: rotary self-attention and a gated MLP, epsilon 1e-5.
 
     Args:
         num_heads: int.
@@ -139,59 +213,17 @@ class TransformerBlock(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_name("conditioning_type", conditioning_type, (None, *CONDITIONING_TYPES))
         self.num_heads = num_heads
         self.mlp_type = mlp_type
-        self.conditioning_type = conditioning_type
         self.dropout = dropout
         self.attention_dropout = attention_dropout
         self.mlp_initializer_scale = mlp_initializer_scale
         dtype = self.dtype_policy
-        norm = rms_norm if conditioning_type is None else layer_norm
-        self.attention_norm = norm(dtype, "attention_norm")
-        self.attention = RotarySelfAttention(
+        attention = RotarySelfAttention(
             num_heads, dropout, attention_dropout, dtype=dtype, name="attention"
         )
-        self.mlp_norm = norm(dtype, "mlp_norm")
-        self.mlp = GatedMLP(mlp_type, None, dropout, mlp_initializer_scale, dtype=dtype, name="mlp")
-
-    def build(self, x_shape, conditioning_shape=None):
-        self._check_conditioning(conditioning_shape)
-        for layer in (self.attention_norm, self.attention, self.mlp_norm, self.mlp):
-            layer.build(x_shape)
-        if self.conditioning_type is not None:
-            self.modulation = Modulation(
-                x_shape[-1],
-                num_vectors=6,
-                activation=self.mlp_type,
-                conditioning_type=self.conditioning_type,
-                dtype=self.dtype_policy,
-                name="modulation",
-            )
-            self.modulation.build(conditioning_shape)
-
-    def call(self, x, conditioning=None, training=None):
-        self._check_conditioning(conditioning)
-        if self.conditioning_type is None:
-            x = x + self.attention(self.attention_norm(x), training=training)
-            return x + self.mlp(self.mlp_norm(x), training=training)
-        shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = self.modulation(conditioning)
-        h = modulate(self.attention_norm(x), shift_1, scale_1)
-        x = x + gate_1 * self.attention(h, training=training)
-        h = modulate(self.mlp_norm(x), shift_2, scale_2)
-        return x + gate_2 * self.mlp(h, training=training)
-
-    def _check_conditioning(self, conditioning):
-        if (conditioning is None) != (self.conditioning_type is None):
-            raise ValueError(
-                "The block was made for other inputs. Expected a conditioning vector exactly if "
-                "`conditioning_type` is given. Received: "
-                f"conditioning_type={self.conditioning_type!r}, conditioning={conditioning!r}. "
-                "Change one of the two."
-            )
-
-    def compute_output_shape(self, x_shape, conditioning_shape=None):
-        return x_shape
+        mlp = GatedMLP(mlp_type, None, dropout, mlp_initializer_scale, dtype=dtype, name="mlp")
+        self.set_parts(attention, mlp, mlp_type, conditioning_type)
 
     def get_config(self):
         return {

@@ -3,5 +3,6 @@
 from md4keras.networks.network import Network
 from md4keras.networks.transformer import Transformer
 from md4keras.networks.unet import UNet
+from md4keras.networks.uvit import UViT
 
-__all__ = ["Network", "Transformer", "UNet"]
+__all__ = ["Network", "Transformer", "UNet", "UViT"]

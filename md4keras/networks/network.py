@@ -105,6 +105,18 @@ def check_arguments(
         )
 
 
+def check_image_shape(image_shape) -> tuple[int, int, int]:
+    """The shape as a tuple; a `ValueError` where it is not that of an image."""
+    if not isinstance(image_shape, (tuple, list)) or len(image_shape) != 3:
+        raise ValueError(
+            "`image_shape` does not describe an image. Expected (height, width, channels). "
+            f"Received: image_shape={image_shape!r}. Grey images have one channel: (8, 8, 1)."
+        )
+    for size in image_shape:
+        check_size("image_shape", size)
+    return tuple(image_shape)
+
+
 def get_dtype_policy(dtype):
     """The dtype policy from an object, a name, a configuration, or `None` for the global one."""
     return keras.dtype_policies.get(dtype or keras.config.dtype_policy())

@@ -3,11 +3,12 @@
 import keras
 
 from md4keras.layers import ImageVocabularyHead, ResidualBlock, SelfAttention2D
-from md4keras.layers.residual import check_width, conv3x3, group_norm
-from md4keras.layers.validation import check_size
+from md4keras.layers.group_norm import check_width, group_norm
+from md4keras.layers.residual import conv3x3
 from md4keras.networks.network import (
     Network,
     check_arguments,
+    check_image_shape,
     get_dtype_policy,
     make_conditioning,
     make_inputs,
@@ -78,7 +79,7 @@ class UNet(Network):
             label_dropout,
         )
         check_width("feature_dim", feature_dim)
-        height, width, channels = _check_image_shape(image_shape)
+        height, width, channels = check_image_shape(image_shape)
         dtype = get_dtype_policy(dtype)
         inputs = make_inputs((height, width, channels), time_features, num_classes)
         conditioning = make_conditioning(inputs, feature_dim, num_classes, label_dropout)
@@ -121,14 +122,3 @@ class UNet(Network):
 
     def get_config(self):
         return {**super().get_config(), "image_shape": self.data_shape}
-
-
-def _check_image_shape(image_shape) -> tuple[int, int, int]:
-    if not isinstance(image_shape, (tuple, list)) or len(image_shape) != 3:
-        raise ValueError(
-            "`image_shape` does not describe an image. Expected (height, width, channels). "
-            f"Received: image_shape={image_shape!r}. Grey images have one channel: (8, 8, 1)."
-        )
-    for size in image_shape:
-        check_size("image_shape", size)
-    return tuple(image_shape)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras.src.testing import TestCase
 
-from md4keras.layers import RotarySelfAttention, apply_rotary, rotary_tables
+from md4keras.layers import RotarySelfAttention, SelfAttention, apply_rotary, rotary_tables
 from tests.reference import array, load_reference
 
 
@@ -17,6 +17,17 @@ class LayerTest(TestCase):
             expected_num_trainable_weights=4,
             expected_num_seed_generators=2,
             expected_num_non_trainable_variables=2,
+        )
+
+    def test_self_attention(self):
+        self.run_layer_test(
+            SelfAttention,
+            {"num_heads": 3, "attention_dropout": 0.1, "use_bias": True},
+            input_shape=(3, 5, 9),
+            expected_output_shape=(3, 5, 9),
+            expected_num_trainable_weights=7,  # none for the output's bias
+            expected_num_seed_generators=1,
+            expected_num_non_trainable_variables=1,
         )
 
 
@@ -62,6 +73,19 @@ def test_output_dropout_is_shared_along_the_sequence():
     dropped = array(layer(x, training=True)) == 0
     assert (dropped == dropped[:, :1]).all()
     assert 0 < dropped.mean() < 1
+
+
+def test_without_rotary_positions_the_order_is_not_seen():
+    x = np.random.default_rng(0).normal(size=(2, 6, 8)).astype("float32")
+    order = np.array([3, 0, 5, 1, 4, 2])
+    layer, rotary = SelfAttention(2, use_bias=True), RotarySelfAttention(2)
+    np.testing.assert_allclose(array(layer(x))[:, order], array(layer(x[:, order])), atol=1e-6)
+    assert np.abs(array(rotary(x))[:, order] - array(rotary(x[:, order]))).max() > 1e-3
+
+
+def test_heads_that_do_not_divide_the_width_are_refused():
+    with pytest.raises(ValueError, match="Received: width=6, num_heads=4"):
+        SelfAttention(4).build((None, 4, 6))
 
 
 def test_heads_of_odd_size_are_refused():

@@ -6,9 +6,18 @@ import keras
 import numpy as np
 import pytest
 
-from md4keras.networks import Transformer, UNet
+from md4keras.networks import Transformer, UNet, UViT
 from tests.reference import array
 
+UVIT = dict(
+    vocabulary_size=7,
+    image_shape=(4, 8, 2),
+    feature_dim=32,
+    num_dit_layers=1,
+    num_heads=2,
+    hidden_dim=16,
+    channel_multipliers=(1, 2),
+)
 SMALL = {
     "transformer": lambda **kw: Transformer(
         **{**dict(vocabulary_size=7, sequence_length=6, num_heads=2, feature_dim=8), **kw}
@@ -16,8 +25,9 @@ SMALL = {
     "unet": lambda **kw: UNet(
         **{**dict(vocabulary_size=7, image_shape=(4, 3, 2), feature_dim=64), **kw}
     ),
+    "uvit": lambda **kw: UViT(**{**UVIT, **kw}),
 }
-both = pytest.mark.parametrize("make", SMALL.values(), ids=SMALL)
+each_network = pytest.mark.parametrize("make", SMALL.values(), ids=SMALL)
 
 
 def with_random_weights(network, scale=0.2):
@@ -38,7 +48,7 @@ def random_inputs(network, batch=3):
     return inputs
 
 
-@both
+@each_network
 @pytest.mark.parametrize("time_features", ["t", "none"])
 @pytest.mark.parametrize("num_classes", [None, 3])
 def test_inputs_are_those_that_the_network_asks_for(make, time_features, num_classes):
@@ -58,13 +68,13 @@ def test_inputs_are_those_that_the_network_asks_for(make, time_features, num_cla
         assert np.abs(logits - other).max() > 1e-3
 
 
-@both
+@each_network
 def test_a_new_network_predicts_the_uniform_distribution(make):
     network = make(num_layers=1)
     assert not array(network(random_inputs(network))).any()
 
 
-@both
+@each_network
 def test_null_label(make):
     network = make(num_layers=1, num_classes=3, label_dropout=0.5)
     with_random_weights(network)
@@ -76,7 +86,7 @@ def test_null_label(make):
     assert (first != second).any()  # dropped labels are drawn anew
 
 
-@both
+@each_network
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_configuration_and_weights_survive_a_round_trip(make, policy, tmp_path):
     network = make(num_layers=1, num_classes=3, dropout=0.1, label_dropout=0.1, dtype=policy)
@@ -96,7 +106,7 @@ def test_configuration_and_weights_survive_a_round_trip(make, policy, tmp_path):
     np.testing.assert_array_equal(array(copy(inputs)), logits)
 
 
-@both
+@each_network
 def test_mixed_precision_keeps_time_and_logits_in_float32(make):
     network = with_random_weights(make(num_layers=1, dtype="mixed_bfloat16"))
     full = make(num_layers=1)
@@ -110,7 +120,7 @@ def test_mixed_precision_keeps_time_and_logits_in_float32(make):
     assert np.abs(logits - array(full(late))).max() < 5e-2 * scale
 
 
-@both
+@each_network
 def test_dropout_acts_in_training_alone(make):
     network = with_random_weights(make(num_layers=1, dropout=0.5))
     inputs = random_inputs(network)
@@ -119,7 +129,7 @@ def test_dropout_acts_in_training_alone(make):
     np.testing.assert_array_equal(array(network(inputs)), array(network(inputs)))
 
 
-@both
+@each_network
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -140,7 +150,7 @@ def test_bad_arguments_are_named(make, arguments):
         make(**{"num_layers": 1, **arguments})
 
 
-@both
+@each_network
 def test_missing_inputs_are_named(make):
     network = make(num_layers=1)
     with pytest.raises(ValueError, match="time"):
