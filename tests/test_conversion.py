@@ -122,7 +122,7 @@ def test_a_core_of_dit_layers_makes_a_uvit(published_uvit):
         ({"ch_mult": [1]}, "unknown=.*ResBlock_3"),
         ({"ch_mult": [1, 1, 1]}, "missing=.*ResBlock_8"),
         ({"ch_mult": [1, 2]}, "missing=.*ResBlock_2/Dense_0"),
-        ({"ch_mult": 1}, "Received: channel_multipliers=1"),
+        ({"ch_mult": 1}, "Received: ch_mult=1"),
         ({"ch_mult": [1, 1, 1, 1]}, "multiples of 16. Received: image_shape="),
         ({"dit_hidden_size": 64}, r"Expected shape .* Received: shape="),
         ({"dit_num_heads": 3}, "Received: hidden_dim=32, num_heads=3"),

@@ -54,6 +54,10 @@ class Evaluation:
             x, y: arrays or a data set that can be read repeatedly.
             num_passes: int; `None` for as many as it takes to see 2**20 positions, 64 at most.
             seed: int in `[0, 2**32)`, of the masks.
+
+        Returns:
+            list of `loss` (nats per dimension), `bits_per_dim`, `perplexity`, `diffusion_loss` and
+            `reconstruction_loss`; a dictionary with `return_dict=True`.
         """
         if num_passes is not None:
             validation.check_positive_int("num_passes", num_passes)
@@ -72,7 +76,7 @@ class Evaluation:
             logs.append(self._evaluate_once(x, y, *args, **kwargs))
         mean = {name: float(np.mean([log[name] for log in logs])) for name in logs[0]}
         mean["perplexity"] = float(np.exp(mean["loss"]))
-        return mean if return_dict else list(mean.values())
+        return mean if return_dict else [mean[metric.name] for metric in self._means]
 
     def _evaluate_once(self, *args, **kwargs) -> dict:
         with warnings.catch_warnings():

@@ -77,34 +77,47 @@ def model_of_gradients(reference, variant, published):
     return [array(variable) for variable in holder.trainable_variables]
 
 
-@pytest.mark.parametrize("name", ["sampling_ancestral_text", "sampling_ancestral_image"])
-def test_reverse_steps_have_the_published_distributions(name):
+def reverse_steps(name):
+    """For each variant: its key, the model, times `t` and `s` of the step, and the logits."""
     reference = load_reference(name)
-    zt = reference["zt"]
-    sampler = samplers.get("ancestral")
+    params = reference_params(reference)
     for variant in variants(reference):
-        key = variant["name"]
-        constructor = {
-            **reference_constructor(reference),
-            "noise_schedule_type": variant["noise_schedule_type"],
-        }
-        model = from_md4(constructor, reference_params(reference))
+        schedule = {"noise_schedule_type": variant["noise_schedule_type"]}
+        model = from_md4({**reference_constructor(reference), **schedule}, params)
         t, s = samplers.make_time_grid(variant["timesteps"], variant["sampling_grid"])
-        step = variant["i"]
-        np.testing.assert_allclose(t[step], reference[f"{key}/t"], atol=1e-6)
-        np.testing.assert_allclose(s[step], reference[f"{key}/s"], atol=1e-6)
-        logits = model.predict_logits(zt, t[step])
-        probabilities = array(
-            sampler.step_probabilities(logits, zt, s[step], t[step], model.schedule)
-        )
+        t, s, key = t[variant["i"]], s[variant["i"]], variant["name"]
+        np.testing.assert_allclose(t, reference[f"{key}/t"], atol=1e-6)
+        np.testing.assert_allclose(s, reference[f"{key}/s"], atol=1e-6)
+        yield reference, variant, model, (s, t), model.predict_logits(reference["zt"], t)
+
+
+@pytest.mark.parametrize(
+    "name", ["sampling_ancestral_text", "sampling_ancestral_image", "sampling_topp_text"]
+)
+def test_reverse_steps_have_the_published_distributions(name):
+    for reference, variant, model, times, logits in reverse_steps(name):
+        filters = (samplers.TopP(variant["topp"]),) if variant["sampler"] == "topp" else ()
+        sampler, zt = samplers.Ancestral(filters=filters), reference["zt"]
+        probabilities = array(sampler.step_probabilities(logits, zt, *times, model.schedule))
         masked = zt == model.mask_token
-        published = reference[f"{key}/probs"]
+        published = reference[f"{variant['name']}/probs"]
         np.testing.assert_allclose(probabilities[masked], published[masked], atol=1e-4, rtol=1e-4)
         # Revealed positions keep their tokens.
         kept = probabilities[~masked]
         np.testing.assert_array_equal(kept.argmax(-1), zt[~masked])
         np.testing.assert_array_equal(kept.max(-1), 1.0)
         np.testing.assert_allclose(probabilities.sum(-1), 1.0, atol=1e-5)
+
+
+def test_the_mean_sampler_is_the_published_one():
+    """Published: draw `z0` from `mu` everywhere, and reveal it with one probability."""
+    for reference, variant, model, times, logits in reverse_steps("sampling_mean_text"):
+        zt, key = reference["zt"], variant["name"]
+        sampler = samplers.get("mean")
+        probabilities = array(sampler.step_probabilities(logits, zt, *times, model.schedule))
+        expected = reference[f"{key}/unmask_prob"] * reference[f"{key}/z0_probs"]
+        masked = zt == model.mask_token
+        np.testing.assert_allclose(probabilities[masked][:, :-1], expected[masked], atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["sampling_ancestral_text", "sampling_ancestral_image"])
