@@ -7,7 +7,13 @@ import numpy as np
 
 from md4keras.models import MD4, GenMD4
 from md4keras.networks import Transformer, UNet
-from md4keras.published import EXPONENTS, GENMD4_ALONE, GENMD4_DEFAULTS, complete, is_genmd4
+from md4keras.published_arguments import (
+    EXPONENTS,
+    GENMD4_ALONE,
+    GENMD4_DEFAULTS,
+    complete,
+    is_genmd4,
+)
 
 
 def from_md4(constructor: dict, params: dict):
@@ -19,7 +25,7 @@ def from_md4(constructor: dict, params: dict):
 
     Args:
         constructor: the arguments of the published class; what is left out takes its published
-            default (see `md4keras/published.py`), `data_shape` has none. `sampler`,
+            default (see `md4keras/published_arguments.py`), `data_shape` has none. `sampler`,
             `sampling_grid` and `topp` are checked but not stored: they are arguments of
             `generate` here.
         params: arrays by name, such as `"params/classifier/Embed_0/embedding"`.

@@ -29,8 +29,8 @@ MAY_IMPORT = {
     "models": {"schedules", "forward_process", "losses", "metrics", "samplers"},
     "data": set(),
     "evaluation": {"metrics", "data"},
-    "published": set(),
-    "conversion": {"schedules", "layers", "networks", "models", "published"},
+    "published_arguments": set(),
+    "conversion": {"schedules", "layers", "networks", "models", "published_arguments"},
     "checkpoints": {"version", "data", "conversion"},
     "export": {"version", "samplers", "models", "data", "checkpoints"},
 }
