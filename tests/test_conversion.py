@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from md4keras import GenMD4
 from md4keras.conversion import from_md4
 from md4keras.networks import UViT
 from tests.reference import array, load_reference, reference_constructor, reference_params
@@ -91,6 +92,56 @@ def test_left_out_arguments_take_the_published_defaults(published):
 )
 def test_wrong_arguments_are_named(published, change, message):
     constructor, params = published
+    with pytest.raises(ValueError, match=message):
+        from_md4({**constructor, **change}, params)
+
+
+@pytest.fixture
+def published_genmd4():
+    reference = load_reference("genmd4_loss_text")
+    return reference_constructor(reference), reference_params(reference)
+
+
+def test_genmd4_is_told_by_its_parameters_or_its_arguments(published_genmd4):
+    constructor, params = published_genmd4
+    alone = ("noise_schedule_type", "power_init", "t1")
+    model = from_md4({k: v for k, v in constructor.items() if k not in alone}, params)
+    assert type(model) is GenMD4
+    assert (model.t1, model.schedule.power_init, model.time_sampling) == (1e-3, 1.0, "antithetic")
+    np.testing.assert_array_equal(array(model.schedule.theta), params["params/noise_schedule/w"])
+    changed = {"t1": 0.01, "power_init": 2.0, "antithetic_time_sampling": False}
+    model = from_md4({**constructor, **changed}, params)
+    assert (model.t1, model.schedule.power_init, model.time_sampling) == (0.01, 2.0, "independent")
+
+
+@pytest.mark.parametrize(
+    "change", [{"power_init": 1.0}, {"t1": 1e-3}, {"noise_schedule_type": "poly"}], ids=str
+)
+def test_genmd4_without_its_exponents_is_refused(published, change):
+    constructor, params = published
+    for name in ("sampler", "sampling_grid", "topp", "model_sharding"):
+        constructor.pop(name, None)
+    constructor = {"noise_schedule_type": "poly", **change} | {
+        k: v for k, v in constructor.items() if k != "noise_schedule_type"
+    }
+    with pytest.raises(ValueError, match=r"missing=\['params/noise_schedule/w'\]"):
+        from_md4(constructor, params)
+
+
+@pytest.mark.parametrize(
+    "change,message",
+    [
+        ({"noise_schedule_type": "linear"}, "noise_schedule_type='linear'"),
+        ({"cont_time": False}, "Expected.*cont_time=True.*cont_time=False"),
+        ({"sampler": "ancestral"}, "Unknown constructor arguments.*'sampler'"),
+        ({"power": 1.0}, "Unknown constructor arguments.*'power'"),
+        ({"n_layers": 3}, "missing=.*TransformerBlock_2"),
+        ({"t1": 0.0}, "t1=0.0"),
+    ],
+    ids=str,
+)
+def test_wrong_arguments_of_genmd4_are_named(published_genmd4, change, message):
+    constructor, params = published_genmd4
     with pytest.raises(ValueError, match=message):
         from_md4({**constructor, **change}, params)
 

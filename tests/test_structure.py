@@ -29,9 +29,9 @@ MAY_IMPORT = {
     "models": {"schedules", "forward_process", "losses", "metrics", "samplers"},
     "data": set(),
     "evaluation": {"metrics", "data"},
-    "published": set(),
+    "published_arguments": set(),
     "published_names": {"layers", "networks"},
-    "conversion": {"networks", "models", "published", "published_names"},
+    "conversion": {"networks", "models", "published_arguments", "published_names"},
     "checkpoints": {"version", "data", "conversion"},
     "export": {"version", "samplers", "models", "data", "checkpoints"},
 }
