@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "evaluation": {"metrics", "data"},
     "published": set(),
     "conversion": {"schedules", "layers", "networks", "models", "published"},
-    "checkpoints": {"version", "data", "conversion"},
+    "checkpoints": {"version", "models", "data", "conversion"},
     "export": {"version", "samplers", "models", "data", "checkpoints"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT) | {"__init__"}
