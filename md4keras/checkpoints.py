@@ -20,6 +20,7 @@ import keras
 
 from md4keras.conversion import from_md4
 from md4keras.data import tokenizers
+from md4keras.models.masked_diffusion import MaskedDiffusion
 from md4keras.version import __version__
 
 __all__ = ["check_output_folder", "from_md4", "is_saved_model", "load_model", "save_model"]
@@ -35,7 +36,8 @@ def save_model(model, folder: str | os.PathLike) -> Path:
     """Saves a model with its tokenizer (`model.tokenizer`) and recipe (`model.recipe`).
 
     The files are written beside the folder and moved into place at the end, so a crash leaves the
-    old model or none, never half of one. A folder that holds a model is replaced.
+    old model or none, never half of one. A folder that holds a model is replaced; through a
+    symbolic link, the folder that it points to.
 
     Args:
         model: a `md4keras` model.
@@ -45,19 +47,21 @@ def save_model(model, folder: str | os.PathLike) -> Path:
         The path of the folder.
 
     Raises:
-        ValueError: if the folder holds something else than a saved model.
+        ValueError: if the model is none of `md4keras`, its recipe or tokenizer cannot be saved
+            with it, or the folder holds something else than a saved model.
         OSError: if it cannot be written.
     """
-    folder = Path(folder)
-    check_output_folder(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    target = _resolved(folder)
+    _check_model(model)
+    check_output_folder(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         _write_files(model, staging)
-        _move_into_place(staging, folder)
+        _move_into_place(staging, target)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return folder
+    return Path(folder)
 
 
 def load_model(folder: str | os.PathLike):
@@ -85,10 +89,12 @@ def load_model(folder: str | os.PathLike):
             )
     config = _read_json(folder / _CONFIG)
     _check_classes(config, folder)
+    _check_model_class(config, folder)
     model = keras.saving.deserialize_keras_object(config, safe_mode=True)
     model.load_weights(folder / _WEIGHTS)
     if _TOKENIZER in metadata["sha256"]:
         model.tokenizer = tokenizers.from_config(_read_json(folder / _TOKENIZER))
+        _check_vocabulary(model)
     if _RECIPE in metadata["sha256"]:
         model.recipe = _read_json(folder / _RECIPE)
     return model
@@ -103,27 +109,77 @@ def check_output_folder(folder: str | os.PathLike) -> None:
     """Checks that a model can be saved to a folder, before the work that leads to it.
 
     Raises:
-        ValueError: if the path is a file, or a folder with other things in it.
+        ValueError: if the path is or leads through a file, is the working directory or a parent
+            of it, or is a folder with other things in it.
         PermissionError: if it cannot be written.
     """
-    folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
+    folder = _resolved(folder)
+    existing = folder
+    while not existing.exists():
+        existing = existing.parent
+    if not existing.is_dir():
         raise ValueError(
-            f"A model is saved as a folder, but this is a file. Received: folder='{folder}'. "
-            "Name another place."
+            f"A model is saved as a folder, but this is a file: '{existing}'. "
+            f"Received: folder='{folder}'. Name another place."
         )
-    if folder.is_dir() and any(folder.iterdir()) and not is_saved_model(folder):
+    if Path.cwd().is_relative_to(folder):
+        raise ValueError(
+            "The working directory cannot be replaced by a saved model. Expected another folder. "
+            f"Received: folder='{folder}'. Name a folder in it, such as 'model'."
+        )
+    if existing == folder and any(folder.iterdir()) and not is_saved_model(folder):
         raise ValueError(
             "The folder holds something that is not a saved model, and saving would replace it. "
             f"Expected a new, empty or model folder. Received: folder='{folder}'."
         )
-    existing = folder
-    while not existing.exists():
-        existing = existing.parent
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise PermissionError(
-            f"No permission to write to '{existing}'. Received: folder='{folder}'. Name a place "
-            "of your own, or change its permissions."
+    # The model is written beside the folder and takes its place at the end.
+    places = [folder, folder.parent] if existing == folder else [existing]
+    for place in places:
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise PermissionError(
+                f"No permission to write to '{place}'. Received: folder='{folder}'. Name a place "
+                "of your own, or change its permissions."
+            )
+
+
+def _resolved(folder: str | os.PathLike) -> Path:
+    return Path(os.path.realpath(folder))  # `Path.resolve` fails on circular links
+
+
+def _check_model(model) -> None:
+    """Refuses, before anything is written, a model that could not be saved or loaded."""
+    if not isinstance(model, MaskedDiffusion):
+        raise ValueError(
+            "Only models of md4keras are saved like this. Expected an `MD4` or `GenMD4`. "
+            f"Received: model of type {type(model).__name__}. Use `model.save` for other models."
+        )
+    if model.tokenizer is not None:
+        tokenizers.serialize(model.tokenizer)
+        _check_vocabulary(model)
+    if model.recipe is None:
+        return
+    if not isinstance(model.recipe, dict):
+        raise ValueError(
+            f"`model.recipe` must be a dictionary of JSON values. Received: {model.recipe!r}. "
+            "Set it to None if there is nothing to tell."
+        )
+    for key, value in model.recipe.items():
+        try:
+            json.dumps({key: value})
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ValueError(
+                f"`model.recipe` cannot be written as JSON ({error}). Expected numbers, strings, "
+                f"lists and dictionaries. Received: recipe[{key!r}]={value!r}. Convert this entry."
+            ) from error
+
+
+def _check_vocabulary(model) -> None:
+    ours, theirs = model.network.vocabulary_size, model.tokenizer.vocabulary_size
+    if ours != theirs:
+        raise ValueError(
+            "The tokenizer is not the one of this model. Expected as many values as the network "
+            f"has, {ours}. Received: tokenizer.vocabulary_size={theirs}. Set `model.tokenizer` to "
+            "the one that encoded the training text."
         )
 
 
@@ -209,6 +265,16 @@ def _check_classes(config, folder: Path) -> None:
             )
     for item in config.values():
         _check_classes(item, folder)
+
+
+def _check_model_class(config, folder: Path) -> None:
+    name = config.get("registered_name") if isinstance(config, dict) else None
+    cls = keras.saving.get_custom_objects().get(name)
+    if not (isinstance(cls, type) and issubclass(cls, MaskedDiffusion)):
+        raise ValueError(
+            "The folder holds no model of md4keras. Expected the configuration of an `MD4` or "
+            f"`GenMD4`. Received: {name!r} in '{folder}'. Load it with what saved it."
+        )
 
 
 def _read_json(path: Path):

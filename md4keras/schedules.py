@@ -8,6 +8,7 @@ Reference: Shi et al. 2024, *Simplified and Generalized Masked Diffusion for Dis
 """
 
 import math
+import numbers
 
 import keras
 from keras import ops
@@ -26,10 +27,10 @@ class Schedule:
     per_token = False  # whether values have a last axis, one for each token value
 
     def __init__(self, eps: float = 1e-4):
-        if not 0.0 <= eps < 0.5:
+        if not isinstance(eps, numbers.Real) or not 0.0 <= eps < 0.5:
             raise ValueError(
                 "A schedule cannot be squeezed by this `eps`. Expected 0 <= eps < 0.5. "
-                f"Received: eps={eps}. Use the published 1e-4 unless you have a reason."
+                f"Received: eps={eps!r}. Use the published 1e-4 unless you have a reason."
             )
         self.eps = float(eps)
 
@@ -126,10 +127,10 @@ class Polynomial(Schedule):
 
     def __init__(self, exponent: float = 2.0, eps: float = 1e-4):
         super().__init__(eps)
-        if not (exponent > 0.0 and math.isfinite(exponent)):
+        if not isinstance(exponent, numbers.Real) or not 0.0 < exponent < math.inf:
             raise ValueError(
                 "A polynomial schedule needs a positive, finite exponent. "
-                f"Received: exponent={exponent}. 1 is the linear schedule, 2 masks later."
+                f"Received: exponent={exponent!r}. 1 is the linear schedule, 2 masks later."
             )
         self.exponent = float(exponent)
 
@@ -170,11 +171,16 @@ class LearnablePolynomial(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(name=name, autocast=False, **kwargs)
-        if vocabulary_size < 1 or not 0.0 < power_init < math.inf or not 0.0 <= eps < 0.5:
+        numeric = isinstance(vocabulary_size, numbers.Integral) and all(
+            isinstance(value, numbers.Real) for value in (power_init, eps)
+        )
+        in_range = numeric and vocabulary_size >= 1 and 0.0 < power_init < math.inf
+        if not in_range or not 0.0 <= eps < 0.5:
             raise ValueError(
                 "A learnable schedule needs token values, a positive exponent and a small `eps`. "
                 "Expected vocabulary_size >= 1, finite power_init > 0 and 0 <= eps < 0.5. "
-                f"Received: vocabulary_size={vocabulary_size}, power_init={power_init}, eps={eps}. "
+                f"Received: vocabulary_size={vocabulary_size!r}, power_init={power_init!r}, "
+                f"eps={eps!r}. "
                 "The published values are power_init=1.0 and eps=1e-4."
             )
         self.vocabulary_size = int(vocabulary_size)
@@ -281,12 +287,14 @@ def get(schedule) -> Schedule:
             `"poly<exponent>"` such as `"poly0.5"`; or what `keras.saving` made of one.
 
     Raises:
-        ValueError: for an unknown name, listing the known ones.
+        ValueError: for an unknown name, listing the known ones, or anything that is no schedule.
     """
     if isinstance(schedule, dict):
-        return keras.saving.deserialize_keras_object(schedule)
-    if not isinstance(schedule, str):
-        if hasattr(schedule, "alpha") and hasattr(schedule, "weight"):
+        found = _deserialized(schedule)
+        if _is_schedule(found):
+            return found
+    elif not isinstance(schedule, str):
+        if _is_schedule(schedule):
             return schedule
     elif schedule in _SCHEDULES:
         return _SCHEDULES[schedule]()
@@ -305,6 +313,20 @@ def get(schedule) -> Schedule:
 def _inverse_softplus(power: float) -> float:
     """`log(expm1(power))`, in a form that does not overflow."""
     return power + math.log(-math.expm1(-power))
+
+
+def _deserialized(config: dict):
+    """What `keras.saving` made the configuration of; `None` if nothing can be made of it."""
+    try:
+        return keras.saving.deserialize_keras_object(config)
+    except (AttributeError, ImportError, KeyError, TypeError):
+        return None
+
+
+def _is_schedule(value) -> bool:
+    names = ("alpha", "dalpha", "weight", "inverse")
+    is_object = not isinstance(value, type)
+    return is_object and all(callable(getattr(value, name, None)) for name in names)
 
 
 def _times(t):

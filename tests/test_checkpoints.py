@@ -14,6 +14,10 @@ from md4keras.networks import Transformer, UNet, UViT
 from tests.reference import array
 
 
+def untrained():
+    return MD4(Transformer(5, 8, num_layers=1, num_heads=1, feature_dim=8))
+
+
 def trained(num_classes=None):
     network = Transformer(5, 8, num_layers=1, num_heads=2, feature_dim=8, num_classes=num_classes)
     model = MD4(network, schedule="poly0.7", timesteps=9)
@@ -165,6 +169,71 @@ def test_a_folder_without_permission_is_refused(tmp_path):
             checkpoints.check_output_folder(tmp_path / "model")
     finally:
         tmp_path.chmod(0o700)
+
+
+@pytest.mark.parametrize("denied", ["", "model"], ids=["parent", "folder"])
+def test_a_folder_in_a_place_without_permission_is_refused(tmp_path, monkeypatch, denied):
+    folder = save_model(untrained(), tmp_path / "model")
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path / denied)
+    with pytest.raises(PermissionError, match="No permission to write to"):
+        checkpoints.check_output_folder(folder)
+
+
+def test_a_path_through_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="this is a file"):
+        save_model(untrained(), tmp_path / "file" / "model")
+
+
+@pytest.mark.parametrize("folder", [".", "..", "../.."])
+def test_the_working_directory_is_not_replaced(tmp_path, monkeypatch, folder):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a" / "b")
+    with pytest.raises(ValueError, match="The working directory cannot be replaced"):
+        save_model(untrained(), folder)
+    assert [path.name for path in tmp_path.rglob("*")] == ["a", "b"]
+
+
+def test_a_link_to_a_folder_stays_a_link(tmp_path):
+    save_model(untrained(), tmp_path / "first")
+    (tmp_path / "latest").symlink_to("first")
+    save_model(trained(), tmp_path / "latest")
+    assert (tmp_path / "latest").readlink().name == "first"
+    assert load_model(tmp_path / "first").timesteps == 9
+
+
+def test_what_could_not_be_loaded_is_not_saved(tmp_path):
+    with pytest.raises(ValueError, match="model of type Sequential"):
+        save_model(keras.Sequential(), tmp_path / "model")
+    model = untrained()
+    model.recipe = {"steps": 3, "path": tmp_path}
+    with pytest.raises(ValueError, match=r"recipe\['path'\]"):
+        save_model(model, tmp_path / "model")
+    model.recipe, model.tokenizer = None, CharacterTokenizer("ab")
+    with pytest.raises(ValueError, match=r"has, 5\. Received: tokenizer\.vocabulary_size=2"):
+        save_model(model, tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_tokenizer_of_another_model_does_not_load(tmp_path):
+    model = untrained()
+    model.tokenizer = CharacterTokenizer("abcde")
+    folder = save_model(model, tmp_path / "model")
+    other = checkpoints.tokenizers.serialize(CharacterTokenizer("ab"))
+    (folder / "tokenizer.json").write_text(json.dumps(other))
+    resign(folder)
+    with pytest.raises(ValueError, match=r"tokenizer\.vocabulary_size=2"):
+        load_model(folder)
+
+
+def test_a_folder_with_another_kind_of_model_is_refused(tmp_path):
+    folder = save_model(untrained(), tmp_path / "model")
+    for other in (keras.layers.Dense(3), untrained().network, untrained().schedule):
+        config = keras.saving.serialize_keras_object(other)
+        (folder / "config.json").write_text(json.dumps(config))
+        resign(folder)
+        with pytest.raises(ValueError, match="no model of md4keras"):
+            load_model(folder)
 
 
 def test_a_folder_moves_to_another_place(tmp_path):

@@ -9,9 +9,9 @@ from PIL import Image
 
 import md4keras
 from md4keras.data import images, text
-from train import cifar10, digits, loop, pydoc, text8
+from train import callbacks, cifar10, demo, digits, loop, pydoc, text8
 
-pytestmark = pytest.mark.one_backend
+one_backend = pytest.mark.one_backend  # of all but the exact continuation
 
 TINY = ["--steps", "4", "--interval", "2", "--batch-size", "4"]
 
@@ -52,6 +52,7 @@ def tiny(recipe):
     return dataclasses.replace(recipe, sample_steps=2, model=tiny_text_model())
 
 
+@one_backend
 def test_digits_leave_a_model_samples_logs_and_a_history(tmp_path, capsys):
     output = tmp_path / "run"
     results = loop.main(tiny(digits.RECIPE), [*TINY, "--output", str(output)])
@@ -93,6 +94,67 @@ def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path):
         np.testing.assert_array_equal(ours, theirs)
 
 
+@one_backend
+def test_a_run_continues_after_the_batches_it_used(tmp_path):
+    """Not after the optimizer's steps, from which skipped ones are missing."""
+    model = md4keras.MD4(md4keras.networks.Transformer(5, 8, 1, 1, 8))
+    model.compile("adamw")
+    model.optimizer.build(model.trainable_variables)
+    states = [callbacks.TrainingState(tmp_path / "state.npz", {}) for _ in range(2)]
+    states[0].set_model(model)
+    for batch in range(3):
+        states[0].on_train_batch_end(batch)
+    states[0].on_epoch_end(0)
+    assert states[1].restore(model) == 3
+    assert int(model.optimizer.iterations.numpy()) == 0
+
+
+@one_backend
+def test_overwriting_removes_the_old_run_and_nothing_else(tmp_path, monkeypatch):
+    for name in ("samples/old.png", "logs/old", "model/metadata.json", "model/config.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    for name in ("training_state.npz", "history.json", "notes.txt"):
+        (tmp_path / name).write_text("")
+
+    def interrupt(*args):
+        left = sorted(path.name for path in tmp_path.iterdir())
+        assert left == ["model", "notes.txt"]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "_fit", interrupt)
+    with pytest.raises(SystemExit, match="stopped before the first checkpoint"):
+        loop.main(tiny(digits.RECIPE), [*TINY, "--output", str(tmp_path), "--overwrite"])
+
+
+@one_backend
+def test_folders_that_are_no_runs_stay(tmp_path, monkeypatch):
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "mine").write_text("")
+    monkeypatch.setattr(loop, "_fit", lambda *args: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        loop.main(tiny(digits.RECIPE), [*TINY, "--output", str(tmp_path), "--overwrite"])
+    assert (tmp_path / "logs" / "mine").exists()
+
+
+@one_backend
+def test_an_output_folder_without_permission_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "run" / "model").mkdir(parents=True)
+    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path / "run")
+    with pytest.raises(SystemExit, match="No permission to write to '.*run'"):
+        loop.main(tiny(digits.RECIPE), ["--output", str(tmp_path / "run"), "--overwrite"])
+
+
+@one_backend
+@pytest.mark.parametrize("value", ["0", "abc"])
+def test_numbers_of_steps_are_checked(value, capsys):
+    for parse, option in ((digits.RECIPE.parse, "--steps"), (demo.main, "--digits-steps")):
+        with pytest.raises(SystemExit):
+            parse([option, value])
+        assert f"argument {option}: must be " in capsys.readouterr().err
+
+
+@one_backend
 def test_text_of_the_users_own(tmp_path):
     source = tmp_path / "poem.txt"
     source.write_text("Über allen Gipfeln ist Ruh, in allen Wipfeln spürest du " * 40, "utf-8")
@@ -104,6 +166,7 @@ def test_text_of_the_users_own(tmp_path):
     assert (output / "samples" / "step_0000004.txt").read_text("utf-8").count("\n") == 3
 
 
+@one_backend
 def test_a_folder_of_the_users_own_images(tmp_path):
     rng = np.random.default_rng(0)
     for name in ("cats", "dogs"):
@@ -119,6 +182,7 @@ def test_a_folder_of_the_users_own_images(tmp_path):
     assert model.network.num_classes == 2 and model.recipe["class_names"] == ["cats", "dogs"]
 
 
+@one_backend
 def test_text8_and_cifar10_run_on_data_of_their_kind(tmp_path, monkeypatch):
     monkeypatch.setattr(text, "text8", lambda path: ("abc xyz " * 200,) * 3)
     loop.main(
@@ -131,6 +195,7 @@ def test_text8_and_cifar10_run_on_data_of_their_kind(tmp_path, monkeypatch):
     loop.main(tiny(cifar10.RECIPE), [*TINY, "--output", str(tmp_path / "cifar10")])
 
 
+@one_backend
 @pytest.mark.parametrize("recipe", [digits, pydoc, text8, cifar10])
 def test_help_explains_every_option(recipe, capsys):
     with pytest.raises(SystemExit) as end:
@@ -142,6 +207,7 @@ def test_help_explains_every_option(recipe, capsys):
     assert f"python -m train.{recipe.RECIPE.name}" in shown
 
 
+@one_backend
 def test_the_published_settings_stand_in_the_recipes():
     assert text8.RECIPE.steps == 1_000_000 and text8.RECIPE.batch_size == 512
     assert cifar10.RECIPE.steps == 2_000_000 and cifar10.RECIPE.batch_size == 256
@@ -151,6 +217,7 @@ def test_the_published_settings_stand_in_the_recipes():
     np.testing.assert_allclose([float(rate(100)), float(rate(2_000_000))], [2e-4, 0.0], atol=1e-9)
 
 
+@one_backend
 def test_mistakes_end_with_one_message_before_any_work(tmp_path):
     output = tmp_path / "run"
 
@@ -162,8 +229,8 @@ def test_mistakes_end_with_one_message_before_any_work(tmp_path):
     assert "no run to continue" in message(digits.RECIPE, "--resume")
     assert "no text at this path" in message(pydoc.RECIPE, "--data", str(tmp_path / "none.txt"))
     short = tmp_path / "short.txt"
-    short.write_text("too short")
-    assert "too short" in message(pydoc.RECIPE, "--data", str(short))
+    short.write_text("too short " * 44)
+    assert "at least 1280 characters" in message(pydoc.RECIPE, "--data", str(short))
     short.write_text("")
     assert "empty" in message(pydoc.RECIPE, "--data", str(short))
     loop.main(tiny(digits.RECIPE), [*TINY, "--output", str(output)])

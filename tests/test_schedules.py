@@ -79,16 +79,42 @@ def test_schedules_come_back_from_their_configuration():
         assert again.get_config() == schedule.get_config()
 
 
-@pytest.mark.parametrize("bad", ["quadratic", "poly-1", "polyx", 3, None])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "quadratic",
+        "poly-1",
+        "polyx",
+        3,
+        None,
+        {},
+        {"class_name": "Linear"},
+        {"exponent": 2.0},
+        keras.saving.serialize_keras_object(keras.layers.Dense(3)),
+        schedules.Linear,
+        keras.layers.Dense(3),
+    ],
+    ids=str,
+)
 def test_an_unknown_schedule_is_named_with_the_known_ones(bad):
     with pytest.raises(ValueError, match="Expected one of 'linear', 'cosine', 'polynomial'"):
         schedules.get(bad)
 
 
-def test_bad_parameters_are_refused():
-    with pytest.raises(ValueError, match="0 <= eps < 0.5"):
-        schedules.Linear(eps=0.5)
+@pytest.mark.parametrize("bad", [0.5, -0.1, "a", None, float("nan")])
+def test_a_bad_eps_is_refused(bad):
+    for make in (schedules.Linear, lambda eps: schedules.LearnablePolynomial(3, eps=eps)):
+        with pytest.raises(ValueError, match="0 <= eps < 0.5.*eps="):
+            make(bad)
+
+
+@pytest.mark.parametrize("bad", [0.0, "2", None, float("inf")])
+def test_a_bad_exponent_is_refused(bad):
     with pytest.raises(ValueError, match="positive, finite exponent"):
-        schedules.Polynomial(0.0)
+        schedules.Polynomial(bad)
     with pytest.raises(ValueError, match="power_init > 0"):
-        schedules.LearnablePolynomial(3, power_init=0.0)
+        schedules.LearnablePolynomial(3, power_init=bad)
+
+
+def test_a_large_exponent_does_not_overflow():
+    np.testing.assert_allclose(array(schedules.LearnablePolynomial(3, 1000.0).power), 1000.0)

@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "published_arguments": set(),
     "published_names": {"layers", "networks"},
     "conversion": {"networks", "models", "published_arguments", "published_names"},
-    "checkpoints": {"version", "data", "conversion"},
+    "checkpoints": {"version", "data", "models", "conversion"},
     "export": {"version", "samplers", "models", "data", "checkpoints"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT) | {"__init__"}

@@ -26,8 +26,9 @@ class StepLimit(keras.callbacks.Callback):
 class TrainingState(keras.callbacks.Callback):
     """Saves everything that a run needs to continue bit for bit, at the end of each epoch.
 
-    Weights before averaging, averages, optimizer, seeds, and the number of steps, by order. The
-    file is replaced in one move, so it is always whole.
+    Weights before averaging, averages, optimizer and seeds, by order, and the number of batches
+    used; the optimizer's own count leaves out the steps that were skipped. The file is replaced
+    in one move, so it is always whole.
 
     Args:
         path: of the `.npz` file.
@@ -37,6 +38,10 @@ class TrainingState(keras.callbacks.Callback):
     def __init__(self, path: Path, settings: dict):
         super().__init__()
         self.path, self.settings = path, settings
+        self.batches = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.batches += 1
 
     def on_epoch_end(self, epoch, logs=None):
         arrays = {f"{i:05d}": v.numpy() for i, v in enumerate(_variables(self.model))}
@@ -44,14 +49,14 @@ class TrainingState(keras.callbacks.Callback):
         handle, temporary = tempfile.mkstemp(dir=self.path.parent, suffix=".npz")
         try:
             with os.fdopen(handle, "wb") as file:
-                np.savez(file, settings=header, **arrays)
+                np.savez(file, settings=header, batches=self.batches, **arrays)
             os.replace(temporary, self.path)
         except BaseException:
             os.unlink(temporary)
             raise
 
     def restore(self, model) -> int:
-        """Puts the saved state into a compiled model; returns the number of steps done.
+        """Puts the saved state into a compiled model; returns the number of batches used.
 
         Raises:
             ValueError: if there is no state, or it belongs to a run with other settings.
@@ -77,7 +82,8 @@ class TrainingState(keras.callbacks.Callback):
                 )
             for index, variable in enumerate(variables):
                 variable.assign(state[f"{index:05d}"])
-        return int(model.optimizer.iterations.numpy())
+            self.batches = int(state["batches"])
+        return self.batches
 
 
 class TensorBoard(keras.callbacks.Callback):

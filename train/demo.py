@@ -17,6 +17,7 @@ import md4keras
 from md4keras.data import text
 from md4keras.evaluation import pictures
 from train import digits, loop, pydoc, samples
+from train.recipe import positive
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -26,8 +27,8 @@ def main(arguments: list[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--output", type=Path, default=Path("runs/demo"))
-    parser.add_argument("--digits-steps", type=int, default=digits.DEMO.steps)
-    parser.add_argument("--pydoc-steps", type=int, default=pydoc.DEMO.steps)
+    parser.add_argument("--digits-steps", type=positive, default=digits.DEMO.steps)
+    parser.add_argument("--pydoc-steps", type=positive, default=pydoc.DEMO.steps)
     options = parser.parse_args(arguments)
     start = time.monotonic()
     reports = []

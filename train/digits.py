@@ -1,7 +1,8 @@
 """Class-conditional handwritten digits, 8 x 8 pixels in 17 grey levels; needs no download.
 
-python -m train.digits
+    python -m train.digits                 # two CPU cores: 10 minutes
 
+Expect about 1.71 bits per dimension; a histogram of each pixel has 2.44.
 """
 
 import dataclasses

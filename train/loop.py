@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import time
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import md4keras
 from train import callbacks, samples
 from train.recipe import Recipe
 
+_STATE, _HISTORY, _SAMPLES, _LOGS = "training_state.npz", "history.json", "samples", "logs"
+
 
 def main(recipe: Recipe, arguments: list[str] | None = None) -> dict:
     """Runs a recipe from the command line; mistakes of the user end it with one message."""
@@ -21,7 +24,9 @@ def main(recipe: Recipe, arguments: list[str] | None = None) -> dict:
     except (ValueError, OSError) as error:
         raise SystemExit(f"error: {error}") from error
     except KeyboardInterrupt:
-        raise SystemExit("\nstopped; continue with --resume") from None
+        saved = (options.output / _STATE).is_file()
+        hint = "; continue with --resume" if saved else " before the first checkpoint"
+        raise SystemExit(f"\nstopped{hint}") from None
 
 
 def run(recipe: Recipe, options) -> dict:
@@ -53,9 +58,11 @@ def run(recipe: Recipe, options) -> dict:
     _announce(recipe, model, options)
 
     output.mkdir(parents=True, exist_ok=True)
-    state = callbacks.TrainingState(output / "training_state.npz", settings)
+    if options.overwrite:
+        _remove_old_run(output)
+    state = callbacks.TrainingState(output / _STATE, settings)
     done = state.restore(model) if options.resume else 0
-    history = callbacks.History(output / "history.json", continued=options.resume)
+    history = callbacks.History(output / _HISTORY, continued=options.resume)
     _fit(model, recipe, options, data, done, [state, history])
 
     results = model.evaluate(data.validation, return_dict=True, verbose=0)
@@ -104,8 +111,8 @@ def _fit(model, recipe, options, data, done, keep) -> None:
             callbacks.StepLimit(remaining),
             state,  # before the averaged weights are swapped in
             keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
-            callbacks.Samples(samples.shower(recipe, data, options.output / "samples")),
-            callbacks.TensorBoard(options.output / "logs"),
+            callbacks.Samples(samples.shower(recipe, data, options.output / _SAMPLES)),
+            callbacks.TensorBoard(options.output / _LOGS),
             history,
         ],
     )
@@ -123,16 +130,31 @@ def _announce(recipe, model, options) -> None:
 def _check_output(recipe: Recipe, options) -> None:
     """Refuses, before any work, a folder that cannot or should not be written."""
     output: Path = options.output
-    md4keras.checkpoints.check_output_folder(output / "model")
-    if options.resume or options.overwrite or not output.exists():
-        return
     if output.is_file():
         raise ValueError(f"--output is a folder, but '{output}' is a file. Name another place.")
-    if (output / "model").exists() or (output / "training_state.npz").exists():
+    # It writes beside the model too, where everything else of the run goes.
+    md4keras.checkpoints.check_output_folder(output / "model")
+    if _holds_run(output) and not (options.resume or options.overwrite):
         raise ValueError(
             f"'{output}' holds another run{_described(output)}. Name another folder with "
             "--output, or give --resume to continue that run or --overwrite to replace it."
         )
+
+
+def _holds_run(output: Path) -> bool:
+    return (output / "model").exists() or (output / _STATE).exists()
+
+
+def _remove_old_run(output: Path) -> None:
+    """Removes what another run left, but for its model, which the new one replaces at the end."""
+    if not _holds_run(output):  # then nothing in the folder is a run's
+        return
+    for name in (_STATE, _HISTORY, _SAMPLES, _LOGS):
+        path = output / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _described(output: Path) -> str:

@@ -1,7 +1,9 @@
 """Character-level text from Python's own documentation; needs no download.
 
-python -m train.pydoc
+    python -m train.pydoc                      # two CPU cores: half an hour
+    python -m train.pydoc --data FILE.txt      # or your own text of 1,280 characters or more
 
+Expect about 2.25 bits per character, under the trigram's 2.57.
 """
 
 import dataclasses
@@ -18,7 +20,7 @@ SEQUENCE_LENGTH = 128
 
 def data(options) -> Data:
     if options.data:
-        characters = text.read_text(options.data)
+        characters = text.read_text(options.data, min_characters=10 * SEQUENCE_LENGTH)
         tokenizer = tokenizers.fit(characters)
     else:
         characters = text.pydoc()

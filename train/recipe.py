@@ -64,11 +64,11 @@ class Recipe:
         )
         add = parser.add_argument
         add("--data", type=Path, help="your own data instead of the recipe's: see docs/data.md")
-        add("--steps", type=_positive, default=self.steps, help="training steps in all")
-        add("--batch-size", type=_positive, default=self.batch_size, help="examples a step")
+        add("--steps", type=positive, default=self.steps, help="training steps in all")
+        add("--batch-size", type=positive, default=self.batch_size, help="examples a step")
         add(
             "--interval",
-            type=_positive,
+            type=positive,
             default=self.interval,
             help="steps between validation, samples and checkpoints",
         )
@@ -95,15 +95,23 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescrip
     pass
 
 
-def _positive(text: str) -> int:
-    value = int(text)
+def positive(text: str) -> int:
+    """The type of command-line arguments that are whole numbers of at least 1."""
+    value = _whole(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, received {value}")
     return value
 
 
 def _seed(text: str) -> int:
-    value = int(text)
+    value = _whole(text)
     if not 0 <= value < 2**32:
         raise argparse.ArgumentTypeError(f"must lie in [0, 2**32), received {value}")
     return value
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number, received {text!r}") from None

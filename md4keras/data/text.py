@@ -35,20 +35,23 @@ def pydoc() -> str:
     return lzma.decompress((folder / "pydoc.txt.xz").read_bytes()).decode("ascii")
 
 
-def read_text(path, max_bytes: int = _MAX_BYTES) -> str:
+def read_text(path, max_bytes: int = _MAX_BYTES, min_characters: int = 1) -> str:
     """Reads the user's own text.
 
     Args:
         path: A text file, or a folder whose `*.txt` files (in all sub-folders, in the order of
             their names) are joined by line breaks. UTF-8; a byte order mark is dropped.
         max_bytes: What all files may hold together.
+        min_characters: What the text must have at least: ten times the sequence length if a tenth
+            of it is to be held out.
 
     Returns:
         The text, with line breaks as `"\\n"`.
 
     Raises:
         ValueError: There is nothing at `path`, it cannot be read, holds no text, is no UTF-8 text
-            or is larger than `max_bytes`. The message names the file.
+            is larger than `max_bytes` or shorter than `min_characters`. The message names the
+            file.
     """
     path = Path(path).expanduser()
     if not path.exists():
@@ -74,6 +77,11 @@ def read_text(path, max_bytes: int = _MAX_BYTES) -> str:
         raise ValueError(
             "The text is empty: expected some characters that are not white space. "
             f"Received: path={str(path)!r}. Choose another file or folder."
+        )
+    if len(text) < min_characters:
+        raise ValueError(
+            f"The text is too short: expected at least {min_characters} characters. "
+            f"Received: path={str(path)!r} of {len(text)} characters. Choose a longer text."
         )
     return text
 

@@ -126,11 +126,11 @@ def test_a_step_that_is_not_finite_is_skipped_and_counted():
 
 
 def test_training_learns_a_constant_text():
-    x = np.tile(np.array([1, 2, 3, 4, 0, 1, 2, 3], "int32"), (64, 1))
+    x = np.full((64, 8), 3, "int32")
     model = compiled(text_model(network={"time_features": "none"}))
-    model.fit(x, epochs=100, batch_size=16, verbose=0)
-    # Rotary positions are relative: the first token revealed has to tell where it stands.
-    assert model.evaluate(x, verbose=0, return_dict=True)["bits_per_dim"] < 0.4 * np.log2(5)
+    model.fit(x, epochs=30, batch_size=16, verbose=0)
+    assert model.evaluate(x, verbose=0, return_dict=True)["bits_per_dim"] < 0.05 * np.log2(5)
+    assert (model.generate(4, num_steps=8, seed=1) == 3).all()
 
 
 class MasksTell(keras.layers.Layer):

@@ -98,6 +98,14 @@ def test_a_file_without_read_permission_is_named(tmp_path, monkeypatch):
         data.read_text(file)
 
 
+def test_less_text_than_needed_is_refused(tmp_path):
+    file = tmp_path / "short.txt"
+    file.write_text("x" * 440)
+    assert len(data.read_text(file, min_characters=440)) == 440
+    with pytest.raises(ValueError, match=r"at least 1280 char.*short\.txt' of 440 characters"):
+        data.read_text(file, min_characters=1280)
+
+
 def test_more_text_than_allowed_is_refused(tmp_path):
     for name in ("a.txt", "b.txt"):
         (tmp_path / name).write_text("x" * 60)
