@@ -37,16 +37,19 @@ def data(options) -> Data:
     )
 
 
-def model(options, data):
-    network = md4keras.networks.Transformer(
-        vocabulary_size=data.tokenizer.vocabulary_size,
+def network(vocabulary_size: int):
+    return md4keras.networks.Transformer(
+        vocabulary_size=vocabulary_size,
         sequence_length=SEQUENCE_LENGTH,
         num_layers=4,
         num_heads=4,
         feature_dim=32,
         time_features="none",
     )
-    return md4keras.MD4(network)
+
+
+def model(options, data):
+    return md4keras.MD4(network(data.tokenizer.vocabulary_size))
 
 
 RECIPE = Recipe(
