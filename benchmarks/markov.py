@@ -57,12 +57,15 @@ class MarkovConditionals(keras.layers.Layer):
     def call(self, inputs, training=None):
         zt, values = inputs["tokens"], self.vocabulary_size
         masked = ops.expand_dims(ops.equal(zt, values), -1)  # [B, L, 1]
-        seen = ops.where(masked, 1.0, ops.one_hot(zt, values, dtype="float32"))
-        forward = [ops.ones_like(seen[:, 0]) * self.stationary]
+        seen = ops.one_hot(ops.minimum(zt, values - 1), values, dtype="float32")
+        seen = ops.where(masked, 1.0, seen)
+        matrix, stationary = map(ops.convert_to_tensor, (self.matrix, self.stationary))
+        backwards = ops.transpose(matrix)
+        forward = [ops.ones_like(seen[:, 0]) * stationary]
         backward = [ops.ones_like(seen[:, 0])]
         for position in range(self.data_shape[0] - 1):
-            forward.append(_normal((forward[-1] * seen[:, position]) @ self.matrix))
-            backward.append(_normal((backward[-1] * seen[:, -1 - position]) @ self.matrix.T))
+            forward.append(_normal((forward[-1] * seen[:, position]) @ matrix))
+            backward.append(_normal((backward[-1] * seen[:, -1 - position]) @ backwards))
         product = ops.stack(forward, axis=1) * ops.stack(backward[::-1], axis=1)  # [B, L, V]
         return ops.log(ops.maximum(product, 1e-30))
 

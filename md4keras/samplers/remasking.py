@@ -57,7 +57,8 @@ class Remasking(Sampler):
     def step_probabilities(self, logits, zt, s, t, schedule, memory=None):
         """As `Sampler.step_probabilities`; without `memory` all tokens were equally sure."""
         mask_token = logits.shape[-1]
-        memory = ops.zeros(zt.shape, dtype="float32") if memory is None else memory
+        memory = ops.zeros(zt.shape) if memory is None else memory
+        zt, memory = ops.convert_to_tensor(zt), ops.convert_to_tensor(memory, dtype="float32")
         rates = self._rates(mask_token, zt, s, t, schedule, memory)
         reveal, sigma = (ops.expand_dims(rate, -1) for rate in rates)
         mu = ops.softmax(self.filter(logits), axis=-1)

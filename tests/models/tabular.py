@@ -69,12 +69,16 @@ class TruePosterior(keras.layers.Layer):
     def call(self, inputs, training=None):
         zt, t = inputs["tokens"][:, None], inputs["time"]  # [B, 1, N], [B]
         masked = ops.equal(zt, self.vocabulary_size)
-        agrees = ops.all(masked | ops.equal(zt, self.states), axis=-1)  # [B, states]
+        states = ops.convert_to_tensor(self.states)
+        agrees = ops.all(masked | ops.equal(zt, states), axis=-1)  # [B, states]
         powers = ops.convert_to_tensor(self.power[self.states])  # [states, N]
         exponent = ops.sum(ops.where(masked, powers, 0.0), axis=-1)
-        log_p = self.log_prior + exponent * ops.log(ops.maximum(t, 1e-6))[:, None]
+        log_p = (
+            ops.convert_to_tensor(self.log_prior)
+            + exponent * ops.log(ops.maximum(t, 1e-6))[:, None]
+        )
         log_p = ops.where(agrees, log_p, -1e9)
-        one_hot = np.eye(self.vocabulary_size, dtype="float32")[self.states]  # [states, N, V]
+        one_hot = ops.one_hot(states, self.vocabulary_size, dtype="float32")  # [states, N, V]
         posterior = ops.einsum("bs,snv->bnv", ops.softmax(log_p, axis=-1), one_hot)
         return ops.log(ops.maximum(posterior, 1e-30))
 

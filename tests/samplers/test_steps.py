@@ -21,6 +21,17 @@ STEPPED = [
 ]
 
 
+def tensors(*arrays):
+    return [keras.ops.convert_to_tensor(each) for each in arrays]
+
+
+def take_step(sampler, logits, zt, s, t, schedule, noise, memory):
+    """One step on tensors, as arrays: the new tokens and the new memory."""
+    logits, zt, memory, t = tensors(logits, zt, memory, np.float32(t))
+    state = sampler.step(sampler.filter(logits), zt, s, t, schedule, tensors(*noise), memory)
+    return [array(each) for each in state]
+
+
 def a_state():
     rng = np.random.default_rng(4)
     logits = rng.normal(size=(1, COUNT, VALUES)).astype("float32")
@@ -43,10 +54,8 @@ def test_frequencies_are_the_stated_probabilities(sampler):
     rng = np.random.default_rng(5)
     noise = tuple(rng.random((ROWS, COUNT), "float32") for _ in range(2))
     many = [np.repeat(a, ROWS, axis=0) for a in (logits, zt, memory)]
-    many = [keras.ops.convert_to_tensor(a) for a in many]
-    filtered = sampler.filter(many[0])
-    zs, _ = sampler.step(filtered, many[1], s, t, schedule, noise, many[2])
-    for position, tokens in enumerate(array(zs).T):
+    zs, _ = take_step(sampler, many[0], many[1], s, t, schedule, noise, many[2])
+    for position, tokens in enumerate(zs.T):
         counts = np.bincount(tokens, minlength=VALUES + 1)
         possible = stated[position] > 0
         assert not counts[~possible].any()
@@ -79,8 +88,8 @@ def test_noise_lets_less_sure_positions_come_first():
     counts = {}
     for temperature in (0.0, 2.0):
         sampler = samplers.Confidence(noise_temperature=temperature)
-        zs, _ = sampler.step(logits, zt, 0.6, t, schedules.Linear(), noise, memory)
-        counts[temperature] = (array(zs) != 5).sum(axis=0)
+        zs, _ = take_step(sampler, logits, zt, 0.6, t, schedules.Linear(), noise, memory)
+        counts[temperature] = (zs != 5).sum(axis=0)
     assert (counts[0.0] % 500 == 0).all() and counts[0.0].sum() == 4 * 500
     assert (counts[2.0] > 0).all() and counts[2.0].sum() == 4 * 500
     with pytest.raises(ValueError, match="noise_temperature=2.0"):
@@ -95,7 +104,7 @@ def test_remasking_keeps_the_masked_fraction_on_schedule(rule):
     logits, memory = np.zeros((*zt.shape, 3), "float32"), np.zeros(zt.shape, "float32")
     noise = tuple(rng.random(zt.shape, "float32") for _ in range(2))
     sampler = samplers.Remasking(rule=rule, eta=0.3)
-    zs, memory = (array(a) for a in sampler.step(logits, zt, s, t, schedule, noise, memory))
+    zs, memory = take_step(sampler, logits, zt, s, t, schedule, noise, memory)
     assert abs((zs == 3).mean() - s) < 4 * 0.5 / np.sqrt(zs.size)
     assert ((zt != 3) & (zs == 3)).any()
     newly = (zt == 3) & (zs != 3)
@@ -107,10 +116,9 @@ def test_given_tokens_are_never_masked_again():
     memory = np.full(zt.shape, np.inf, "float32")
     noise = (np.zeros(zt.shape, "float32"),) * 2
     for rule in ("capped", "rescaled", "confidence"):
-        zs, _ = samplers.Remasking(rule=rule, eta=1.0).step(
-            np.zeros((*zt.shape, 3), "float32"), zt, 0.5, 0.6, schedules.Linear(), noise, memory
-        )
-        np.testing.assert_array_equal(array(zs), zt)
+        sampler, logits = samplers.Remasking(rule=rule, eta=1.0), np.zeros((*zt.shape, 3), "f4")
+        zs, _ = take_step(sampler, logits, zt, 0.5, 0.6, schedules.Linear(), noise, memory)
+        np.testing.assert_array_equal(zs, zt)
 
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine"])
