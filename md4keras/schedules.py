@@ -72,6 +72,11 @@ class Schedule:
         a = (_float32(alpha) - self.eps) / (1.0 - 2.0 * self.eps)
         return self.clean_fraction_inverse(ops.clip(a, 0.0, 1.0))
 
+    def reveal_probability(self, s, t):
+        """Probability that what is masked at `t` is revealed by `s < t`, the shape of `t`."""
+        alpha_t = self.alpha(t)
+        return (self.alpha(s) - alpha_t) / (1.0 - alpha_t)
+
     def masked_fraction(self, t):
         """The expected part of all positions that is masked at time `t`."""
         return 1.0 - self.alpha(t)
@@ -222,6 +227,11 @@ class LearnablePolynomial(keras.layers.Layer):
         masked = ops.clip((1.0 - _float32(alpha)) / (1.0 - self.eps), 0.0, 1.0)
         return ops.power(masked, 1.0 / self.power)
 
+    def reveal_probability(self, s, t):
+        """Probability that what is masked at `t` is revealed by `s < t`, `1 - (s/t)**w_v`."""
+        s, t = _float32(s), _float32(t)
+        return 1.0 - self._powers(s / ops.maximum(t, 1e-30))
+
     def masked_fraction(self, t):
         """The expected part of masked positions at time `t`, all token values alike; as `t`."""
         return ops.mean(1.0 - self.alpha(t), axis=-1)
@@ -279,6 +289,34 @@ class LearnablePolynomial(keras.layers.Layer):
 _SCHEDULES = {"linear": Linear, "cosine": Cosine, "polynomial": Polynomial}
 
 
+class Started:
+    """A schedule as a reverse process sees it that starts at some time with all its masks.
+
+    `1 - alpha` is divided by its value at the start: there, all that is to be drawn is masked.
+
+    Args:
+        schedule: a schedule.
+        start_time: float tensor `[B]`.
+    """
+
+    def __init__(self, schedule, start_time):
+        self.schedule, self.start_time = schedule, start_time
+        self.per_token = schedule.per_token
+
+    def alpha(self, t):
+        """Probability that a position to be drawn is clean at `t`."""
+        return 1.0 - (1.0 - self.schedule.alpha(t)) / (1.0 - self.schedule.alpha(self.start_time))
+
+    def masked_fraction(self, t):
+        """The expected part, of the positions to be drawn, that is masked at `t`."""
+        start = self.schedule.masked_fraction(self.start_time)
+        return self.schedule.masked_fraction(t) / start
+
+    def reveal_probability(self, s, t):
+        """As the schedule's: the start cancels."""
+        return self.schedule.reveal_probability(s, t)
+
+
 def get(schedule) -> Schedule:
     """Returns a schedule from an object, a name, or a serialised configuration.
 
@@ -324,7 +362,7 @@ def _deserialized(config: dict):
 
 
 def _is_schedule(value) -> bool:
-    names = ("alpha", "dalpha", "weight", "inverse")
+    names = ("alpha", "dalpha", "weight", "inverse", "reveal_probability", "masked_fraction")
     is_object = not isinstance(value, type)
     return is_object and all(callable(getattr(value, name, None)) for name in names)
 

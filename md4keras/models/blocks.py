@@ -51,12 +51,17 @@ class BlockSampling:
         window = sampling_checks.check_text_length(self.network)
         block_length = max(1, window // 2) if block_length is None else block_length
         validation.check_positive_int("block_length", block_length)
+        text = sampling_checks.check_prompt(self.network, prompt, num_samples)
+        if block_length == window and (text.shape[1] or length > block_length):
+            raise ValueError(
+                "A block of the training length leaves no room for the tokens before it. Expected "
+                f"block_length < {window}. Received: block_length={block_length}"
+            )
         if block_length > window:
             raise ValueError(
                 "A block is drawn in one window of the training length. Expected block_length <= "
                 f"{window}. Received: block_length={block_length}"
             )
-        text = sampling_checks.check_prompt(self.network, prompt, num_samples)
         labels = sampling_checks.check_sampling_labels(self.network, labels, num_samples)
         settings = SamplingSettings(
             sampler, num_steps, time_grid, temperature, guidance_scale, seed
@@ -73,5 +78,5 @@ class BlockSampling:
             mask = np.arange(tokens.shape[1]) >= context.shape[1]
             seed = int(np.random.SeedSequence((settings.seed, number)).generate_state(1)[0])
             block = self._infill(tokens, mask, labels, dataclasses.replace(settings, seed=seed))
-            text = np.concatenate([text, block[:, -size:]], axis=1)
+            text = np.concatenate([text, block[:, -size:]], axis=1)[:, -window:]
             yield block[:, -size:]

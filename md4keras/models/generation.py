@@ -10,6 +10,7 @@ from keras import ops
 
 from md4keras.models.backend import compile_function
 from md4keras.samplers import threefry
+from md4keras.schedules import Started
 
 
 class ReverseProcess:
@@ -73,8 +74,22 @@ class ReverseProcess:
             "labels": None if labels is None else ops.convert_to_tensor(labels, dtype="int32"),
             "seed": ops.convert_to_tensor(threefry.seed_word(settings.seed), dtype="int32"),
             "temperature": ops.convert_to_tensor(settings.temperature, dtype="float32"),
+            "correction": self._correction(z, start_time),
             "guidance": None if guidance == 1.0 else ops.convert_to_tensor(guidance, "float32"),
         }
+
+    def _correction(self, z, start_time):
+        """What to take off the logits because the first masks tell nothing, `[B, 1, .., V]` or 0.
+
+        With a schedule per token value the network takes a mask for evidence, of weight
+        `1 - alpha_v(t)`. What the caller has masked is none: its weight at the start is undone
+        (exactly for one gap; for several, each network marginal still counts that of the others).
+        """
+        if not self.model.schedule.per_token:
+            return ops.zeros((), dtype="float32")
+        log_masked = ops.log(1.0 - self.model.schedule.alpha(start_time))  # [B, V]
+        shape = (len(z),) + (1,) * (z.ndim - 1) + (log_masked.shape[-1],)
+        return ops.reshape(log_masked, shape)
 
     def unfinished(self, run, calls, z, memory):
         """Whether a network call is still needed, bool scalar."""
@@ -85,7 +100,7 @@ class ReverseProcess:
         raise NotImplementedError
 
     def denoise(self, run, z, t, compute=None):
-        """Logits for the sampler: guided, divided by the temperature, and filtered.
+        """Logits for the sampler: guided, and divided by the temperature.
 
         Args:
             run: from `prepare`.
@@ -104,7 +119,7 @@ class ReverseProcess:
             both = compute(*twice, ops.concatenate([labels, null], axis=0))
             conditional, unconditional = ops.split(both, 2, axis=0)
             logits = unconditional + run["guidance"] * (conditional - unconditional)
-        return self.sampler.filter(logits / run["temperature"])
+        return (logits - run["correction"]) / run["temperature"]
 
 
 class SteppedProcess(ReverseProcess):
@@ -137,12 +152,13 @@ class SteppedProcess(ReverseProcess):
     def advance(self, run, calls, z, memory):
         t = ops.take(run["grid"][0], calls) * run["start_time"]  # [B]
         s = ops.take(run["grid"][1], calls) * run["start_time"]
+        schedule = Started(self.model.schedule, run["start_time"])
         logits = self.denoise(run, z, t)
         sample_ids = ops.arange(z.shape[0], dtype="int32")
         noise = threefry.uniforms(run["seed"], sample_ids, z.shape[1:], calls)
         z, memory = ops.cond(
             calls < run["num_steps"],
-            lambda: self.sampler.step(logits, z, s, t, self.model.schedule, noise, memory),
+            lambda: self.sampler.step(logits, z, s, t, schedule, noise, memory),
             lambda: (self.sampler.finish(logits, z, noise), memory),
         )
         return calls + 1, z, memory

@@ -34,6 +34,7 @@ class PlannedProcess(ReverseProcess):
             **run,
             "token_uniforms": ops.reshape(what, flat.shape),
             "order": ops.convert_to_tensor(plan.order),
+            "rank": ops.convert_to_tensor(plan.rank),
             "event": ops.convert_to_tensor(plan.event),
             "first": ops.convert_to_tensor(np.pad(plan.first, pad)),
             "times": ops.convert_to_tensor(np.pad(plan.times, pad)),
@@ -55,18 +56,13 @@ class PlannedProcess(ReverseProcess):
             return self.model.network_logits_at(z, time, ops.tile(positions, (copies, 1)), labels)
 
         logits = self.denoise(run, z, t, logits_at)  # [B, M, V]
-        tokens = self.sampler.draw(
-            logits, ops.take_along_axis(run["token_uniforms"], positions, axis=1), t
-        )
-        due = ops.equal(ops.take_along_axis(run["event"], positions, axis=1), calls)
-        due = due & (places <= last)  # no position twice
+        uniforms = ops.take_along_axis(run["token_uniforms"], positions, axis=1)
+        tokens = self.sampler.draw(logits, uniforms, t)  # [B, M]
+        slot = run["rank"] - ops.take(run["first"], calls, axis=1)[:, None]  # [B, N]
+        slot = ops.clip(slot, 0, tokens.shape[1] - 1)
         flat = ops.reshape(z, run["order"].shape)  # [B, N]
-        count = flat.shape[1]
-        # A slot that is not due writes nowhere: no position has the number N.
-        target = ops.where(due, positions, count)
-        hit = ops.equal(ops.arange(count, dtype="int32"), ops.expand_dims(target, -1))  # [B, M, N]
-        written = ops.sum(ops.where(hit, ops.expand_dims(tokens, -1), 0), axis=1)
-        flat = ops.where(ops.any(hit, axis=1), ops.cast(written, "int32"), flat)
+        due = ops.equal(run["event"], calls)
+        flat = ops.where(due, ops.take_along_axis(tokens, slot, axis=1), flat)
         return calls + 1, ops.reshape(flat, z.shape), memory
 
 

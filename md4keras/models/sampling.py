@@ -27,6 +27,7 @@ class SamplingSettings:
         sampling_checks.check_temperature(self.temperature)
         samplers.make_time_grid(self.num_steps, self.time_grid)
         samplers.threefry.seed_word(self.seed)
+        object.__setattr__(self, "num_steps", int(self.num_steps))
 
     @property
     def grid(self):
@@ -116,7 +117,8 @@ class Sampling:
             labels, sampler, num_steps, time_grid, temperature, seed, return_trajectory,
                 guidance_scale, return_network_calls: as in `generate`.
             start_time: float in `(0, 1]`, the time of the first state; `"auto"` for the time at
-                which the schedule expects each row's fraction of masks.
+                which the schedule expects each row's fraction of masks. (Under GenMD4, whose
+                network takes masks for evidence, that of the first masks is taken off.)
 
         Returns:
             As `generate`.
@@ -128,7 +130,7 @@ class Sampling:
         settings = SamplingSettings(
             sampler, num_steps, time_grid, temperature, guidance_scale, seed
         )
-        if start_time != "auto":
+        if not isinstance(start_time, str) or start_time != "auto":
             sampling_checks.check_start_time(start_time)
         return self._infill(
             tokens, mask, labels, settings, start_time, return_trajectory, return_network_calls
@@ -146,7 +148,7 @@ class Sampling:
     ):
         z, fraction = sampling_checks.check_infilling(self.network, tokens, mask)
         labels = sampling_checks.check_sampling_labels(self.network, labels, len(z))
-        if start_time == "auto":
+        if isinstance(start_time, str):
             times = ops.convert_to_numpy(self.schedule.time_of_masked_fraction(fraction))
         else:
             times = np.full((len(z),), start_time, dtype="float32")

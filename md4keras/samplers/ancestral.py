@@ -48,6 +48,7 @@ class Ancestral(Sampler):
         return ops.where(ops.expand_dims(ops.equal(zt, mask_token), -1), drawn, kept)
 
     def step(self, logits, zt, s, t, schedule, noise, memory):
+        logits = self.filter(logits)
         tokens = sample_categorical(logits, noise[1])
         reveal = _reveal_probability(zt, s, t, schedule)
         if reveal.shape[-1] == 1:
@@ -61,13 +62,12 @@ class Ancestral(Sampler):
     def finish(self, logits, zt, noise):
         if self.last == "sample":
             return super().finish(logits, zt, noise)
-        tokens = ops.cast(ops.argmax(logits, axis=-1), "int32")
+        tokens = ops.cast(ops.argmax(self.filter(logits), axis=-1), "int32")
         return ops.where(ops.equal(zt, logits.shape[-1]), tokens, zt)
 
 
 def _reveal_probability(zt, s, t, schedule):
     """`(alpha_s - alpha_t)/(1 - alpha_t)`, `[B, 1, .., 1]`, or `[B, 1, .., V]` by token value."""
-    alpha_t, alpha_s = schedule.alpha(t), schedule.alpha(s)
-    reveal = ops.convert_to_tensor((alpha_s - alpha_t) / (1.0 - alpha_t))
+    reveal = ops.convert_to_tensor(schedule.reveal_probability(s, t))
     values = reveal.shape[-1] if schedule.per_token else 1
     return ops.reshape(reveal, (-1,) + (1,) * (len(zt.shape) - 1) + (values,))

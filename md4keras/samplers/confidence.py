@@ -19,18 +19,19 @@ _TIE = 2.0**-12  # scores in one interval of this width count as equal
 class Confidence(Sampler):
     """Reveals, at each step, the positions of which the network is surest.
 
-    After a step to time `s` at most `round(N (1 - alpha(s)))` of the `N` positions are masked, as
-    the schedule expects. Tokens are drawn from `mu`. Which positions are revealed no longer
-    depends on chance alone, so samples do not follow the model's distribution: they are likelier
-    and less varied. (Chance decides between scores within the same 2**-12.)
+    After a step to time `s` at most `round(N (1 - alpha(s)))` of the `N` positions to be filled
+    are masked, as the schedule expects. Tokens are drawn from `mu`. Which positions are revealed
+    no longer depends on chance alone, so samples do not follow the model's distribution: they are
+    likelier and less varied. (Chance decides between scores within the same 2**-12.)
 
     Reference: Chang et al. 2022, *MaskGIT*, Section 3.2; the margin is that of Kim et al. 2025
     (arXiv 2502.06768).
 
     Args:
         filters: see `Sampler`.
-        rule: what counts as sure: a high `"probability"` of the likeliest token (its logarithm),
-            a high `"margin"` between the two likeliest, or a low `"entropy"` (nats).
+        rule: what counts as sure, before filters: a high `"probability"` of the likeliest token
+            (its log-odds), a high `"margin"` between the two likeliest, or a low `"entropy"`
+            (nats).
         noise_temperature: float, times `t`, times Gumbel noise is added to the score; 0 for none.
     """
 
@@ -47,28 +48,31 @@ class Confidence(Sampler):
         check_non_negative("noise_temperature", self.noise_temperature)
 
     def step_probabilities(self, logits, zt, s, t, schedule):
+        """As `Sampler.step_probabilities`; of equal scores the first positions count as surer."""
         if self.noise_temperature:
             raise ValueError(
                 "With noise the positions are not revealed independently. Expected "
                 f"noise_temperature=0. Received: noise_temperature={self.noise_temperature}"
             )
-        mask_token = logits.shape[-1]
-        logits = self.filter(logits)
-        revealed = self._chosen(logits, zt, s, t, schedule, None)
-        drawn = ops.pad(ops.softmax(logits, axis=-1), [(0, 0)] * len(zt.shape) + [(0, 1)])
+        zt, mask_token = ops.convert_to_tensor(zt), logits.shape[-1]
+        memory = ops.zeros(zt.shape, dtype="float32")
+        revealed = self._chosen(logits, zt, s, t, schedule, None, memory)
+        mu = ops.softmax(self.filter(logits), axis=-1)
+        drawn = ops.pad(mu, [(0, 0)] * len(zt.shape) + [(0, 1)])
         kept = ops.one_hot(zt, mask_token + 1, dtype="float32")
         return ops.where(ops.expand_dims(revealed, -1), drawn, kept)
 
     def step(self, logits, zt, s, t, schedule, noise, memory):
-        revealed = self._chosen(logits, zt, s, t, schedule, noise[0])
-        return ops.where(revealed, sample_categorical(logits, noise[1]), zt), memory
+        revealed = self._chosen(logits, zt, s, t, schedule, noise[0], memory)
+        tokens = sample_categorical(self.filter(logits), noise[1])
+        return ops.where(revealed, tokens, zt), memory
 
-    def _chosen(self, logits, zt, s, t, schedule, uniforms):
+    def _chosen(self, logits, zt, s, t, schedule, uniforms, memory):
         """Which positions are revealed, bool `[B, *data_shape]`."""
         masked = ops.equal(zt, logits.shape[-1])
-        score = self._score(logits)
+        score = self._score(ops.cast(logits, "float32"))
         if self.noise_temperature:
-            gumbel = -ops.log(-ops.log(uniforms + 2.0**-25))  # [2**-25, 1 - 2**-25]
+            gumbel = -ops.log(-ops.log(ops.clip(uniforms, 2.0**-25, 1.0 - 2.0**-24)))
             score = score + self.noise_temperature * expand_like(t, zt) * gumbel
         # Where all is masked, positions are often alike: chance decides, not rounding.
         score = ops.floor(score / _TIE) * _TIE
@@ -77,20 +81,23 @@ class Confidence(Sampler):
         score = ops.where(masked, score, -float("inf"))
         flat = ops.reshape(score, (score.shape[0], -1))  # [B, N]
         rank = ops.argsort(ops.argsort(-flat, axis=-1), axis=-1)  # 0 is the surest
-        count = positions(zt)
-        planned = ops.round(count * ops.convert_to_tensor(schedule.masked_fraction(s)))
-        reveal = ops.sum(ops.cast(masked, "float32"), axis=tuple(range(1, len(zt.shape)))) - planned
-        chosen = ops.cast(rank, "float32") < ops.expand_dims(reveal, -1)
+        to_fill = positions(zt, ops.logical_not(memory < float("inf")))  # [B]
+        planned = ops.round(to_fill * ops.convert_to_tensor(schedule.masked_fraction(s)))
+        left = positions(zt, ops.logical_not(masked))
+        chosen = ops.cast(rank, "float32") < ops.expand_dims(left - planned, -1)
         return masked & ops.reshape(chosen, zt.shape)
 
     def _score(self, logits):
+        """How sure the network is, before any filter, `[B, *data_shape]`."""
         log_mu = ops.log_softmax(logits, axis=-1)
-        if self.rule == "probability":
-            return ops.max(log_mu, axis=-1)
+        if self.rule == "probability":  # log-odds, which do not saturate
+            best = ops.one_hot(ops.argmax(logits, axis=-1), logits.shape[-1], dtype="bool")
+            others = ops.logsumexp(ops.where(best, -1e30, logits), axis=-1)
+            return ops.max(logits, axis=-1) - others
         if self.rule == "margin":
-            best = ops.exp(ops.top_k(log_mu, min(2, logits.shape[-1]))[0])
-            return best[..., 0] - best[..., -1]
-        return ops.sum(ops.exp(log_mu) * log_mu, axis=-1)
+            largest = ops.exp(ops.top_k(log_mu, min(2, logits.shape[-1]))[0])
+            return largest[..., 0] - largest[..., -1]
+        return ops.sum(ops.exp(log_mu) * ops.maximum(log_mu, -1e30), axis=-1)
 
 
 def check_non_negative(name: str, value) -> None:

@@ -23,6 +23,7 @@ class Plan:
 
     Attributes:
         order: int32 `[B, N]`, positions in the order of their events; those that are given last.
+        rank: int32 `[B, N]`, the place of each position in `order`.
         event: int32 `[B, N]`, the number of each position's event in its row; `E` if given.
         first: int32 `[B, E]`, where the positions of an event begin in `order`; `N` for none.
         times: float32 `[B, E]`, the network's time at an event.
@@ -30,6 +31,7 @@ class Plan:
     """
 
     order: np.ndarray
+    rank: np.ndarray
     event: np.ndarray
     first: np.ndarray
     times: np.ndarray
@@ -54,7 +56,8 @@ class Event(Ancestral):
         check_scalar_schedule(self, schedule)
 
     def draw(self, logits, uniforms, t):
-        """What positions become: filtered logits `[B, M, V]`, uniforms `[B, M]`, times `[B]`."""
+        """What positions become: logits `[B, M, V]`, uniforms `[B, M]`, times `[B]`."""
+        logits = self.filter(logits)
         tokens = sample_categorical(logits, uniforms)
         if self.last == "sample":
             return tokens
@@ -93,7 +96,8 @@ class FirstHitting(Event):
 
     With `n` masks left at time `t` the next is revealed where the masked fraction has fallen by
     the factor `U**(1/n)`; for the linear schedule `t U**(1/n)`. One network call for each masked
-    position, whatever `num_steps` and `time_grid`.
+    position, whatever `num_steps` and `time_grid`. (`step_probabilities` states what happens over
+    a finite step, to first order.)
 
     Reference: Zheng et al. 2024, *Masked Diffusion Models are Secretly Time-Agnostic Masked Models
     and Exploit Inaccurate Categorical Sampling*, Section 4.
@@ -129,7 +133,8 @@ def _make_plan(clock, times, masked) -> Plan:
     first[rows, number[rows, places]] = places
     event_times[rows, number[rows, places]] = times[rows, order[rows, places]]
     most = max(int(np.bincount(row[row < events]).max(initial=1)) for row in event)
-    return Plan(*(a.astype("int32") for a in (order, event, first)), event_times, most)
+    rank = np.argsort(order, axis=1)
+    return Plan(*(a.astype("int32") for a in (order, rank, event, first)), event_times, most)
 
 
 def _masked_fraction(schedule, t):

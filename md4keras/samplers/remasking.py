@@ -19,7 +19,8 @@ class Remasking(Sampler):
     """ReMDM: a revealed token is masked again with probability `sigma`.
 
     A masked position becomes `v` with probability `(alpha_s - (1 - sigma) alpha_t)/(1 - alpha_t)
-    mu_v`, so that the masked fraction still follows the schedule. With
+    mu_v`, so that the masked fraction still follows the schedule (not under the rule of
+    confidence, where masked positions have `sigma = 0`). With
     `sigma_max = min(1, (1 - alpha_s)/alpha_t)`:
 
     - `"rescaled"`: `sigma = eta sigma_max`;
@@ -69,7 +70,7 @@ class Remasking(Sampler):
         return ops.where(ops.expand_dims(ops.equal(zt, mask_token), -1), masked, revealed)
 
     def step(self, logits, zt, s, t, schedule, noise, memory):
-        mask_token = logits.shape[-1]
+        logits, mask_token = self.filter(logits), logits.shape[-1]
         reveal, sigma = self._rates(mask_token, zt, s, t, schedule, memory)
         tokens = sample_categorical(logits, noise[1])
         mu = ops.softmax(logits, axis=-1)
@@ -87,7 +88,7 @@ class Remasking(Sampler):
             for time in (t, s)
         )
         may_go = ~ops.equal(zt, mask_token) & (memory < float("inf"))
-        largest = ops.minimum(1.0, (1.0 - alpha_s) / alpha_t)
+        largest = ops.minimum(1.0, (1.0 - alpha_s) / ops.maximum(alpha_t, 1e-30))
         if self.rule == "capped":
             sigma = sigma_of_masked = ops.minimum(self.eta, largest)
         elif self.rule == "rescaled":

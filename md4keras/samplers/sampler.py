@@ -105,8 +105,7 @@ class Sampler:
         """Draws `zs` from `step_probabilities`.
 
         Args:
-            logits: float tensor `[B, *data_shape, V]`, filtered already.
-            zt, s, t, schedule: as in `step_probabilities`.
+            logits, zt, s, t, schedule: as in `step_probabilities`.
             noise: pair of float32 tensors `[B, *data_shape]`, uniform in `[0, 1)`.
             memory: float32 tensor `[B, *data_shape]` that the sampler carries from step to step;
                 at first infinity where a token was given, else 0.
@@ -117,9 +116,9 @@ class Sampler:
         raise NotImplementedError
 
     def finish(self, logits, zt, noise):
-        """Fills what is still masked after the last step, given filtered logits at time 0."""
+        """Fills what is still masked after the last step, given the logits at time 0."""
         masked = ops.equal(zt, logits.shape[-1])
-        return ops.where(masked, sample_categorical(logits, noise[1]), zt)
+        return ops.where(masked, sample_categorical(self.filter(logits), noise[1]), zt)
 
     def get_config(self) -> dict:
         config = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}

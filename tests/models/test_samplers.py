@@ -121,6 +121,32 @@ def test_infilling_keeps_what_is_given_with_every_sampler(kind):
                 model.infill(x, mask, sampler=sampler)
 
 
+def test_genmd4_fills_a_gap_as_the_conditional_distribution_says(joint):
+    """That the caller masked a position tells nothing of its value: one gap, chi-square at 1e-3."""
+    power = np.array([0.4, 1.0, 3.0])
+    model = GenMD4(TruePosterior(joint, power), eps=0.0)
+    model.schedule.theta.assign(np.log(np.expm1(power)))
+    tokens = np.tile(np.array([[2, 0, 1, 0]], "int32"), (4000, 1))
+    mask = np.arange(4) == 1
+    filled = model.infill(tokens, mask, num_steps=128, seed=3)
+    conditional = joint[2, :, 1, 0] / joint[2, :, 1, 0].sum()
+    assert chi_square(np.bincount(filled[:, 1], minlength=3), conditional) > 1e-3
+
+
+@pytest.mark.parametrize("rule", ["capped", "rescaled"])
+def test_gaps_are_filled_on_schedule_while_tokens_are_masked_again(rule):
+    """A tenth is masked; after half of 64 even steps, half of that is."""
+    model = MD4(FixedLogits(np.zeros(3), count=200))
+    x, mask = np.zeros((100, 200), "int32"), np.arange(200) < 20
+    sampler = samplers.Remasking(rule=rule, eta=0.1)
+    settings = {"num_steps": 64, "time_grid": "uniform", "return_trajectory": True}
+    _, states = model.infill(x, mask, sampler=sampler, **settings)
+    assert abs((states[32] == 3)[:, mask].mean() - 0.5) < 4 * 0.5 / np.sqrt(2000)
+    assert not (states[:, :, ~mask] == 3).any()
+    again = (states[:-1] != 3) & (states[1:] == 3)
+    assert again.sum() > 100
+
+
 def test_a_named_start_time_is_used(plain):
     x, mask = np.zeros((2, 12), "int32"), np.arange(12) < 6
     auto, half, late = (
@@ -189,6 +215,7 @@ def test_mistakes_are_named_before_any_work(plain):
         "guidance_scale=-1": lambda: plain.generate(1, guidance_scale=-1),
         "start_time=0": lambda: plain.infill(x, x == 0, start_time=0),
         "start_time='soon'": lambda: plain.infill(x, x == 0, start_time="soon"),
+        "num_steps=True": lambda: plain.generate(1, num_steps=True),
         "num_steps='4'": lambda: plain.generate(1, num_steps="4"),
         "seed=None": lambda: plain.generate(1, seed=None),
         "temperature=1e-42": lambda: plain.generate(1, temperature=1e-42),

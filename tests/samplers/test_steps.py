@@ -79,6 +79,30 @@ def test_confidence_reveals_the_planned_number_and_the_surest():
         assert row[chosen].min() > row[~chosen].max()
 
 
+def test_a_filter_does_not_change_who_is_surest():
+    logits = np.random.default_rng(0).normal(size=(8, 10, 5)).astype("float32")
+    zt = np.full((8, 10), 5, "int32")
+    masks = [
+        array(samplers.Confidence(filters=f).step_probabilities(logits, zt, 0.6, 1.0, schedule))[
+            ..., -1
+        ]
+        for schedule in (schedules.Linear(),)
+        for f in ((), samplers.TopK(1), samplers.TopP(0.3))
+    ]
+    np.testing.assert_array_equal(masks[0], masks[1])
+    np.testing.assert_array_equal(masks[0], masks[2])
+
+
+@pytest.mark.parametrize("power", [0.5, 4.0, 8.0])
+def test_large_exponents_are_revealed_at_the_last_of_many_steps(power):
+    schedule = schedules.LearnablePolynomial(3, power_init=power)
+    t, s = (times[-1:] for times in samplers.make_time_grid(1000, "cosine"))
+    zt, logits = np.full((1, 4), 3, "int32"), np.zeros((1, 4, 3), "float32")
+    probabilities = array(samplers.Ancestral().step_probabilities(logits, zt, s, t, schedule))
+    np.testing.assert_allclose(probabilities[..., :3], 1 / 3, rtol=1e-5)
+    np.testing.assert_allclose(probabilities[..., 3], 0.0, atol=1e-6)
+
+
 def test_noise_lets_less_sure_positions_come_first():
     rng = np.random.default_rng(0)
     logits = np.repeat(rng.normal(size=(1, 10, 5)), 500, axis=0).astype("float32")
