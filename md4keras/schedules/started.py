@@ -1,0 +1,29 @@
+"""A schedule as seen by a reverse process that starts later than at time 1."""
+
+
+class Started:
+    """A schedule as a reverse process sees it that starts at some time with all its masks.
+
+    `1 - alpha` is divided by its value at the start: there, all that is to be drawn is masked.
+
+    Args:
+        schedule: a schedule.
+        start_time: float tensor `[B]`.
+    """
+
+    def __init__(self, schedule, start_time):
+        self.schedule, self.start_time = schedule, start_time
+        self.per_token = schedule.per_token
+
+    def alpha(self, t):
+        """Probability that a position to be drawn is clean at `t`."""
+        return 1.0 - (1.0 - self.schedule.alpha(t)) / (1.0 - self.schedule.alpha(self.start_time))
+
+    def masked_fraction(self, t):
+        """The expected part, of the positions to be drawn, that is masked at `t`."""
+        start = self.schedule.masked_fraction(self.start_time)
+        return self.schedule.masked_fraction(t) / start
+
+    def reveal_probability(self, s, t):
+        """As the schedule's: the start cancels."""
+        return self.schedule.reveal_probability(s, t)
