@@ -60,7 +60,7 @@ $(TORCH_READY): $(READY) requirements-torch.txt
 	@touch $@
 
 .PHONY: demo
-demo: $(BACKEND_READY)  ## train and show a small image and a small text model (ten minutes)
+demo: $(BACKEND_READY)  ## train and show a small image and a small text model (about ten minutes)
 	@$(BIN)/python -m train.demo
 
 .PHONY: test

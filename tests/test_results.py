@@ -24,8 +24,8 @@ def digits_demo(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def pydoc_demo(tmp_path_factory):
-    return trained(pydoc.DEMO, tmp_path_factory.mktemp("pydoc"))
+def pydoc_in_full(tmp_path_factory):
+    return trained(pydoc.RECIPE, tmp_path_factory.mktemp("pydoc"))
 
 
 def check_digits(run, most_of_histogram, least_recognised):
@@ -66,21 +66,21 @@ def test_half_masked_digits_are_completed(digits_demo):
 
 
 @pytest.mark.slow
-def test_the_demo_of_pydoc_is_under_the_bigram(pydoc_demo):
-    results, _ = pydoc_demo
+def test_the_demo_of_pydoc_is_under_the_bigram(tmp_path):
+    results, _ = trained(pydoc.DEMO, tmp_path / "run")
     assert results["bits_per_dim"] < results["baselines"]["bigram"]
 
 
 @pytest.mark.slow
-def test_pydoc_in_full_is_under_the_trigram(tmp_path):
-    results, _ = trained(pydoc.RECIPE, tmp_path / "run")
+def test_pydoc_in_full_is_under_the_trigram(pydoc_in_full):
+    results, _ = pydoc_in_full
     assert results["bits_per_dim"] < results["baselines"]["trigram"]
 
 
 @pytest.mark.slow
-def test_gaps_in_text_are_restored_better_than_by_a_bigram(pydoc_demo):
+def test_gaps_in_text_are_restored_better_than_by_a_bigram(pydoc_in_full):
     """Ten characters at a random place of each window; both fill in what they think likeliest."""
-    _, model = pydoc_demo
+    _, model = pydoc_in_full
     training, validation = text.split_text(model.tokenizer.encode(text.pydoc()))
     x = text.text_windows(validation, pydoc.SEQUENCE_LENGTH)
     start = np.random.default_rng(0).integers(1, x.shape[1] - 11, len(x))
