@@ -29,9 +29,7 @@ MAY_IMPORT = {
     "models": {"schedules", "forward_process", "losses", "metrics", "samplers"},
     "data": set(),
     "evaluation": {"metrics", "data"},
-    "published_arguments": set(),
-    "published_names": {"layers", "networks"},
-    "conversion": {"networks", "models", "published_arguments", "published_names"},
+    "conversion": {"layers", "networks", "models"},
     "checkpoints": {"version", "data", "models", "conversion"},
     "export": {"version", "samplers", "models", "data", "checkpoints"},
 }

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from md4keras import MD4
+from md4keras.conversion.names import parameter_names
 from md4keras.networks import uvit
-from md4keras.published_names import parameter_names
 from tests.networks.test_network import SMALL, random_inputs, with_random_weights
 from tests.reference import array, load_reference, reference_inputs, reference_network
 

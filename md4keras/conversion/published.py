@@ -7,16 +7,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from md4keras.models import MD4, GenMD4
-from md4keras.networks import Transformer, UNet, UViT
-from md4keras.published_arguments import (
+from md4keras.conversion.arguments import (
     EXPONENTS,
     GENMD4_ALONE,
     GENMD4_DEFAULTS,
     complete,
     is_genmd4,
 )
-from md4keras.published_names import parameter_names
+from md4keras.conversion.names import parameter_names
+from md4keras.models import MD4, GenMD4
+from md4keras.networks import Transformer, UNet, UViT
 
 _CLASS_TABLE = "cond_embeddings/embedding"
 
@@ -30,7 +30,7 @@ def from_md4(constructor: dict, params: dict):
 
     Args:
         constructor: the arguments of the published class; what is left out takes its published
-            default (see `published_arguments.py`), `data_shape` has none. The values of all are
+            default (see `arguments.py`), `data_shape` has none. The values of all are
             checked. `sampler`, `sampling_grid` and `topp` are not stored, as they are arguments
             of `generate` here; `model_sharding`, and what only the other kind of network reads,
             has no effect.
