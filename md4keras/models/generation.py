@@ -16,8 +16,8 @@ from md4keras.schedules import Started
 class ReverseProcess:
     """A sampler bound to a model's network and schedule.
 
-    A subclass gives `prepare` (tensors that stay as they are during a run), `unfinished` and
-    `advance` (one network call). A state is `(calls, z, memory)`.
+    A subclass gives `prepare` (tensors that stay as they are during a run), `most_calls`,
+    `unfinished` and `advance` (one network call). A state is `(calls, z, memory)`.
 
     Args:
         model: has `network_logits(zt, time, labels)`, `schedule` and `mask_token`.
@@ -48,12 +48,12 @@ class ReverseProcess:
         return _numpy(z), int(_numpy(calls))
 
     def run_stepwise(self, z, labels, start_time, settings):
-        """As `run_compiled`, but yields each state with the number of network calls so far."""
+        """As `run_compiled`, but yields each state: tokens, network calls so far, and at most."""
         run = self.prepare(z, labels, start_time, settings)
-        state = self._first_state(z)
+        state, most = self._first_state(z), self.most_calls(run)
         while bool(_numpy(self.unfinished(run, *state))):
             state = self._advance(run, *state)
-            yield _numpy(state[1]), int(_numpy(state[0]))
+            yield _numpy(state[1]), int(_numpy(state[0])), most
 
     def _run_loop(self, run, *state):
         return ops.while_loop(
@@ -90,6 +90,10 @@ class ReverseProcess:
         log_masked = ops.log(1.0 - self.model.schedule.alpha(start_time))  # [B, V]
         shape = (len(z),) + (1,) * (z.ndim - 1) + (log_masked.shape[-1],)
         return ops.reshape(log_masked, shape)
+
+    def most_calls(self, run) -> int:
+        """The most network calls that a run can take."""
+        raise NotImplementedError
 
     def unfinished(self, run, calls, z, memory):
         """Whether a network call is still needed, bool scalar."""
@@ -139,11 +143,14 @@ class SteppedProcess(ReverseProcess):
         }
 
     def run_stepwise(self, z, labels, start_time, settings):
-        """As `run_compiled`, but yields the state after each step, `T` in all, with the calls."""
+        """As `ReverseProcess.run_stepwise`, but yields the state after each step, `T` in all."""
         for state in super().run_stepwise(z, labels, start_time, settings):
             if state[1] < settings.num_steps:
                 yield state
         yield state  # filling what is left belongs to the last step
+
+    def most_calls(self, run) -> int:
+        return int(_numpy(run["num_steps"])) + 1
 
     def unfinished(self, run, calls, z, memory):
         some_masked = ops.any(ops.equal(z, self.model.mask_token))

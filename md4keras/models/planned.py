@@ -42,6 +42,9 @@ class PlannedProcess(ReverseProcess):
             "slots": ops.arange(min(_power_of_two(plan.most), flat.shape[1]), dtype="int32"),
         }
 
+    def most_calls(self, run) -> int:
+        return int(ops.convert_to_numpy(run["num_events"]))
+
     def unfinished(self, run, calls, z, memory):
         return calls < run["num_events"]
 

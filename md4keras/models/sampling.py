@@ -10,6 +10,8 @@ from md4keras.models import sampling_checks, validation
 from md4keras.models.generation import SteppedProcess
 from md4keras.models.planned import PlannedProcess
 
+_KEPT_PROCESSES = 16  # compiled samplers that a model remembers
+
 
 @dataclasses.dataclass(frozen=True)
 class SamplingSettings:
@@ -51,6 +53,7 @@ class Sampling:
         guidance_scale: float = 1.0,
         data_shape=None,
         return_network_calls: bool = False,
+        on_step=None,
     ):
         """Draws samples by reversing the masking from time 1 to time 0.
 
@@ -72,6 +75,10 @@ class Sampling:
                 than the training length is possible.
             return_network_calls: bool, whether to return the number of network calls too. (A call
                 is for the whole batch; guidance doubles the batch, not the calls.)
+            on_step: function of `(calls, most, tokens)`, called after each step with the number of
+                network calls so far, the most that there can be, and the state (int32 array
+                `[num_samples, *data_shape]`); what it raises ends the run. `None` for none.
+                (Steps are then taken one by one, as for a trajectory.)
 
         Returns:
             int32 array `[num_samples, *data_shape]`; with `return_trajectory` then the states
@@ -91,7 +98,7 @@ class Sampling:
         z = ops.convert_to_numpy(forward_process.prior((num_samples, *shape), self.mask_token))
         start_time = np.ones((num_samples,), dtype="float32")
         return self._reverse(
-            z, labels, start_time, settings, return_trajectory, return_network_calls
+            z, labels, start_time, settings, return_trajectory, return_network_calls, on_step
         )
 
     def infill(
@@ -108,6 +115,7 @@ class Sampling:
         guidance_scale: float = 1.0,
         start_time="auto",
         return_network_calls: bool = False,
+        on_step=None,
     ):
         """Draws the masked tokens given the others, which come back bit for bit.
 
@@ -115,7 +123,7 @@ class Sampling:
             tokens: int `[B, *data_shape]`; what stands under the mask is not read.
             mask: bool, the shape of `tokens` (or of one example); `True` is drawn.
             labels, sampler, num_steps, time_grid, temperature, seed, return_trajectory,
-                guidance_scale, return_network_calls: as in `generate`.
+                guidance_scale, return_network_calls, on_step: as in `generate`.
             start_time: float in `(0, 1]`, the time of the first state; `"auto"` for the time at
                 which the schedule expects each row's fraction of masks. (Under GenMD4, whose
                 network takes masks for evidence, that of the first masks is taken off.)
@@ -132,37 +140,39 @@ class Sampling:
         )
         if not isinstance(start_time, str) or start_time != "auto":
             sampling_checks.check_start_time(start_time)
-        return self._infill(
-            tokens, mask, labels, settings, start_time, return_trajectory, return_network_calls
-        )
+        outputs = (return_trajectory, return_network_calls, on_step)
+        return self._infill(tokens, mask, labels, settings, start_time, *outputs)
 
-    def _infill(
-        self,
-        tokens,
-        mask,
-        labels,
-        settings,
-        start_time="auto",
-        return_trajectory=False,
-        return_network_calls=False,
-    ):
+    def _infill(self, tokens, mask, labels, settings, start_time="auto", *outputs):
         z, fraction = sampling_checks.check_infilling(self.network, tokens, mask)
         labels = sampling_checks.check_sampling_labels(self.network, labels, len(z))
         if isinstance(start_time, str):
             times = ops.convert_to_numpy(self.schedule.time_of_masked_fraction(fraction))
         else:
             times = np.full((len(z),), start_time, dtype="float32")
-        return self._reverse(
-            z, labels, np.asarray(times), settings, return_trajectory, return_network_calls
-        )
+        return self._reverse(z, labels, np.asarray(times), settings, *outputs)
 
-    def _reverse(self, z, labels, start_time, settings, return_trajectory, return_network_calls):
+    def _reverse(
+        self,
+        z,
+        labels,
+        start_time,
+        settings,
+        return_trajectory=False,
+        return_network_calls=False,
+        on_step=None,
+    ):
         sampling_checks.check_guidance(self.network, settings.guidance_scale)
         process = self._reverse_process(settings.sampler)
         arguments = (z, labels, start_time, settings)
-        if return_trajectory:
-            states, counts = zip((z, 0), *process.run_stepwise(*arguments), strict=True)
-            results, calls = [states[-1], np.stack(states)], counts[-1]
+        if return_trajectory or on_step is not None:
+            states = [z]
+            for tokens, calls, most in process.run_stepwise(*arguments):
+                if return_trajectory:
+                    states.append(tokens)
+                if on_step is not None:
+                    on_step(calls, most, tokens)
+            results = [tokens] + [np.stack(states)] * return_trajectory
         else:
             tokens, calls = process.run_compiled(*arguments)
             results = [tokens]
@@ -170,7 +180,12 @@ class Sampling:
         return results[0] if len(results) == 1 else tuple(results)
 
     def _reverse_process(self, sampler):
-        if sampler not in self._reverse_processes:
-            process = PlannedProcess if isinstance(sampler, samplers.Event) else SteppedProcess
-            self._reverse_processes[sampler] = process(self, sampler)
-        return self._reverse_processes[sampler]
+        """The compiled process of a sampler: kept, but of the samplers used last alone."""
+        process = self._reverse_processes.pop(sampler, None)
+        if process is None:
+            kind = PlannedProcess if isinstance(sampler, samplers.Event) else SteppedProcess
+            process = kind(self, sampler)
+        self._reverse_processes[sampler] = process  # a dictionary keeps the order of insertion
+        if len(self._reverse_processes) > _KEPT_PROCESSES:
+            del self._reverse_processes[next(iter(self._reverse_processes))]
+        return process
