@@ -51,11 +51,14 @@ class Ancestral(Sampler):
         logits = self.filter(logits)
         tokens = sample_categorical(logits, noise[1])
         reveal = _reveal_probability(zt, s, t, schedule)
-        if reveal.shape[-1] == 1:
-            reveal = reveal[..., 0]
+        if schedule.per_token:  # that of each position's token, from its row's [V]
+            rows = ops.broadcast_to(
+                ops.reshape(reveal, (-1, logits.shape[-1])), (zt.shape[0], logits.shape[-1])
+            )
+            picked = ops.take_along_axis(rows, ops.reshape(tokens, (zt.shape[0], -1)), axis=-1)
+            reveal = ops.reshape(picked, zt.shape)
         else:
-            reveal = ops.broadcast_to(reveal, ops.shape(logits))
-            reveal = ops.take_along_axis(reveal, ops.expand_dims(tokens, -1), axis=-1)[..., 0]
+            reveal = reveal[..., 0]
         revealed = ops.equal(zt, logits.shape[-1]) & (noise[0] < reveal)
         return ops.where(revealed, tokens, zt), memory
 

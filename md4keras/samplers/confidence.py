@@ -89,11 +89,11 @@ class Confidence(Sampler):
 
     def _score(self, logits):
         """How sure the network is, before any filter, `[B, *data_shape]`."""
-        log_mu = ops.log_softmax(logits, axis=-1)
         if self.rule == "probability":  # log-odds, which do not saturate
             best = ops.one_hot(ops.argmax(logits, axis=-1), logits.shape[-1], dtype="bool")
             others = ops.logsumexp(ops.where(best, -1e30, logits), axis=-1)
             return ops.max(logits, axis=-1) - others
+        log_mu = ops.log_softmax(logits, axis=-1)
         if self.rule == "margin":
             largest = ops.exp(ops.top_k(log_mu, min(2, logits.shape[-1]))[0])
             return largest[..., 0] - largest[..., -1]

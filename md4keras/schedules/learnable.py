@@ -9,6 +9,8 @@ import numbers
 import keras
 from keras import ops
 
+from md4keras.schedules.scalar import as_float32
+
 
 @keras.saving.register_keras_serializable(package="md4keras")
 class LearnablePolynomial(keras.layers.Layer):
@@ -68,12 +70,12 @@ class LearnablePolynomial(keras.layers.Layer):
 
     def dalpha(self, t):
         """Derivative of `alpha` in `t`, `[..., V]`."""
-        t = ops.expand_dims(_float32(t), -1)
+        t = ops.expand_dims(as_float32(t), -1)
         return -(1.0 - self.eps) * self.power * ops.power(t, self.power - 1.0)
 
     def weight(self, t):
         """`-alpha'/(1 - alpha) = w / t`, `[..., V]`."""
-        return self.power / ops.expand_dims(_float32(t), -1)
+        return self.power / ops.expand_dims(as_float32(t), -1)
 
     def log_snr(self, t):
         """`log(alpha / (1 - alpha))`, `[..., V]`."""
@@ -82,12 +84,12 @@ class LearnablePolynomial(keras.layers.Layer):
 
     def inverse(self, alpha):
         """Times at which each token value has the given `alpha`, `[..., V]` to `[..., V]`."""
-        masked = ops.clip((1.0 - _float32(alpha)) / (1.0 - self.eps), 0.0, 1.0)
+        masked = ops.clip((1.0 - as_float32(alpha)) / (1.0 - self.eps), 0.0, 1.0)
         return ops.power(masked, 1.0 / self.power)
 
     def reveal_probability(self, s, t):
         """Probability that what is masked at `t` is revealed by `s < t`, `1 - (s/t)**w_v`."""
-        s, t = _float32(s), _float32(t)
+        s, t = as_float32(s), as_float32(t)
         return 1.0 - self._powers(s / ops.maximum(t, 1e-30))
 
     def masked_fraction(self, t):
@@ -96,7 +98,7 @@ class LearnablePolynomial(keras.layers.Layer):
 
     def time_of_masked_fraction(self, fraction):
         """The time at which `masked_fraction` has this value, by bisection; as `fraction`."""
-        fraction = _float32(fraction)
+        fraction = as_float32(fraction)
         low, high = ops.zeros_like(fraction), ops.ones_like(fraction)
         for _ in range(24):  # to the resolution of float32
             middle = 0.5 * (low + high)
@@ -118,7 +120,7 @@ class LearnablePolynomial(keras.layers.Layer):
         Returns:
             float32 tensor of the shape of `x`; `alpha_x(t)` is `-expm1` of it.
         """
-        return math.log1p(-self.eps) + self.token_power(x) * ops.log(_float32(t))
+        return math.log1p(-self.eps) + self.token_power(x) * ops.log(as_float32(t))
 
     def token_times(self, x, uniforms):
         """Draws the time at which each token becomes masked: the `t` where `alpha_x(t) = 1 - u`.
@@ -130,10 +132,10 @@ class LearnablePolynomial(keras.layers.Layer):
         Returns:
             float32 tensor of the same shape; above 1 for a token that is never masked.
         """
-        return ops.power(_float32(uniforms) / (1.0 - self.eps), 1.0 / self.token_power(x))
+        return ops.power(as_float32(uniforms) / (1.0 - self.eps), 1.0 / self.token_power(x))
 
     def _powers(self, t):
-        return ops.power(ops.expand_dims(_float32(t), -1), self.power)  # [..., V]
+        return ops.power(ops.expand_dims(as_float32(t), -1), self.power)  # [..., V]
 
     def get_config(self) -> dict:
         return {
@@ -147,7 +149,3 @@ class LearnablePolynomial(keras.layers.Layer):
 def _inverse_softplus(power: float) -> float:
     """`log(expm1(power))`, in a form that does not overflow."""
     return power + math.log(-math.expm1(-power))
-
-
-def _float32(value):
-    return ops.convert_to_tensor(value, dtype="float32")

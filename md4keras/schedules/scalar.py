@@ -49,7 +49,7 @@ class Schedule:
 
     def dalpha(self, t):
         """Derivative of `alpha` in `t`, never positive."""
-        return (1.0 - 2.0 * self.eps) * self.clean_fraction_derivative(_float32(t))
+        return (1.0 - 2.0 * self.eps) * self.clean_fraction_derivative(as_float32(t))
 
     def weight(self, t):
         """Weight of the cross-entropy at time `t`: `-alpha'(t) / (1 - alpha(t))` (Eq. 6)."""
@@ -62,7 +62,7 @@ class Schedule:
 
     def inverse(self, alpha):
         """The time at which `alpha(t)` has the given value; values out of reach are clipped."""
-        a = (_float32(alpha) - self.eps) / (1.0 - 2.0 * self.eps)
+        a = (as_float32(alpha) - self.eps) / (1.0 - 2.0 * self.eps)
         return self.clean_fraction_inverse(ops.clip(a, 0.0, 1.0))
 
     def reveal_probability(self, s, t):
@@ -76,7 +76,7 @@ class Schedule:
 
     def time_of_masked_fraction(self, fraction):
         """The time at which the schedule expects this part of all positions to be masked."""
-        return self.inverse(1.0 - _float32(fraction))
+        return self.inverse(1.0 - as_float32(fraction))
 
     def get_config(self) -> dict:
         return {"eps": self.eps}
@@ -146,8 +146,9 @@ class Polynomial(Schedule):
 
 
 def _times(t):
-    return t if isinstance(t, int | float) else _float32(t)
+    return t if isinstance(t, int | float) else as_float32(t)
 
 
-def _float32(value):
+def as_float32(value):
+    """The value as a float32 tensor, whatever the dtype policy."""
     return ops.convert_to_tensor(value, dtype="float32")

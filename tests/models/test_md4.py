@@ -6,6 +6,7 @@ import pytest
 
 from md4keras import MD4
 from md4keras.networks import Transformer, UNet
+from tests.models.weights import randomised
 from tests.reference import array
 
 VOCABULARY = 5
@@ -29,14 +30,6 @@ def tokens(count=32, shape=(8,), seed=0):
 
 def compiled(model, **kwargs):
     model.compile(keras.optimizers.AdamW(1e-2, **kwargs))
-    return model
-
-
-def randomised(model, seed=0):
-    """Gives every weight a random value, so that no output is trivial."""
-    rng = np.random.default_rng(seed)
-    for variable in model.network.trainable_variables:
-        variable.assign(0.3 * rng.normal(size=variable.shape))
     return model
 
 

@@ -6,6 +6,7 @@ import pytest
 from md4keras import MD4, GenMD4
 from md4keras.networks import Transformer, UNet
 from tests.models.tabular import TrueConditionals, TruePosterior, random_joint
+from tests.models.weights import randomised
 
 X = np.array([[0, 1, 2, 0], [2, 2, 1, 0], [1, 0, 0, 2]], "int32")
 
@@ -45,17 +46,9 @@ def test_genmd4_of_the_true_posterior_bounds_the_probability(joint):
     assert -4 * noise < total - exact < 4 * noise + 0.02 * exact
 
 
-def text_model():
-    model = MD4(Transformer(5, 8, num_layers=1, num_heads=2, feature_dim=8))
-    rng = np.random.default_rng(0)
-    for variable in model.network.trainable_variables:
-        variable.assign(0.3 * rng.normal(size=variable.shape))
-    return model
-
-
 @pytest.fixture(scope="module")
 def model():
-    return text_model()
+    return randomised(MD4(Transformer(5, 8, num_layers=1, num_heads=2, feature_dim=8)))
 
 
 def test_a_score_depends_on_seed_and_example_alone(model):
