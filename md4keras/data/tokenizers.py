@@ -121,7 +121,7 @@ class CharacterTokenizer(_Tokenizer):
             ValueError: A character does not belong to the alphabet.
         """
         if text.isascii():
-            codes = np.frombuffer(text.encode("ascii"), "uint8")
+            codes = np.frombuffer(text.encode("ascii"), "uint8").astype("uint32")
         else:
             codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "uint32")
         tokens = self._token_of_code[np.minimum(codes, len(self._token_of_code) - 1)]  # [length]

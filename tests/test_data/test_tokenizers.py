@@ -28,6 +28,13 @@ def test_any_text_survives_bytes_and_its_own_alphabet(text):
         assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
+def test_an_alphabet_beyond_latin_1_encodes_plain_text_too():
+    tokenizer = CharacterTokenizer("hé日")
+    assert tokenizer.encode("h").tolist() == [0] and tokenizer.encode("").size == 0
+    with pytest.raises(ValueError, match="'x'"):
+        tokenizer.encode("x")
+
+
 def test_tokens_are_places_in_the_alphabet():
     tokenizer = CharacterTokenizer("zyx")
     assert tokenizer.encode("xyz").tolist() == [2, 1, 0]
