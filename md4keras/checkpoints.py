@@ -9,12 +9,14 @@ metadata.json       versions, and a checksum of each other file
 ```
 """
 
+import dataclasses
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -79,6 +81,32 @@ def load_model(folder: str | os.PathLike):
     Raises:
         ValueError: if the folder is not a complete saved model, or a file was changed.
     """
+    saved = read_saved(folder)
+    model = keras.saving.deserialize_keras_object(saved.config, safe_mode=True)
+    model.load_weights(saved.folder / _WEIGHTS)
+    model.tokenizer, model.recipe = saved.tokenizer, saved.recipe
+    if model.tokenizer is not None:
+        _check_vocabulary(model)
+    return model
+
+
+@dataclasses.dataclass(frozen=True)
+class Saved:
+    """The readable files of a saved model, checked; `tokenizer` and `recipe` may be `None`."""
+
+    folder: Path
+    metadata: dict
+    config: dict
+    tokenizer: Any
+    recipe: dict | None
+
+
+def read_saved(folder: str | os.PathLike) -> Saved:
+    """Reads and checks everything of a saved model but its weights, of which only the checksum.
+
+    Raises:
+        ValueError: as `load_model`.
+    """
     folder = Path(folder)
     metadata = _read_metadata(folder)
     for name, expected in metadata["sha256"].items():
@@ -90,14 +118,13 @@ def load_model(folder: str | os.PathLike):
     config = _read_json(folder / _CONFIG)
     _check_classes(config, folder)
     _check_model_class(config, folder)
-    model = keras.saving.deserialize_keras_object(config, safe_mode=True)
-    model.load_weights(folder / _WEIGHTS)
-    if _TOKENIZER in metadata["sha256"]:
-        model.tokenizer = tokenizers.from_config(_read_json(folder / _TOKENIZER))
-        _check_vocabulary(model)
-    if _RECIPE in metadata["sha256"]:
-        model.recipe = _read_json(folder / _RECIPE)
-    return model
+    present = metadata["sha256"]
+    tokenizer = recipe = None
+    if _TOKENIZER in present:
+        tokenizer = tokenizers.from_config(_read_json(folder / _TOKENIZER))
+    if _RECIPE in present:
+        recipe = _read_json(folder / _RECIPE)
+    return Saved(folder, metadata, config, tokenizer, recipe)
 
 
 def is_saved_model(folder: str | os.PathLike) -> bool:

@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "evaluation": {"metrics", "data"},
     "conversion": {"layers", "networks", "models"},
     "checkpoints": {"version", "data", "models", "conversion"},
+    "catalog": {"checkpoints"},
     "export": {"version", "samplers", "models", "data", "checkpoints"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT) | {"__init__"}

@@ -1,9 +1,15 @@
 """Data: tokenizers, text and images, each source as batches that `fit` takes."""
 
-from md4keras.data import images, text, tokenizers
+from md4keras.data import gaps, images, text, tokenizers
 from md4keras.data.cifar import cifar10
 from md4keras.data.downloads import text8
-from md4keras.data.folders import image_folder, image_folder_split, quantise, split_images
+from md4keras.data.folders import (
+    image_folder,
+    image_folder_split,
+    quantise,
+    read_image,
+    split_images,
+)
 from md4keras.data.images import digits, image_dataset
 from md4keras.data.text import pydoc, read_text, split_text, text_dataset, text_windows
 from md4keras.data.tokenizers import (
@@ -19,6 +25,7 @@ __all__ = [
     "CharacterTokenizer",
     "cifar10",
     "digits",
+    "gaps",
     "image_dataset",
     "image_folder",
     "image_folder_split",
@@ -26,6 +33,7 @@ __all__ = [
     "normalise_text8",
     "pydoc",
     "quantise",
+    "read_image",
     "read_text",
     "split_images",
     "split_text",

@@ -1,5 +1,7 @@
-"""The user's own images: a folder with one sub-folder a class, read as tokens."""
+"""The user's own images, a folder with one sub-folder a class or an upload, read as tokens."""
 
+import io
+import os
 import warnings
 from pathlib import Path
 
@@ -9,6 +11,8 @@ from md4keras.data.batches import import_optional
 
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # none runs other programs
 _MAX_PIXELS = 64_000_000
+_MAX_UPLOADED_PIXELS = 16_000_000
+_MAX_UPLOADED_BYTES = 10_000_000
 _MAX_BYTES = 2**33
 
 
@@ -69,6 +73,23 @@ def image_folder_split(
     return *split_images(images, labels, validation_every), class_names
 
 
+def read_image(source, image_shape: tuple[int, int, int], levels: int = 256) -> np.ndarray:
+    """Reads one image, of a file or of an upload, as `image_folder` reads its images.
+
+    Args:
+        source: A path, or the bytes of an upload: at most 10 MB and 16 million pixels.
+        image_shape: `(height, width, channels)`; 1 channel is grey, 3 are red, green and blue.
+        levels: Grey or colour levels of a token, 2 to 256.
+
+    Returns:
+        uint8 in `[0, levels)`, shape `[height, width, channels]`.
+
+    Raises:
+        ValueError: It is no image, truncated, animated, too large, or not of 8 bits a channel.
+    """
+    return quantise(_read_image(source, *_check_shape(image_shape)), levels)
+
+
 def _check_shape(image_shape):
     shape = tuple(image_shape)
     whole = all(isinstance(size, int | np.integer) and 1 <= size <= 8192 for size in shape)
@@ -115,19 +136,33 @@ def _check_amount(path, folders, files, bytes_per_image):
         )
 
 
-def _read_image(file: Path, height, width, channels) -> np.ndarray:
+def _read_image(source, height, width, channels) -> np.ndarray:
     pillow = import_optional("PIL.Image", "reads the images", package="pillow")
     image_ops = import_optional("PIL.ImageOps", "crops the images", package="pillow")
+    if isinstance(source, bytes):
+        received, most = f"an upload of {len(source)} bytes", _MAX_UPLOADED_PIXELS
+        limits = f"{most} pixels and {_MAX_UPLOADED_BYTES} bytes"
+    elif isinstance(source, str | os.PathLike):
+        received, most = f"path={str(source)!r}", _MAX_PIXELS
+        limits = f"{most} pixels"
+    else:
+        raise ValueError(
+            "`source` is no image: expected a path, or an upload's bytes. "
+            f"Received: source of {type(source)}. Pass what its `getvalue()` or `read()` returns."
+        )
     try:
+        if isinstance(source, bytes) and len(source) > _MAX_UPLOADED_BYTES:
+            raise ValueError("it has too many bytes")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd EXIF data; our limit of pixels is the stricter
+            file = io.BytesIO(source) if isinstance(source, bytes) else Path(source).expanduser()
             with pillow.open(file, formats=_FORMATS) as image:
-                if image.width * image.height > _MAX_PIXELS:
+                if image.width * image.height > most:
                     raise ValueError(f"it has {image.width} x {image.height} pixels")
                 # An MPO is a camera's JPEG with further pictures behind it: the first one counts.
                 if getattr(image, "is_animated", False) and image.format != "MPO":
                     raise ValueError("it has several frames")
-                if image.mode[0] in "IF":
+                if _is_deep(image):
                     raise ValueError("it has more than 8 bits a channel")
                 image = image_ops.exif_transpose(image)  # decodes the pixels
                 if image.has_transparency_data:
@@ -141,11 +176,25 @@ def _read_image(file: Path, height, width, channels) -> np.ndarray:
     except MemoryError:
         raise
     except Exception as error:  # damaged files raise nearly any exception in Pillow's decoders
+        unknown = type(error).__name__ == "UnidentifiedImageError"
+        reason = f"it is none of {', '.join(_FORMATS)}" if unknown else str(error)[:200]
         raise ValueError(
-            f"This image cannot be used ({error}): expected a whole, still image of 8 bits a "
-            f"channel and at most {_MAX_PIXELS} pixels, as JPEG or PNG for instance. "
-            f"Received: path={str(file)!r}. Mend it, or take it out of the folder."
+            f"This image cannot be used ({reason}): expected a whole, still image of 8 bits a "
+            f"channel and at most {limits}, as JPEG or PNG for instance. "
+            f"Received: {received}. Mend it, or leave it out."
         ) from error
+
+
+def _is_deep(image) -> bool:
+    """Whether an image, opened but not yet decoded, has more than 8 bits a channel.
+
+    Pillow's mode says so for grey images alone: it cuts colours of 16 bits to 8 without a word.
+    """
+    stored = [tile[3] for tile in getattr(image, "tile", ())]  # RGB;16B in a deep PNG
+    deep = any(f";16{order}" in str(stored) for order in "BLN")  # BGR;16 is 5, 6 and 5 bits
+    if image.format == "PPM":  # (RGB, highest value) where that is not 255
+        deep = deep or any(isinstance(args, tuple) and args[1] > 255 for args in stored)
+    return deep or image.mode[0] in "IF"
 
 
 def quantise(images, levels: int) -> np.ndarray:

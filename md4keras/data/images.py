@@ -4,7 +4,13 @@ import numpy as np
 
 from md4keras.data.batches import batches, import_optional
 from md4keras.data.cifar import cifar10
-from md4keras.data.folders import image_folder, image_folder_split, quantise, split_images
+from md4keras.data.folders import (
+    image_folder,
+    image_folder_split,
+    quantise,
+    read_image,
+    split_images,
+)
 
 __all__ = [
     "cifar10",
@@ -13,6 +19,7 @@ __all__ = [
     "image_folder",
     "image_folder_split",
     "quantise",
+    "read_image",
     "split_images",
 ]
 

@@ -1,5 +1,5 @@
-"""Evaluation: what simple models reach on the same data, and pictures of samples."""
+"""Evaluation: simple models on the same data; pictures, marked text and doubts of samples."""
 
-from md4keras.evaluation import baselines, pictures
+from md4keras.evaluation import baselines, candidates, marked_text, pictures, trajectories
 
-__all__ = ["baselines", "pictures"]
+__all__ = ["baselines", "candidates", "marked_text", "pictures", "trajectories"]

@@ -1,5 +1,6 @@
 """Pictures of image tokens: grids as PNG, the reverse process as an animated GIF."""
 
+import io
 import os
 import tempfile
 from pathlib import Path
@@ -36,12 +37,26 @@ def image_grid(
         uint8, shape `[grid_height, grid_width, 3]`.
     """
     tokens = _check_tokens(tokens, levels, mask_token)
+    return colour_grid(_colours(tokens, levels, mask_token), columns, scale)
+
+
+def colour_grid(colours, columns: int = 10, scale: int = 8) -> np.ndarray:
+    """Lays pictures out as `image_grid` does, with their colours as they are.
+
+    Args:
+        colours: uint8, shape `[n, height, width, 3]`: red, green and blue.
+        columns: Pictures in a row.
+        scale: The side of a pixel's square.
+
+    Returns:
+        uint8, shape `[grid_height, grid_width, 3]`.
+    """
+    colours = _check_colours("colours", colours, "[n, height, width, 3]")
     for name, value in (("columns", columns), ("scale", scale)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
             raise ValueError(
                 f"`{name}` must be a positive integer. Received: {name}={value!r}. Use 8 or so."
             )
-    colours = _colours(tokens, levels, mask_token)  # [n, height, width, 3]
     n, height, width, _ = colours.shape
     columns = min(columns, n)
     rows = -(-n // columns)
@@ -78,9 +93,22 @@ def save_image_grid(
     Returns:
         `path`.
     """
-    grid = image_grid(tokens, levels, columns, scale, mask_token)
-    picture = _pillow().fromarray(grid)
-    return _write(path, lambda file: picture.save(file, format="PNG", optimize=True))
+    return _write(path, png_bytes(image_grid(tokens, levels, columns, scale, mask_token)))
+
+
+def png_bytes(picture) -> bytes:
+    """A picture as a PNG file's content.
+
+    Args:
+        picture: uint8, shape `[height, width, 3]`, such as `image_grid` returns.
+
+    Returns:
+        The bytes.
+    """
+    picture = _check_colours("picture", picture, "[height, width, 3]")
+    stream = io.BytesIO()
+    _pillow().fromarray(picture).save(stream, format="PNG", optimize=True)
+    return stream.getvalue()
 
 
 def save_animation(
@@ -109,6 +137,25 @@ def save_animation(
     Returns:
         `path`.
     """
+    return _write(path, gif_bytes(trajectory, levels, mask_token, columns, scale, duration))
+
+
+def gif_bytes(
+    trajectory,
+    levels: int,
+    mask_token: int,
+    columns: int = 10,
+    scale: int = 8,
+    duration: float = 4.0,
+) -> bytes:
+    """The animation of `save_animation` as a GIF file's content.
+
+    Args:
+        trajectory, levels, mask_token, columns, scale, duration: As in `save_animation`.
+
+    Returns:
+        The bytes.
+    """
     trajectory = np.asarray(trajectory)
     if trajectory.ndim != 5 or not len(trajectory) or not duration > 0:
         raise ValueError(
@@ -119,26 +166,23 @@ def save_animation(
         )
     most = max(2, int(duration * 50))
     shown = np.unique(np.linspace(0, len(trajectory) - 1, min(most, len(trajectory))).round())
-    states = trajectory[shown.astype(int)]
     pillow = _pillow()
     frames = [
-        pillow.fromarray(image_grid(state, levels, columns, scale, mask_token)) for state in states
-    ]
+        pillow.fromarray(image_grid(state, levels, columns, scale, mask_token)).quantize(256)
+        for state in trajectory[shown.astype(int)]
+    ]  # each with a palette of its own
     # GIF counts hundredths of a second, and viewers slow down frames of less than two.
     each = max(20, round(100 * duration / max(1, len(frames) - 1)) * 10)
-    durations = [each] * (len(frames) - 1) + [2000]
-    frames = [frame.quantize(256) for frame in frames]  # each with a palette of its own
-    return _write(
-        path,
-        lambda file: frames[0].save(
-            file,
-            format="GIF",
-            save_all=True,
-            append_images=frames[1:],
-            duration=durations,
-            loop=0,
-        ),
+    stream = io.BytesIO()
+    frames[0].save(
+        stream,
+        format="GIF",
+        save_all=True,
+        append_images=frames[1:],
+        duration=[each] * (len(frames) - 1) + [2000],
+        loop=0,
     )
+    return stream.getvalue()
 
 
 def _check_tokens(tokens, levels, mask_token):
@@ -158,6 +202,18 @@ def _check_tokens(tokens, levels, mask_token):
     return tokens
 
 
+def _check_colours(name, colours, shape):
+    colours = np.asarray(colours)
+    good = colours.ndim == shape.count(",") + 1 and colours.size and colours.shape[-1] == 3
+    if not good or colours.dtype != "uint8":
+        raise ValueError(
+            f"`{name}` cannot be drawn: expected uint8 of shape {shape}. "
+            f"Received: {name} of shape={colours.shape}, dtype={colours.dtype}. "
+            "Turn tokens into colours with `image_grid`."
+        )
+    return colours
+
+
 def _colours(tokens, levels, mask_token):
     masked = np.zeros(tokens.shape, bool) if mask_token is None else tokens == mask_token
     intensity = np.where(masked, 0, tokens).astype("int64") * 255 // (levels - 1)
@@ -168,15 +224,15 @@ def _pillow():
     return import_optional("PIL.Image", "writes pictures", package="pillow")
 
 
-def _write(path, save) -> Path:
-    """Calls `save(file)` on a temporary file beside `path`, then moves it there in one step."""
+def _write(path, content: bytes) -> Path:
+    """Writes a temporary file beside `path`, then moves it there in one step."""
     path = Path(path)
     partial = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "wb") as file:
-            save(file)
+            file.write(content)
         os.chmod(partial, 0o644)
         os.replace(partial, path)
         partial = None

@@ -6,7 +6,7 @@ from md4keras.samplers.confidence import Confidence
 from md4keras.samplers.event import Event, FirstHitting
 from md4keras.samplers.filters import Filter, TopK, TopP
 from md4keras.samplers.remasking import Remasking
-from md4keras.samplers.sampler import Sampler, make_time_grid
+from md4keras.samplers.sampler import TIME_GRIDS, Sampler, make_time_grid
 
 _SAMPLERS = {
     "ancestral": Ancestral,
@@ -20,6 +20,7 @@ _SAMPLERS = {
 }
 
 __all__ = [
+    "TIME_GRIDS",
     "Ancestral",
     "Confidence",
     "Event",

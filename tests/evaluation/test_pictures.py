@@ -1,10 +1,15 @@
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from md4keras.evaluation.pictures import (
     MASK_COLOUR,
+    colour_grid,
+    gif_bytes,
     image_grid,
+    png_bytes,
     save_animation,
     save_image_grid,
 )
@@ -91,6 +96,51 @@ def test_long_trajectories_are_thinned_to_what_can_be_seen(tmp_path):
         assert picture.n_frames <= 50
 
 
+@pytest.mark.parametrize("columns, scale", [(1, 1), (3, 2), (10, 8)])
+def test_colours_of_256_levels_are_laid_out_as_they_are(columns, scale):
+    colours = np.random.default_rng(0).integers(0, 256, (5, 3, 4, 3), "uint8")
+    grid = colour_grid(colours, columns, scale)
+    np.testing.assert_array_equal(grid, image_grid(colours, 256, columns, scale))
+    pixels = grid[::scale, ::scale]  # one of each square
+    for i, picture in enumerate(colours):
+        top, left = 1 + 4 * (i // columns), 1 + 5 * (i % columns)
+        np.testing.assert_array_equal(pixels[top : top + 3, left : left + 4], picture)
+
+
+def test_the_bytes_of_a_png_hold_the_picture():
+    picture = np.random.default_rng(0).integers(0, 256, (5, 9, 3), "uint8")
+    with Image.open(io.BytesIO(png_bytes(picture))) as image:
+        assert image.format == "PNG"
+        np.testing.assert_array_equal(np.asarray(image), picture)
+
+
+def test_the_bytes_are_those_of_the_files(tmp_path):
+    trajectory = np.arange(36).reshape(3, 2, 2, 3, 1) % 18
+    path = save_animation(trajectory, tmp_path / "x.gif", 17, 17, columns=1, scale=2, duration=1)
+    assert path.read_bytes() == gif_bytes(trajectory, 17, 17, columns=1, scale=2, duration=1)
+    path = save_image_grid(trajectory[0], tmp_path / "x.png", 17, 1, 2, mask_token=17)
+    assert path.read_bytes() == png_bytes(image_grid(trajectory[0], 17, 1, 2, mask_token=17))
+
+
+@pytest.mark.parametrize("states", [1, 2])
+def test_a_short_trajectory_is_animated_whole(states):
+    content = gif_bytes(np.arange(states).reshape(-1, 1, 1, 1, 1), 2, 2)
+    with Image.open(io.BytesIO(content)) as image:
+        assert image.format == "GIF" and getattr(image, "n_frames", 1) == states
+
+
+def test_what_are_no_colours_is_refused():
+    good = np.zeros((2, 3, 3, 3), "uint8")
+    for colours in (good[0], good[..., :1], good[:0], good.astype(int), good / 2):
+        with pytest.raises(ValueError, match="Received: colours of shape"):
+            colour_grid(colours)
+    for picture in (good, good[0, 0], good[0, :0], good[0].astype(float)):
+        with pytest.raises(ValueError, match="Received: picture of shape"):
+            png_bytes(picture)
+    with pytest.raises(ValueError, match="scale=0"):
+        colour_grid(good, scale=0)
+
+
 def test_what_cannot_be_drawn_is_refused(tmp_path):
     good = np.zeros((2, 3, 3, 1), int)
     for tokens in (good[0], good + 2, good - 1, good / 2, good[:0], np.zeros((2, 3, 3, 2), int)):
@@ -102,6 +152,9 @@ def test_what_cannot_be_drawn_is_refused(tmp_path):
         image_grid(good, 2, scale=100_000)
     with pytest.raises(ValueError, match="Received: trajectory"):
         save_animation(good, tmp_path / "x.gif", 2, 2)
+    for duration in (0, -1, float("nan")):
+        with pytest.raises(ValueError, match=f"duration={duration}"):
+            gif_bytes(good[None], 2, 2, duration=duration)
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):

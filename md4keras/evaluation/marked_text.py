@@ -1,0 +1,122 @@
+"""Text whose tokens carry colours and remarks, as HTML for a page that is light or dark."""
+
+import html
+import re
+
+import numpy as np
+
+_OPACITY = 0.4  # the page shines through, so that its own text colour stays readable
+_UNSURE, _SURE = (230, 97, 1), (0, 114, 178)  # orange, blue: apart for every kind of eye
+_CSS_COLOUR = re.compile(r"rgba?\([0-9., ]{5,40}\)|#[0-9a-fA-F]{3,8}|transparent")
+_STYLE = "font-family: monospace; white-space: pre-wrap; overflow-wrap: anywhere"
+# An empty line would end the block where the HTML stands in Markdown, so newlines are spelt out;
+# other control characters are shown by their pictures, lone surrogates by the sign for damage.
+_SPELLING = {code: chr(0x2400 + code) for code in range(32)} | {127: "\u2421"}
+_SPELLING |= {ord("\t"): "&#9;", ord("\n"): "&#10;"}
+_SPELLING |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
+
+
+def marked_html(symbols, backgrounds=None, titles=None) -> str:
+    """One `<span>` a token, in a monospaced block that keeps spaces and newlines.
+
+    Everything is escaped: no token or title can become markup.
+
+    Args:
+        symbols: The tokens' texts, `n` strings.
+        backgrounds: `n` CSS colours such as `confidence_colour` and `translucent` give, or `None`
+            for a token without one.
+        titles: `n` strings that are shown when the pointer rests on a token, or `None`.
+
+    Returns:
+        A `<div>`, safe inside HTML and Markdown.
+
+    Example:
+
+    >>> page = marked_html(["a", "<b>"], titles=["90 %", None])
+    >>> page.partition(">")[2]
+    '<span title="90 %">a</span><span>&lt;b&gt;</span></div>'
+    """
+    symbols = _check_strings("symbols", symbols)
+    blank = [None] * len(symbols)
+    backgrounds = blank if backgrounds is None else _check_strings("backgrounds", backgrounds, True)
+    titles = blank if titles is None else _check_strings("titles", titles, True)
+    if not len(symbols) == len(backgrounds) == len(titles):
+        raise ValueError(
+            "The marks do not fit the tokens: expected one background and one title for each. "
+            f"Received: {len(symbols)} symbols, {len(backgrounds)} backgrounds, "
+            f"{len(titles)} titles. Use None for a token without a mark."
+        )
+    spans = []
+    for symbol, background, title in zip(symbols, backgrounds, titles, strict=True):
+        if background is not None and not _CSS_COLOUR.fullmatch(background):
+            raise ValueError(
+                "A background is no colour: expected 'rgba(red, green, blue, opacity)' or "
+                f"'#rrggbb'. Received: {background[:80]!r}. Make it with `translucent`."
+            )
+        style = "" if background is None else f' style="background-color: {background}"'
+        remark = "" if title is None else f' title="{_escape(title)}"'
+        spans.append(f"<span{style}{remark}>{_escape(symbol)}</span>")
+    return f'<div style="{_STYLE}">{"".join(spans)}</div>'
+
+
+def confidence_colour(probability: float) -> str:
+    """The background of a token with this probability: orange for 0, over brown, to blue for 1.
+
+    Args:
+        probability: In `[0, 1]`.
+
+    Returns:
+        A translucent CSS colour.
+    """
+    try:
+        probability = float(probability)
+    except (TypeError, ValueError):
+        probability = float("nan")
+    if not 0 <= probability <= 1:
+        raise ValueError(
+            "`probability` must be a number in [0, 1]. "
+            f"Received: probability={probability}. Exponentiate a log-probability first."
+        )
+    unsure, sure = np.array(_UNSURE), np.array(_SURE)
+    return translucent((unsure + probability * (sure - unsure)).round().astype(int))
+
+
+def translucent(colour) -> str:
+    """A colour as a background that is readable on light and on dark pages.
+
+    Args:
+        colour: Red, green and blue, integers in `[0, 256)`, such as a row of `step_colours`.
+
+    Returns:
+        The CSS colour.
+
+    Example:
+
+    >>> translucent((230, 97, 1))
+    'rgba(230, 97, 1, 0.4)'
+    """
+    colour = np.asarray(colour)
+    good = colour.shape == (3,) and np.issubdtype(colour.dtype, np.integer)
+    if not good or colour.min() < 0 or colour.max() > 255:
+        raise ValueError(
+            "`colour` must be three integers in [0, 256): red, green and blue. "
+            f"Received: colour of shape={colour.shape}, dtype={colour.dtype}. "
+            "Pass one row of an array of colours."
+        )
+    red, green, blue = colour.tolist()
+    return f"rgba({red}, {green}, {blue}, {_OPACITY})"
+
+
+def _check_strings(name, values, may_lack=False):
+    values = list(values)
+    for value in values:
+        if not (isinstance(value, str) or (may_lack and value is None)):
+            raise ValueError(
+                f"`{name}` must be strings{' or None' if may_lack else ''}. "
+                f"Received: one of {type(value)}. Decode the tokens, one by one, first."
+            )
+    return values
+
+
+def _escape(text: str) -> str:
+    return html.escape(text, quote=True).translate(_SPELLING)

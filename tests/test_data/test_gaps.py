@@ -1,0 +1,191 @@
+import time
+
+import numpy as np
+import pytest
+
+from md4keras.data import ByteTokenizer, CharacterTokenizer
+from md4keras.data.gaps import fit_to_alphabet, mask_words, parse_gaps
+
+pytestmark = pytest.mark.one_backend
+
+CHARACTERS = CharacterTokenizer()
+BYTES = ByteTokenizer()
+UNDERSCORED = CharacterTokenizer("_ abcdefghijklmnopqrstuvwxyz")
+UNSPACED = CharacterTokenizer("abc")
+
+
+def shown(tokens, mask, tokenizer):
+    """The marked text, once tokens and mask agree with each other."""
+    assert tokens.dtype == "int32" and mask.dtype == bool and tokens.shape == mask.shape
+    np.testing.assert_array_equal(tokens == tokenizer.mask_token, mask)
+    return tokenizer.decode(tokens, mask_symbol="#")
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("_", "#"),
+        ("the ____ sat", "the #### sat"),
+        ("[mask]", "#"),
+        ("a [mask 12] b", "a ############ b"),
+        ("a [MASK:3] b", "a ### b"),
+        ("[ Mask : 2 ][mask2] [\tmask 02\n]", "#### ##"),
+        ("__[mask 2]_x[mask]", "#####x#"),
+    ],
+)
+def test_gaps_in_every_spelling(text, expected):
+    assert shown(*parse_gaps(text, CHARACTERS), CHARACTERS) == expected
+
+
+@pytest.mark.parametrize("tokenizer", [BYTES, UNDERSCORED])
+def test_where_underscores_are_text_three_make_a_gap(tokenizer):
+    assert shown(*parse_gaps("a_b __c ___ [mask]", tokenizer), tokenizer) == "a_b __c ### #"
+    with pytest.raises(ValueError, match="3 or more underscores"):
+        parse_gaps("snake_case __name__", tokenizer)
+
+
+@pytest.mark.parametrize(
+    "text", ["naïve ____ café", "____日本語", "🙂[mask 2]\n", "[mask: ] [masks]___"]
+)
+def test_all_but_the_gaps_is_encoded_as_ever(text):
+    tokens, mask = parse_gaps(text, BYTES)
+    rest = text.replace("____", "").replace("___", "").replace("[mask 2]", "")
+    np.testing.assert_array_equal(tokens[~mask], BYTES.encode(rest))
+
+
+@pytest.mark.parametrize("tokenizer", [CHARACTERS, UNDERSCORED, BYTES])
+def test_what_is_shown_with_gaps_is_parsed_back(tokenizer):
+    rng = np.random.default_rng(0)
+    letters = tokenizer.encode("abc xyz")
+    for _ in range(20):
+        mask = np.repeat(rng.integers(0, 2, 6) == 1, rng.integers(3, 6, 6))
+        mask[:3] = True
+        tokens = np.where(mask, tokenizer.mask_token, rng.choice(letters, mask.shape))
+        parsed, gaps = parse_gaps(tokenizer.decode(tokens), tokenizer)
+        np.testing.assert_array_equal(parsed, tokens)
+        np.testing.assert_array_equal(gaps, mask)
+
+
+@pytest.mark.parametrize("text", [None, 3, b"a ____", ["____"], ""])
+def test_what_is_no_text_is_refused(text):
+    for act in (lambda: parse_gaps(text, CHARACTERS), lambda: mask_words(text, [0], CHARACTERS)):
+        with pytest.raises(ValueError, match="Received: text="):
+            act()
+
+
+@pytest.mark.parametrize("text", ["a cat", " ", "[mask", "mask 3"])
+def test_a_text_without_a_gap_is_refused(text):
+    with pytest.raises(ValueError, match="nothing to fill.*Received: text=.*____"):
+        parse_gaps(text, CHARACTERS)
+
+
+@pytest.mark.parametrize("count", ["0", "000", "9" * 10, "9" * 5000])
+def test_a_count_that_makes_no_sense_is_refused(count):
+    with pytest.raises(ValueError, match=r"Received: '\[mask "):
+        parse_gaps(f"a [mask {count}]", CHARACTERS)
+
+
+def test_a_text_that_is_too_long_is_refused_before_it_is_built():
+    start = time.perf_counter()
+    with pytest.raises(ValueError, match="999999999 tokens long, 998999999 too many"):
+        parse_gaps("[mask 999999999]", CHARACTERS)
+    with pytest.raises(ValueError, match="999999000 tokens long, 998999000 too many"):
+        parse_gaps("[mask 999999]" * 1000, CHARACTERS)
+    assert time.perf_counter() - start < 5
+    with pytest.raises(ValueError, match="9 tokens long, 2 too many.*max_length=7"):
+        parse_gaps("é é [mask 3]", BYTES, max_length=7)
+    assert len(parse_gaps("é é [mask 3]", BYTES, max_length=9)[0]) == 9
+
+
+@pytest.mark.parametrize("max_length", [0, -1, 2.5, True, "9"])
+def test_a_bad_length_is_refused(max_length):
+    with pytest.raises(ValueError, match="Received: max_length="):
+        parse_gaps("a _", CHARACTERS, max_length)
+
+
+@pytest.mark.parametrize("text", ["a [mask 12] Cat", "____É", "ab_[mask:3]日_", "é [mask]"])
+def test_an_unknown_character_is_named_with_its_place_in_what_was_typed(text):
+    unknown = next(c for c in text if c in "CÉ日é")
+    with pytest.raises(ValueError, match=f"'{unknown}' at position {text.index(unknown)}"):
+        parse_gaps(text, CHARACTERS)
+
+
+@pytest.mark.parametrize("text", ["[mask" + " " * 200_000, "[" * 200_000, "[mask 1" * 30_000])
+def test_odd_texts_take_no_longer_than_others(text):
+    start = time.perf_counter()
+    with pytest.raises(ValueError, match="nothing to fill"):
+        parse_gaps(text, BYTES)
+    assert time.perf_counter() - start < 5
+
+
+@pytest.mark.parametrize(
+    "tokenizer, text, expected",
+    [
+        (CHARACTERS, "The CAT, ____ [MASK 3].", "the cat  ____ [MASK 3] "),
+        (CHARACTERS, "a\nb é", "a b  "),
+        (CHARACTERS, "İ É", "i  "),
+        (UNDERSCORED, "A_B ___ [Mask]", "a_b ___ [Mask]"),
+        (UNSPACED, "A bad Cab [mask]!", "abacab[mask]"),
+        (CharacterTokenizer("AB"), "Ab", "A"),
+        (BYTES, "As it IS, é ____", "As it IS, é ____"),
+        (CHARACTERS, "", ""),
+    ],
+)
+def test_what_was_meant(tokenizer, text, expected):
+    assert fit_to_alphabet(text, tokenizer) == expected
+
+
+@pytest.mark.parametrize("tokenizer", [CHARACTERS, UNSPACED, UNDERSCORED, BYTES])
+def test_a_fitted_text_can_be_parsed_with_the_same_gaps_and_needs_no_more_fitting(tokenizer):
+    text = "Ünder 3 [mask 2] \t[Mask]Cab ____ 日本"
+    fitted = fit_to_alphabet(text, tokenizer)
+    assert parse_gaps(fitted, tokenizer)[1].sum() == 7
+    assert fit_to_alphabet(fitted, tokenizer) == fitted
+
+
+def test_only_text_is_fitted():
+    with pytest.raises(ValueError, match="Received: text=None"):
+        fit_to_alphabet(None, CHARACTERS)
+
+
+@pytest.mark.parametrize(
+    "words, expected",
+    [
+        ([0], " ###  cat\nsat "),
+        ([2, 1, 2], " the  ###\n### "),
+        (iter([np.int64(1)]), " the  ###\nsat "),
+    ],
+)
+def test_words_are_masked_whole_and_nothing_else_is(words, expected):
+    tokenizer = CharacterTokenizer.from_text(" the  cat\nsat ")
+    assert shown(*mask_words(" the  cat\nsat ", words, tokenizer), tokenizer) == expected
+
+
+@pytest.mark.parametrize("tokenizer", [CharacterTokenizer.from_text("né à_b 日本 x"), BYTES])
+def test_words_are_those_of_split(tokenizer):
+    text = "né à_b  日本 x"
+    for number, word in enumerate(text.split()):
+        tokens, mask = mask_words(text, [number], tokenizer)
+        whole = tokenizer.encode(text)
+        np.testing.assert_array_equal(tokens[~mask], whole[~mask])
+        np.testing.assert_array_equal(whole[mask], tokenizer.encode(word))
+
+
+def test_masked_words_are_the_gaps_that_one_would_type():
+    for masked, typed in zip(
+        mask_words("the cat sat", [1, 2], CHARACTERS),
+        parse_gaps("the ___ ___", CHARACTERS),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(masked, typed)
+
+
+@pytest.mark.parametrize("words", [[], [3], [-1], [0.0], [True], "1", 1, None])
+def test_words_that_are_not_there_are_refused(words):
+    with pytest.raises(ValueError, match="Received: words.*from 0"):
+        mask_words("the cat sat", words, CHARACTERS)
+
+
+def test_unknown_characters_between_words_are_told_with_their_place():
+    with pytest.raises(ValueError, match="'_' at position 4"):
+        mask_words("the _at", [0], CHARACTERS)
