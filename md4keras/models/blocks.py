@@ -67,6 +67,7 @@ class BlockSampling:
             sampler, num_steps, time_grid, temperature, guidance_scale, seed
         )
         sampling_checks.check_guidance(self.network, guidance_scale)
+        settings.sampler.check_schedule(self.schedule)
         return self._blocks(text, length, labels, (window, block_length), settings)
 
     def _blocks(self, text, length, labels, sizes, settings):

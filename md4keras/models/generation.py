@@ -87,7 +87,7 @@ class ReverseProcess:
         """
         if not self.model.schedule.per_token:
             return ops.zeros((), dtype="float32")
-        log_masked = ops.log(1.0 - self.model.schedule.alpha(start_time))  # [B, V]
+        log_masked = self.model.schedule.log_masked(start_time)  # [B, V]
         shape = (len(z),) + (1,) * (z.ndim - 1) + (log_masked.shape[-1],)
         return ops.reshape(log_masked, shape)
 

@@ -80,7 +80,9 @@ class MD4(MaskedDiffusion):
     def stratified_loss(self, x, labels, fraction, noise, given=None):
         """Exact numbers of masks: the same expectation as `training_loss`, with less variance.
 
-        (Discrete-time models: independent masks, at times given by `fraction`.)
+        (Discrete-time models: independent masks, at times given by `fraction`. The network gets
+        the time of the step there; in continuous time that of the part of all positions that is
+        masked, as `infill` does, which differs where tokens are `given`. Both are bounds.)
         """
         if self.timesteps is not None:
             return self._diffusion_loss_at(x, labels, fraction, noise, given)

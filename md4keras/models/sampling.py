@@ -38,7 +38,7 @@ class SamplingSettings:
 
 
 class Sampling:
-    """`generate`, `infill` and `generate_blocks` of a model with a network and a schedule."""
+    """`generate` and `infill` of a model with a network and a schedule."""
 
     def generate(
         self,
@@ -125,8 +125,12 @@ class Sampling:
             labels, sampler, num_steps, time_grid, temperature, seed, return_trajectory,
                 guidance_scale, return_network_calls, on_step: as in `generate`.
             start_time: float in `(0, 1]`, the time of the first state; `"auto"` for the time at
-                which the schedule expects each row's fraction of masks. (Under GenMD4, whose
-                network takes masks for evidence, that of the first masks is taken off.)
+                which the schedule expects each row's fraction of masks (`GenMD4`: of token values
+                that are all equally frequent). A GenMD4 network takes a mask for evidence of the
+                value under it. What the caller has masked is none; at `"auto"` its weight is
+                taken off the logits, which is exact for one gap and an approximation for several.
+                At 1.0 masks tell nothing, so an exact network fills exactly; a trained one has
+                seldom seen so few masks so late.
 
         Returns:
             As `generate`.
@@ -172,11 +176,12 @@ class Sampling:
                     states.append(tokens)
                 if on_step is not None:
                     on_step(calls, most, tokens)
-            results = [tokens] + [np.stack(states)] * return_trajectory
+            results = [tokens, np.stack(states)] if return_trajectory else [tokens]
         else:
             tokens, calls = process.run_compiled(*arguments)
             results = [tokens]
-        results += [calls] * return_network_calls
+        if return_network_calls:
+            results.append(calls)
         return results[0] if len(results) == 1 else tuple(results)
 
     def _reverse_process(self, sampler):

@@ -1,7 +1,5 @@
 """Checks of what sampling and scoring are given."""
 
-import numbers
-
 import numpy as np
 
 from md4keras.models import validation
@@ -9,7 +7,7 @@ from md4keras.models import validation
 
 def check_temperature(temperature) -> None:
     """Raises a `ValueError` unless the temperature is a number of at least 1e-4."""
-    if not (isinstance(temperature, numbers.Real) and 1e-4 <= temperature < float("inf")):
+    if not (validation.is_number(temperature) and 1e-4 <= temperature < float("inf")):
         raise ValueError(
             "The temperature divides the logits. Expected a number of at least 1e-4. "
             f"Received: temperature={temperature!r}. 1.0 samples from the model as it is; "
@@ -19,7 +17,7 @@ def check_temperature(temperature) -> None:
 
 def check_start_time(start_time) -> None:
     """Raises a `ValueError` unless the start is a time with something masked."""
-    if not (isinstance(start_time, numbers.Real) and 0.0 < start_time <= 1.0):
+    if not (validation.is_number(start_time) and 0.0 < start_time <= 1.0):
         raise ValueError(
             "`start_time` is the time of the first state. Expected 'auto' or a number in (0, 1]. "
             f"Received: start_time={start_time!r}"
@@ -28,7 +26,7 @@ def check_start_time(start_time) -> None:
 
 def check_guidance(network, guidance_scale) -> None:
     """Raises a `ValueError` where guidance makes no sense."""
-    if not (isinstance(guidance_scale, numbers.Real) and 0.0 <= guidance_scale < float("inf")):
+    if not (validation.is_number(guidance_scale) and 0.0 <= guidance_scale < float("inf")):
         raise ValueError(
             "`guidance_scale` must be a number, at least 0. "
             f"Received: guidance_scale={guidance_scale!r}. 1 is the conditional model itself."
@@ -83,7 +81,6 @@ def check_infilling(network, tokens, mask):
 def check_scoring(network, x, given):
     """Tokens to score, int32, and what is given, bool like them or `None`."""
     x = np.asarray(x)
-    validation.check_shape(network, x.shape)
     validation.check_host_tokens(network, x)
     if given is None:
         return x.astype("int32"), None
@@ -102,7 +99,8 @@ def _check_mask(name, mask, shape) -> np.ndarray:
     if mask.dtype != bool or mask.shape not in (shape, shape[1:]):
         raise ValueError(
             f"`{name}` is a mask, a truth value for each token. Expected booleans of shape "
-            f"{shape} or {shape[1:]}. Received: shape={mask.shape}, dtype={mask.dtype}"
+            f"{shape} or {shape[1:]}. Received: shape={mask.shape}, dtype={mask.dtype}. "
+            f"`{name}.astype(bool)` makes one of 0 and 1."
         )
     return np.broadcast_to(mask, shape)
 

@@ -25,6 +25,11 @@ def check_timesteps(timesteps) -> None:
         check_positive_int("timesteps", timesteps)
 
 
+def is_number(value) -> bool:
+    """Whether the value is a real number; truth values are none."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
 def check_positive_int(name: str, value) -> None:
     """Raises a `ValueError` unless `value` is a whole number of at least 1."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:

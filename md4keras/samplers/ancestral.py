@@ -39,7 +39,7 @@ class Ancestral(Sampler):
             )
 
     def step_probabilities(self, logits, zt, s, t, schedule):
-        mask_token = logits.shape[-1]
+        zt, mask_token = ops.convert_to_tensor(zt), logits.shape[-1]
         reveal = _reveal_probability(zt, s, t, schedule)
         mu = ops.softmax(self.filter(logits), axis=-1)
         stay = ops.sum((1.0 - reveal) * mu, axis=-1, keepdims=True)
@@ -71,6 +71,6 @@ class Ancestral(Sampler):
 
 def _reveal_probability(zt, s, t, schedule):
     """`(alpha_s - alpha_t)/(1 - alpha_t)`, `[B, 1, .., 1]`, or `[B, 1, .., V]` by token value."""
-    reveal = ops.convert_to_tensor(schedule.reveal_probability(s, t))
+    reveal = ops.convert_to_tensor(schedule.reveal_probability(s, t), dtype="float32")
     values = reveal.shape[-1] if schedule.per_token else 1
     return ops.reshape(reveal, (-1,) + (1,) * (len(zt.shape) - 1) + (values,))

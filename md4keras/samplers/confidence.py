@@ -24,6 +24,10 @@ class Confidence(Sampler):
     no longer depends on chance alone, so samples do not follow the model's distribution: they are
     likelier and less varied. (Chance decides between scores within the same 2**-12.)
 
+    Two things differ from MaskGIT: what is scored is the network's distribution rather than the
+    token drawn from it, and the probability's score is its log-odds rather than its logarithm
+    (the order without noise is that of the highest probability).
+
     Reference: Chang et al. 2022, *MaskGIT*, Section 3.2; the margin is that of Kim et al. 2025
     (arXiv 2502.06768).
 
@@ -82,7 +86,8 @@ class Confidence(Sampler):
         flat = ops.reshape(score, (score.shape[0], -1))  # [B, N]
         rank = ops.argsort(ops.argsort(-flat, axis=-1), axis=-1)  # 0 is the surest
         to_fill = positions(zt, ops.logical_not(memory < float("inf")))  # [B]
-        planned = ops.round(to_fill * ops.convert_to_tensor(schedule.masked_fraction(s)))
+        fraction = ops.convert_to_tensor(schedule.masked_fraction(s), dtype="float32")
+        planned = ops.round(to_fill * fraction)
         left = positions(zt, ops.logical_not(masked))
         chosen = ops.cast(rank, "float32") < ops.expand_dims(left - planned, -1)
         return masked & ops.reshape(chosen, zt.shape)

@@ -57,9 +57,10 @@ class Remasking(Sampler):
 
     def step_probabilities(self, logits, zt, s, t, schedule, memory=None):
         """As `Sampler.step_probabilities`; without `memory` all tokens were equally sure."""
-        mask_token = logits.shape[-1]
+        self.check_schedule(schedule)
+        zt, mask_token = ops.convert_to_tensor(zt), logits.shape[-1]
         memory = ops.zeros(zt.shape) if memory is None else memory
-        zt, memory = ops.convert_to_tensor(zt), ops.convert_to_tensor(memory, dtype="float32")
+        memory = ops.convert_to_tensor(memory, dtype="float32")
         rates = self._rates(mask_token, zt, s, t, schedule, memory)
         reveal, sigma = (ops.expand_dims(rate, -1) for rate in rates)
         mu = ops.softmax(self.filter(logits), axis=-1)
@@ -98,5 +99,6 @@ class Remasking(Sampler):
             total = ops.sum(weight, axis=tuple(range(1, len(zt.shape))), keepdims=True)
             sigma, sigma_of_masked = largest * weight / ops.maximum(total, 1e-30), 0.0
         reveal = (alpha_s - (1.0 - sigma_of_masked) * alpha_t) / (1.0 - alpha_t)
+        reveal = ops.clip(reveal, 0.0, 1.0)  # rounding
         sigma = ops.where(may_go, sigma, 0.0)
         return ops.broadcast_to(reveal, zt.shape), sigma

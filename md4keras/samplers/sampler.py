@@ -1,5 +1,6 @@
 """What every sampler has in common: a time grid, filters, and the contract of a step."""
 
+import collections.abc
 import dataclasses
 import math
 import numbers
@@ -13,23 +14,22 @@ from md4keras.samplers.categorical import sample_categorical
 TIME_GRIDS = ("cosine", "uniform")
 
 
-def make_time_grid(num_steps: int, grid: str = "cosine", start_time: float = 1.0):
+def make_time_grid(num_steps: int, grid: str = "cosine"):
     """Times of the reverse process: step `i` goes from `t[i]` down to `s[i]`.
 
     Uniform: `t = (T - i)/T`, `s = t - 1/T`. Cosine: `cos(pi/2 (1 - .))` of these, which takes its
-    smallest steps near time 1. The last `s` is exactly 0. Both are scaled by `start_time`.
+    smallest steps near time 1. The last `s` is exactly 0.
 
     Args:
         num_steps: int, `T`.
         grid: `"cosine"` or `"uniform"`.
-        start_time: float in `(0, 1]`, the time of the first state.
 
     Returns:
         `t`, `s`: float32 NumPy arrays `[T]`. Computed on the host, so that all backends step
         through the same bits.
 
     Raises:
-        ValueError: for an unknown grid, fewer than one step, or a start outside `(0, 1]`.
+        ValueError: for an unknown grid, or fewer than one step.
     """
     whole = isinstance(num_steps, numbers.Integral) and not isinstance(num_steps, bool)
     if not whole or num_steps < 1:
@@ -40,16 +40,11 @@ def make_time_grid(num_steps: int, grid: str = "cosine", start_time: float = 1.0
         raise ValueError(
             f"Unknown time grid. Expected one of {TIME_GRIDS}. Received: time_grid={grid!r}"
         )
-    if not 0.0 < start_time <= 1.0:
-        raise ValueError(
-            "The reverse process must start at a time with something masked. "
-            f"Expected 0 < start_time <= 1. Received: start_time={start_time}"
-        )
     times = np.arange(num_steps, -1, -1, dtype="float64") / num_steps  # 1 .. 0
     if grid == "cosine":
         times = np.cos(0.5 * math.pi * (1.0 - times))
         times[-1] = 0.0
-    times = (start_time * times).astype("float32")
+    times = times.astype("float32")
     return times[:-1], times[1:]
 
 
@@ -61,18 +56,20 @@ class Sampler:
     compiled for them.
 
     Args:
-        filters: sequence of `TopP`, `TopK` or functions of logits, applied in order.
+        filters: sequence of `TopP`, `TopK` or functions of logits, applied in order. A filter acts
+            on the last axis alone, whatever stands before it: samplers with a plan show it the
+            rows that are needed, in an order of their own.
     """
 
     filters: tuple = ()
 
     def __post_init__(self):
-        filters = (self.filters,) if callable(self.filters) else tuple(self.filters)
-        wrong = [each for each in filters if not callable(each)]
-        if wrong:
+        several = isinstance(self.filters, (list, tuple))
+        filters = tuple(self.filters) if several else (self.filters,)
+        if not all(map(_is_filter, filters)):
             raise ValueError(
-                "A filter takes logits and returns logits. Expected `TopP`, `TopK` or functions. "
-                f"Received: filters={self.filters!r}"
+                "A filter takes logits and returns logits. Expected `TopP(...)`, `TopK(...)` or "
+                f"functions, and hashable ones. Received: filters={self.filters!r}"
             )
         object.__setattr__(self, "filters", filters)
 
@@ -129,6 +126,11 @@ class Sampler:
     def from_config(cls, config: dict):
         filters = [keras.saving.deserialize_keras_object(each) for each in config["filters"]]
         return cls(**{**config, "filters": filters})
+
+
+def _is_filter(value) -> bool:
+    is_function = callable(value) and not isinstance(value, type)
+    return is_function and isinstance(value, collections.abc.Hashable)
 
 
 def check_scalar_schedule(sampler, schedule) -> None:

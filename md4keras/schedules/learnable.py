@@ -92,9 +92,13 @@ class LearnablePolynomial(keras.layers.Layer):
         s, t = as_float32(s), as_float32(t)
         return 1.0 - self._powers(s / ops.maximum(t, 1e-30))
 
+    def log_masked(self, t):
+        """`log(1 - alpha_v(t)) = log(1 - eps) + w_v log t`, `[..., V]`; precise at small times."""
+        return math.log1p(-self.eps) + self.power * ops.log(ops.expand_dims(as_float32(t), -1))
+
     def masked_fraction(self, t):
         """The expected part of masked positions at time `t`, all token values alike; as `t`."""
-        return ops.mean(1.0 - self.alpha(t), axis=-1)
+        return (1.0 - self.eps) * ops.mean(self._powers(t), axis=-1)
 
     def time_of_masked_fraction(self, fraction):
         """The time at which `masked_fraction` has this value, by bisection; as `fraction`."""

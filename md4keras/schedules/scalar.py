@@ -146,7 +146,7 @@ class Polynomial(Schedule):
 
 
 def _times(t):
-    return t if isinstance(t, int | float) else as_float32(t)
+    return float(t) if isinstance(t, int | float) else as_float32(t)  # NumPy's floats too
 
 
 def as_float32(value):

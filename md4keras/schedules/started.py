@@ -1,5 +1,7 @@
 """A schedule as seen by a reverse process that starts later than at time 1."""
 
+from keras import ops
+
 
 class Started:
     """A schedule as a reverse process sees it that starts at some time with all its masks.
@@ -22,7 +24,7 @@ class Started:
     def masked_fraction(self, t):
         """The expected part, of the positions to be drawn, that is masked at `t`."""
         start = self.schedule.masked_fraction(self.start_time)
-        return self.schedule.masked_fraction(t) / start
+        return self.schedule.masked_fraction(t) / ops.maximum(start, 1e-30)
 
     def reveal_probability(self, s, t):
         """As the schedule's: the start cancels."""

@@ -9,6 +9,7 @@ from md4keras import MD4, GenMD4, load_model, losses, save_model, schedules
 from md4keras.data.tokenizers import ByteTokenizer, CharacterTokenizer
 from md4keras.networks import Transformer
 from tests.gradients import gradients_of
+from tests.models.weights import randomised
 from tests.reference import array
 
 VOCABULARY, LENGTH = 5, 8
@@ -25,13 +26,6 @@ def tokens(count=32):
 def compiled(model, learning_rate=1e-2):
     model.compile(keras.optimizers.AdamW(learning_rate))
     return model
-
-
-def randomised(network):
-    rng = np.random.default_rng(0)
-    for variable in network.trainable_variables:
-        variable.assign(0.3 * rng.normal(size=variable.shape))
-    return network
 
 
 @pytest.fixture

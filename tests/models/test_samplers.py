@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from md4keras import MD4, GenMD4, samplers
+from md4keras import MD4, GenMD4, samplers, schedules
 from md4keras.networks import Transformer
 from tests.models.tabular import (
     FixedLogits,
@@ -136,6 +136,43 @@ def test_genmd4_fills_a_gap_as_the_conditional_distribution_says(joint):
     filled = model.infill(tokens, mask, num_steps=128, seed=3)
     conditional = joint[2, :, 1, 0] / joint[2, :, 1, 0].sum()
     assert chi_square(np.bincount(filled[:, 1], minlength=3), conditional) > 1e-3
+
+
+def test_genmd4_fills_several_gaps_exactly_from_the_start(joint):
+    """At time 1 masks tell nothing and nothing is taken off: two gaps, chi-square at 1e-3."""
+    power = np.array([0.4, 1.0, 3.0])
+    model = GenMD4(TruePosterior(joint, power), eps=0.0)
+    model.schedule.theta.assign(np.log(np.expm1(power)))
+    tokens = np.tile(np.array([[2, 0, 1, 0]], "int32"), (4000, 1))
+    mask = (np.arange(4) == 1) | (np.arange(4) == 2)
+    settings = {"num_steps": 256, "time_grid": "uniform", "start_time": 1.0}
+    filled = model.infill(tokens, mask, seed=3, **settings)
+    conditional = joint[2, :, :, 0] / joint[2, :, :, 0].sum()
+    pairs = np.zeros((3, 3))
+    np.add.at(pairs, (filled[:, 1], filled[:, 2]), 1)
+    assert chi_square(pairs, conditional) > 1e-3
+
+
+@pytest.mark.parametrize("sampler", ["ancestral", "confidence"])
+def test_genmd4_fills_a_few_gaps_in_a_long_text(sampler):
+    """Where `1 - alpha` at the start is below what float32 can tell from 1."""
+    power = np.array([0.5, 2.0, 4.0, 8.0, 8.0])
+    model = GenMD4(FixedLogits(np.zeros(5), count=512))
+    model.schedule.theta.assign(np.log(np.expm1(power)))
+    x, mask = np.zeros((8, 512), "int32"), np.arange(512) < 40
+    for start_time in ("auto", 1e-3):
+        filled = model.infill(x, mask, sampler=sampler, num_steps=8, start_time=start_time)
+        assert len(np.unique(filled[:, mask])) > 1
+
+
+def test_float64_times_and_lists_of_tokens_are_taken():
+    logits = np.zeros((1, 3, 4), "float32")
+    for name in (*NAMES, "top_k", "mean"):
+        stated = samplers.get(name).step_probabilities(
+            logits, [[4, 2, 4]], np.float64(0.3), np.float64(0.6), schedules.Linear()
+        )
+        assert array(stated).min() >= 0
+        np.testing.assert_allclose(array(stated).sum(axis=-1), 1.0, rtol=1e-6)
 
 
 @pytest.mark.parametrize("rule", ["capped", "rescaled"])

@@ -96,6 +96,7 @@ def test_blocks_continue_the_prompt_and_make_up_the_length(model):
 def test_mistakes_are_named_before_any_work(model):
     x = np.zeros((2, 8), "int32")
     image = MD4(UNet(5, (4, 4, 1), num_layers=0, feature_dim=64))
+    general = GenMD4(model.network)
     calls = {
         "num_samples >= 2": lambda: model.score(x, num_samples=1),
         "Expected values in \\[0, 4\\]": lambda: model.score(x + 5),
@@ -108,6 +109,7 @@ def test_mistakes_are_named_before_any_work(model):
         "`prompt` holds": lambda: model.generate_blocks(1, 10, prompt=x),
         "values in \\[7, 7\\]": lambda: model.generate_blocks(1, 10, prompt=[7]),
         "Unknown sampler": lambda: model.generate_blocks(1, 10, sampler="magic"),
+        "one schedule for all": lambda: general.generate_blocks(1, 10, sampler="event"),
     }
     for message, call in calls.items():
         with pytest.raises(ValueError, match=message):

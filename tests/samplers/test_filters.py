@@ -56,6 +56,8 @@ def test_filters_compose_with_every_sampler():
         (lambda: samplers.TopK(0), "k=0"),
         (lambda: samplers.TopK(2.5), "k=2.5"),
         (lambda: samplers.Ancestral(filters=["top_p"]), "filters="),
+        (lambda: samplers.Ancestral(filters=None), "filters=None"),
+        (lambda: samplers.Ancestral(filters=samplers.TopP), r"Expected `TopP\(...\)`"),
         (lambda: samplers.Ancestral(last="best"), "last='best'"),
         (lambda: samplers.Confidence(rule="luck"), "'probability', 'margin', 'entropy'"),
         (lambda: samplers.Confidence(noise_temperature=-1), "noise_temperature=-1"),

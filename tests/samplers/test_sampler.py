@@ -18,19 +18,12 @@ def test_grids_agree_with_the_published_ones(grid, num_steps):
     np.testing.assert_array_equal(t[1:], s[:-1])
 
 
-def test_a_later_start_scales_the_grid():
-    t, s = samplers.make_time_grid(4, "uniform", start_time=0.5)
-    np.testing.assert_allclose(t, [0.5, 0.375, 0.25, 0.125])
-    assert s[-1] == 0.0
-
-
 @pytest.mark.parametrize(
     "arguments, message",
     [
         ({"num_steps": 0}, "at least 1"),
         ({"num_steps": 2.5}, "at least 1"),
         ({"num_steps": 4, "grid": "sine"}, "Expected one of \\('cosine', 'uniform'\\)"),
-        ({"num_steps": 4, "start_time": 0.0}, "0 < start_time <= 1"),
     ],
 )
 def test_bad_grids_are_refused(arguments, message):

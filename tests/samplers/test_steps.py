@@ -181,6 +181,9 @@ def test_first_hitting_times_of_the_linear_schedule():
 
 
 def test_samplers_with_a_plan_refuse_a_schedule_per_token():
+    schedule = schedules.LearnablePolynomial(4)
     for sampler in (samplers.Event(), samplers.FirstHitting(), samplers.Remasking()):
         with pytest.raises(ValueError, match="one schedule for all tokens"):
-            sampler.check_schedule(schedules.LearnablePolynomial(4))
+            sampler.check_schedule(schedule)
+    with pytest.raises(ValueError, match="one schedule for all tokens"):
+        samplers.Remasking().step_probabilities(*a_state()[:2], 0.4, 0.6, schedule)
