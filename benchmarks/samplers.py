@@ -25,15 +25,21 @@ from md4keras import samplers
 LENGTH, STATES = 32, 8
 SAMPLERS = {
     "ancestral": "ancestral",
+    "mean": "mean",
     "event": "event",
     "first_hitting": "first_hitting",
     "top_p 0.9": samplers.TopP(0.9),
-    "confidence": "confidence",
+    "top_k 4": samplers.TopK(4),
+    "ancestral, temperature 0.8": "ancestral",
+    "confidence, probability": samplers.Confidence(),
+    "confidence, margin": samplers.Confidence(rule="margin"),
+    "confidence, entropy": samplers.Confidence(rule="entropy"),
     "confidence, noise 4": samplers.Confidence(noise_temperature=4.0),
     "remasking, capped 0.05": samplers.Remasking(rule="capped", eta=0.05),
     "remasking, rescaled 0.2": samplers.Remasking(rule="rescaled", eta=0.2),
     "remasking, confidence": samplers.Remasking(rule="confidence"),
 }
+TEMPERATURES = {"ancestral, temperature 0.8": 0.8}  # the others': 1
 
 
 def main():
@@ -73,7 +79,12 @@ def quality_table(count: int, all_steps) -> str:
         cells = []
         for steps in all_steps:
             x, calls = model.generate(
-                count, sampler=sampler, num_steps=steps, seed=2, return_network_calls=True
+                count,
+                sampler=sampler,
+                num_steps=steps,
+                temperature=TEMPERATURES.get(name, 1.0),
+                seed=2,
+                return_network_calls=True,
             )
             cells.append(f"{quality(x)} ({calls})")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
