@@ -1,11 +1,12 @@
 """Data: tokenizers, text and images, each source as batches that `fit` takes."""
 
-from md4keras.data import gaps, images, text, tokenizers
+from md4keras.data import gaps, images, masks, text, tokenizers
 from md4keras.data.cifar import cifar10
 from md4keras.data.downloads import text8
 from md4keras.data.folders import (
     image_folder,
     image_folder_split,
+    image_format,
     quantise,
     read_image,
     split_images,
@@ -29,7 +30,9 @@ __all__ = [
     "image_dataset",
     "image_folder",
     "image_folder_split",
+    "image_format",
     "images",
+    "masks",
     "normalise_text8",
     "pydoc",
     "quantise",

@@ -1,5 +1,6 @@
 """The user's own images, a folder with one sub-folder a class or an upload, read as tokens."""
 
+import contextlib
 import io
 import os
 import warnings
@@ -90,6 +91,22 @@ def read_image(source, image_shape: tuple[int, int, int], levels: int = 256) -> 
     return quantise(_read_image(source, *_check_shape(image_shape)), levels)
 
 
+def image_format(source) -> tuple[int, int, str]:
+    """The size and mode of one stored image, before `read_image` fits it.
+
+    Args:
+        source: A path, or the bytes of an upload, as in `read_image`.
+
+    Returns:
+        Height and width of the upright image, and Pillow's mode, such as `"RGB"` or `"L"` (grey).
+
+    Raises:
+        ValueError: `read_image` cannot read it.
+    """
+    with _opened(source) as image:
+        return image.height, image.width, image.mode
+
+
 def _check_shape(image_shape):
     shape = tuple(image_shape)
     whole = all(isinstance(size, int | np.integer) and 1 <= size <= 8192 for size in shape)
@@ -139,6 +156,22 @@ def _check_amount(path, folders, files, bytes_per_image):
 def _read_image(source, height, width, channels) -> np.ndarray:
     pillow = import_optional("PIL.Image", "reads the images", package="pillow")
     image_ops = import_optional("PIL.ImageOps", "crops the images", package="pillow")
+    with _opened(source) as image:
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            white = pillow.new("RGBA", image.size, "white")
+            image = pillow.alpha_composite(white, image)
+        image = image.convert("L" if channels == 1 else "RGB")
+        # `fit` cuts before it scales: a very long image is never enlarged as a whole.
+        image = image_ops.fit(image, (width, height), pillow.Resampling.BICUBIC)
+        return np.asarray(image, "uint8").reshape(height, width, channels)
+
+
+@contextlib.contextmanager
+def _opened(source):
+    """One image of 8 bits a channel, decoded and upright; what fails within is a `ValueError`."""
+    pillow = import_optional("PIL.Image", "reads the images", package="pillow")
+    image_ops = import_optional("PIL.ImageOps", "crops the images", package="pillow")
     if isinstance(source, bytes):
         received, most = f"an upload of {len(source)} bytes", _MAX_UPLOADED_PIXELS
         limits = f"{most} pixels and {_MAX_UPLOADED_BYTES} bytes"
@@ -164,15 +197,7 @@ def _read_image(source, height, width, channels) -> np.ndarray:
                     raise ValueError("it has several frames")
                 if _is_deep(image):
                     raise ValueError("it has more than 8 bits a channel")
-                image = image_ops.exif_transpose(image)  # decodes the pixels
-                if image.has_transparency_data:
-                    image = image.convert("RGBA")
-                    white = pillow.new("RGBA", image.size, "white")
-                    image = pillow.alpha_composite(white, image)
-                image = image.convert("L" if channels == 1 else "RGB")
-                # `fit` cuts before it scales: a very long image is never enlarged as a whole.
-                image = image_ops.fit(image, (width, height), pillow.Resampling.BICUBIC)
-                return np.asarray(image, "uint8").reshape(height, width, channels)
+                yield image_ops.exif_transpose(image)  # decodes the pixels
     except MemoryError:
         raise
     except Exception as error:  # damaged files raise nearly any exception in Pillow's decoders

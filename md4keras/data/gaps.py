@@ -61,15 +61,17 @@ def parse_gaps(text: str, tokenizer, max_length: int | None = None):
     return _join(kept, counts, tokenizer.mask_token)
 
 
-def fit_to_alphabet(text: str, tokenizer) -> str:
+def fit_to_alphabet(text: str, tokenizer, keep_gaps: bool = True) -> str:
     """Replaces the characters that a tokenizer lacks by what was most likely meant.
 
     Such a character becomes lower-case if the alphabet has that; otherwise a space if the alphabet
-    has one; otherwise it is dropped. Gaps (see `parse_gaps`) stay as they are.
+    has one; otherwise it is dropped.
 
     Args:
         text: What was typed, with or without gaps.
         tokenizer: A `CharacterTokenizer`; a `ByteTokenizer` lacks nothing.
+        keep_gaps: Whether gaps (see `parse_gaps`) stay as they are; otherwise underscores and
+            brackets are characters like any other.
 
     Returns:
         The text, which outside its gaps holds nothing that the tokenizer lacks.
@@ -83,19 +85,71 @@ def fit_to_alphabet(text: str, tokenizer) -> str:
     >>> fit_to_alphabet("The CAT, ____.", CharacterTokenizer())
     'the cat  ____ '
     """
+    meant = str.maketrans(replacements(text, tokenizer, keep_gaps))
+    gaps = _gaps(text, tokenizer, keep_gaps)
+    pieces = [piece.translate(meant) for piece in _outside(text, gaps)]
+    shown = [*(gap[0] for gap in gaps), ""]
+    return "".join(piece + gap for piece, gap in zip(pieces, shown, strict=True))
+
+
+def replacements(text: str, tokenizer, keep_gaps: bool = True) -> dict[str, str]:
+    """What `fit_to_alphabet` replaces: each character that the tokenizer lacks, and by what.
+
+    Args:
+        text, tokenizer, keep_gaps: As in `fit_to_alphabet`.
+
+    Returns:
+        A dictionary in the order of the text; a character that is dropped has the value `""`.
+
+    Raises:
+        ValueError: `text` is no string.
+
+    Example:
+
+    >>> from md4keras.data import CharacterTokenizer
+    >>> replacements("The CAT, ____.", CharacterTokenizer())
+    {'T': 't', 'C': 'c', 'A': 'a', ',': ' ', '.': ' '}
+    """
     _check_string(text, allow_empty=True)
     alphabet = getattr(tokenizer, "alphabet", None)
     if alphabet is None:
-        return text
+        return {}
     substitute = " " if " " in alphabet else ""
-    meant = {
+    kept = "".join(_outside(text, _gaps(text, tokenizer, keep_gaps)))
+    return {
         character: "".join(c for c in character.lower() if c in alphabet) or substitute
-        for character in set(text) - set(alphabet)
+        for character in dict.fromkeys(kept)
+        if character not in alphabet
     }
-    gaps = list(_gap_pattern(tokenizer)[0].finditer(text))
-    pieces = [piece.translate(str.maketrans(meant)) for piece in _outside(text, gaps)]
-    shown = [*(gap[0] for gap in gaps), ""]
-    return "".join(piece + gap for piece, gap in zip(pieces, shown, strict=True))
+
+
+def cut(tokens, mask, tokenizer, max_length: int):
+    """Keeps the beginning of a text that is too long for a model.
+
+    Args:
+        tokens: int `[length]`, and
+        mask: bool `[length]`: what `parse_gaps` and `mask_words` return.
+        tokenizer: The `CharacterTokenizer` or `ByteTokenizer` they come from.
+        max_length: The most tokens to keep. Up to three fewer are kept where a character of
+            several bytes would be cut in two.
+
+    Returns:
+        `tokens` and `mask`, cut, and the number of characters (gaps included) that were left out.
+
+    Example:
+
+    >>> from md4keras.data import CharacterTokenizer
+    >>> tokens, mask = parse_gaps("a ____ sat", CharacterTokenizer())
+    >>> tokens, mask, left_out = cut(tokens, mask, CharacterTokenizer(), max_length=8)
+    >>> CharacterTokenizer().decode(tokens), left_out
+    ('a ____ s', 2)
+    """
+    _check_max_length(max_length)
+    whole, end = tokenizer.decode(tokens), min(max_length, len(tokens))
+    # Only between two characters do both sides decode to what they were together.
+    while tokenizer.decode(tokens[:end]) + tokenizer.decode(tokens[end:]) != whole:
+        end -= 1
+    return tokens[:end], mask[:end], len(tokenizer.decode(tokens[end:]))
 
 
 def mask_words(text: str, words: Iterable[int], tokenizer):
@@ -141,6 +195,10 @@ def _gap_pattern(tokenizer):
     except ValueError:
         least = 1
     return re.compile(rf"_{{{least},}}|{_NAMED_GAP}", re.IGNORECASE), least
+
+
+def _gaps(text, tokenizer, keep_gaps):
+    return list(_gap_pattern(tokenizer)[0].finditer(text)) if keep_gaps else []
 
 
 def _count(gap: re.Match) -> int:

@@ -7,6 +7,7 @@ from md4keras.data.cifar import cifar10
 from md4keras.data.folders import (
     image_folder,
     image_folder_split,
+    image_format,
     quantise,
     read_image,
     split_images,
@@ -18,6 +19,7 @@ __all__ = [
     "image_dataset",
     "image_folder",
     "image_folder_split",
+    "image_format",
     "quantise",
     "read_image",
     "split_images",

@@ -1,5 +1,21 @@
-"""Evaluation: simple models on the same data; pictures, marked text and doubts of samples."""
+"""Evaluation: simple models on the same data; pictures, figures, marked text, doubts of samples."""
 
-from md4keras.evaluation import baselines, candidates, marked_text, pictures, trajectories
+from md4keras.evaluation import (
+    baselines,
+    candidates,
+    likelihood,
+    marked_text,
+    pictures,
+    trajectories,
+    variety,
+)
 
-__all__ = ["baselines", "candidates", "marked_text", "pictures", "trajectories"]
+__all__ = [
+    "baselines",
+    "candidates",
+    "likelihood",
+    "marked_text",
+    "pictures",
+    "trajectories",
+    "variety",
+]

@@ -71,13 +71,14 @@ def candidates(model, tokens, mask, k: int = 5, labels=None, batch_size: int = 6
     )
 
 
-def entropy_map(model, zt, time, labels=None) -> np.ndarray:
+def entropy_map(model, zt, time="auto", labels=None) -> np.ndarray:
     """How unsure the model is at each masked position: `-sum_v p(v) log2 p(v)`.
 
     Args:
         model: A `MD4` or `GenMD4`.
         zt: int `[B, *data_shape]`, states with masks.
-        time: float scalar or `[B]` in `[0, 1]`, the time of the states.
+        time: float scalar or `[B]` in `[0, 1]`, the time of the states; `"auto"` for the time at
+            which the schedule expects each state's fraction of masks.
         labels: int `[B]`, for a network with classes.
 
     Returns:
@@ -87,6 +88,9 @@ def entropy_map(model, zt, time, labels=None) -> np.ndarray:
         ValueError: for states, times or labels that do not fit the model.
     """
     zt = _host_array(zt)
+    if isinstance(time, str) and time == "auto":
+        fraction = (zt == model.mask_token).reshape(len(zt), -1).mean(axis=-1)  # [B]
+        time = ops.convert_to_numpy(model.schedule.time_of_masked_fraction(fraction))
     logits = ops.convert_to_numpy(model.predict_logits(zt, time, labels))  # [B, *data_shape, V]
     masked = zt == model.mask_token
     p = _softmax(logits[masked])  # [masked positions, V]

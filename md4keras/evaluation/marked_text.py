@@ -7,13 +7,15 @@ import numpy as np
 
 _OPACITY = 0.4  # the page shines through, so that its own text colour stays readable
 _UNSURE, _SURE = (230, 97, 1), (0, 114, 178)  # orange, blue: apart for every kind of eye
+_DAMAGE = "\ufffd"
+_NAMES = {" ": "space", "\n": "new line", "\t": "tab", "\r": "return"}
 _CSS_COLOUR = re.compile(r"rgba?\([0-9., ]{5,40}\)|#[0-9a-fA-F]{3,8}|transparent")
 _STYLE = "font-family: monospace; white-space: pre-wrap; overflow-wrap: anywhere"
 # An empty line would end the block where the HTML stands in Markdown, so newlines are spelt out;
 # other control characters are shown by their pictures, lone surrogates by the sign for damage.
 _SPELLING = {code: chr(0x2400 + code) for code in range(32)} | {127: "\u2421"}
 _SPELLING |= {ord("\t"): "&#9;", ord("\n"): "&#10;"}
-_SPELLING |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
+_SPELLING |= dict.fromkeys(range(0xD800, 0xE000), _DAMAGE)
 
 
 def marked_html(symbols, backgrounds=None, titles=None) -> str:
@@ -81,11 +83,12 @@ def confidence_colour(probability: float) -> str:
     return translucent((unsure + probability * (sure - unsure)).round().astype(int))
 
 
-def translucent(colour) -> str:
+def translucent(colour, strength: float = 1.0) -> str:
     """A colour as a background that is readable on light and on dark pages.
 
     Args:
         colour: Red, green and blue, integers in `[0, 256)`, such as a row of `step_colours`.
+        strength: In `[0, 1]`: 0 cannot be seen, 1 is as strong as text on it allows.
 
     Returns:
         The CSS colour.
@@ -103,8 +106,88 @@ def translucent(colour) -> str:
             f"Received: colour of shape={colour.shape}, dtype={colour.dtype}. "
             "Pass one row of an array of colours."
         )
+    if not 0 <= strength <= 1:
+        raise ValueError(
+            "`strength` must be a number in [0, 1]. "
+            f"Received: strength={strength}. Divide by the largest value there can be."
+        )
     red, green, blue = colour.tolist()
-    return f"rgba({red}, {green}, {blue}, {_OPACITY})"
+    return f"rgba({red}, {green}, {blue}, {round(_OPACITY * float(strength), 3)})"
+
+
+def doubt_colour(entropy: float, most: float) -> str:
+    """The background of a token of this entropy: none for 0, the orange of doubt for `most`.
+
+    Args:
+        entropy: In `[0, most]`, such as an entry of `entropy_map`.
+        most: The largest there can be: `log2` of the number of values, in bits.
+
+    Returns:
+        A translucent CSS colour.
+    """
+    return translucent(_UNSURE, min(1.0, entropy / most))
+
+
+def token_symbols(tokens, tokenizer, mask_symbol: str = "_") -> list[str]:
+    """The text of each token, for `marked_html`.
+
+    Where a character has several tokens (bytes), it stands at the first, and the others are empty.
+
+    Args:
+        tokens: Integers `[length]`, masks among them.
+        tokenizer: A `CharacterTokenizer` or `ByteTokenizer`.
+        mask_symbol: One character, what a masked position is shown as.
+
+    Returns:
+        `length` strings; U+FFFD for what is no character.
+
+    Example:
+
+    >>> from md4keras.data import ByteTokenizer
+    >>> token_symbols([110, 195, 169, 256], ByteTokenizer())
+    ['n', 'é', '', '_']
+    """
+    symbols = []
+    while len(symbols) < len(tokens):
+        first = len(symbols)
+        pieces = [
+            tokenizer.decode(tokens[first : first + size], mask_symbol) for size in (1, 2, 3, 4)
+        ]
+        whole = [size for size, piece in enumerate(pieces) if len(piece) == 1 and piece != _DAMAGE]
+        size = whole[0] if whole else 0
+        symbols += [pieces[size] if whole else _DAMAGE, *[""] * size]
+    return symbols
+
+
+def candidate_titles(found, tokenizer) -> list[str]:
+    """What might stand at each position, in words: `"e 62 %, a 20 %, space 3 %"`.
+
+    Args:
+        found: A `md4keras.evaluation.candidates.Candidates` of `M` positions.
+        tokenizer: A `CharacterTokenizer` or `ByteTokenizer`.
+
+    Returns:
+        `M` strings.
+    """
+    return [
+        ", ".join(
+            f"{_spelled(value, tokenizer)} {_percent(p)}"
+            for value, p in zip(values, ps, strict=True)
+        )
+        for values, ps in zip(found.values.tolist(), found.probabilities.tolist(), strict=True)
+    ]
+
+
+def _spelled(value: int, tokenizer) -> str:
+    """A token's name: its character, or a word where that cannot be seen."""
+    symbol = tokenizer.decode([value])
+    if symbol == _DAMAGE:
+        return f"token {value}"
+    return _NAMES.get(symbol, symbol)
+
+
+def _percent(p: float) -> str:
+    return "below 1 %" if 0 < p < 0.01 else f"{p:.0%}".replace("%", " %")
 
 
 def _check_strings(name, values, may_lack=False):

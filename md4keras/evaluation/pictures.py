@@ -10,6 +10,7 @@ import numpy as np
 from md4keras.data.batches import import_optional
 
 MASK_COLOUR = (214, 51, 132)  # magenta: no grey image has it, and few photographs
+_DOUBT_COLOUR = (127, 39, 4)  # the darkest brown of `shades`
 _BACKGROUND = 255
 _GAP = 1  # pixels between images, before enlarging
 _MAX_PIXELS = 2**26
@@ -36,8 +37,22 @@ def image_grid(
     Returns:
         uint8, shape `[grid_height, grid_width, 3]`.
     """
+    return colour_grid(image_colours(tokens, levels, mask_token), columns, scale)
+
+
+def image_colours(tokens, levels: int, mask_token: int | None = None) -> np.ndarray:
+    """The colours of images, a pixel each.
+
+    Args:
+        tokens, levels, mask_token: As in `image_grid`.
+
+    Returns:
+        uint8, shape `[n, height, width, 3]`: red, green and blue.
+    """
     tokens = _check_tokens(tokens, levels, mask_token)
-    return colour_grid(_colours(tokens, levels, mask_token), columns, scale)
+    masked = np.zeros(tokens.shape, bool) if mask_token is None else tokens == mask_token
+    intensity = np.where(masked, 0, tokens).astype("int64") * 255 // (levels - 1)
+    return np.where(masked, MASK_COLOUR, intensity).astype("uint8")
 
 
 def colour_grid(colours, columns: int = 10, scale: int = 8) -> np.ndarray:
@@ -73,6 +88,29 @@ def colour_grid(colours, columns: int = 10, scale: int = 8) -> np.ndarray:
         left = _GAP + (i % columns) * (width + _GAP)
         grid[top : top + height, left : left + width] = colour
     return grid.repeat(scale, 0).repeat(scale, 1)
+
+
+def shades(values, most: float) -> np.ndarray:
+    """Colours of amounts: white for 0, over orange, to dark brown for `most`.
+
+    Args:
+        values: Floats in `[0, most]`, any shape, such as `entropy_map(...).sum(-1)` of images.
+        most: The largest there can be.
+
+    Returns:
+        uint8, shape `[*values.shape, 3]`, for `colour_grid`.
+    """
+    values = np.asarray(values, "float64")
+    if not most > 0 or not np.isfinite(values).all() or values.min(initial=0.0) < 0:
+        raise ValueError(
+            "`values` cannot be shaded: expected finite numbers of at least 0, and a positive "
+            f"`most`. Received: values of shape={values.shape}, most={most}. "
+            "Pass an entropy map, and `log2` of the vocabulary size."
+        )
+    share = np.minimum(values / most, 1.0)
+    anchors = np.array([(255, 255, 255), (253, 141, 60), _DOUBT_COLOUR])
+    colours = np.stack([np.interp(share, (0.0, 0.5, 1.0), band) for band in anchors.T], -1)
+    return colours.round().astype("uint8")
 
 
 def save_image_grid(
@@ -212,12 +250,6 @@ def _check_colours(name, colours, shape):
             "Turn tokens into colours with `image_grid`."
         )
     return colours
-
-
-def _colours(tokens, levels, mask_token):
-    masked = np.zeros(tokens.shape, bool) if mask_token is None else tokens == mask_token
-    intensity = np.where(masked, 0, tokens).astype("int64") * 255 // (levels - 1)
-    return np.where(masked, MASK_COLOUR, intensity).astype("uint8")  # [n, height, width, 3]
 
 
 def _pillow():

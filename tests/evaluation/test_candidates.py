@@ -139,6 +139,16 @@ def test_entropies_add_up_to_that_of_the_joint(model, joint):
     assert total == pytest.approx(entropy(joint) / np.log(2), rel=1e-5)
 
 
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_the_time_of_a_state_is_where_the_schedule_expects_its_masks(schedule, joint):
+    model = Watched(MD4(TrueConditionals(joint), schedule=schedule))
+    zt = np.array([[0, 1, 2, 0], [0, 3, 2, 3], [3, 3, 3, 3]])  # 0, 2 and 4 of 4 masked
+    bits = entropy_map(model, zt)
+    time = model.calls[0][1]
+    np.testing.assert_allclose(array(model.schedule.masked_fraction(time)), [0, 0.5, 1], atol=2e-4)
+    np.testing.assert_array_equal(bits, entropy_map(model, zt, time))
+
+
 @pytest.mark.parametrize(
     "logits, bits", [([0.0] * 8, 3.0), ([0.0, 0.0, -1e9], 1.0), ([0.0, -1e9], 0.0)]
 )

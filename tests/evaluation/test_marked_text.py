@@ -4,7 +4,16 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from md4keras.evaluation.marked_text import confidence_colour, marked_html, translucent
+from md4keras.data import ByteTokenizer, CharacterTokenizer
+from md4keras.evaluation.candidates import Candidates
+from md4keras.evaluation.marked_text import (
+    candidate_titles,
+    confidence_colour,
+    doubt_colour,
+    marked_html,
+    token_symbols,
+    translucent,
+)
 from md4keras.evaluation.trajectories import step_colours
 
 pytestmark = pytest.mark.one_backend
@@ -129,6 +138,7 @@ def test_text_is_readable_on_every_background_and_theme(page, text):
     """WCAG 2 asks for a contrast of 4.5."""
     colours = [confidence_colour(p / 50) for p in range(51)]
     colours += [translucent(colour) for colour in step_colours(np.arange(101), 100)]
+    colours += [doubt_colour(bits / 10, 5.0) for bits in range(51)]
     for colour, opacity in map(numbers, colours):
         behind = luminance(opacity * colour + (1 - opacity) * np.array(page))
         light, dark = max(behind, luminance(text)), min(behind, luminance(text))
@@ -145,3 +155,47 @@ def test_no_probability_is_refused(probability):
 def test_no_colour_is_refused(colour):
     with pytest.raises(ValueError, match="Received: colour of shape"):
         translucent(colour)
+
+
+def test_doubt_grows_from_nothing():
+    opacities = [numbers(doubt_colour(bits / 10, 2.0))[1] for bits in range(21)]
+    assert opacities[0] == 0 and (np.diff(opacities) > 0).all()
+    assert doubt_colour(2.1, 2.0) == doubt_colour(2.0, 2.0) == confidence_colour(0.0)
+    for strength in (-0.1, 1.1, float("nan")):
+        with pytest.raises(ValueError, match="Received: strength="):
+            translucent((1, 2, 3), strength)
+
+
+@pytest.mark.parametrize("tokenizer", [ByteTokenizer(), CharacterTokenizer("né日本🎭 x\n")])
+def test_symbols_are_the_text_with_one_for_each_token(tokenizer):
+    text = "né 日本\n🎭x"
+    tokens = tokenizer.encode(text)
+    symbols = token_symbols(tokens, tokenizer)
+    assert len(symbols) == len(tokens) and "".join(symbols) == text
+    for position in range(len(tokens)):  # a mask does no harm to the characters beside it
+        masked = np.where(np.arange(len(tokens)) == position, tokenizer.mask_token, tokens)
+        symbols = token_symbols(masked, tokenizer, "·")
+        assert len(symbols) == len(tokens) and symbols[position] == "·"
+        others = {*text, "\ufffd", "", "·"}
+        assert set(symbols) <= others
+    assert token_symbols([], tokenizer) == []
+
+
+def test_bytes_that_form_no_character_are_shown_as_damage():
+    assert token_symbols([195, 97, 128, 240, 159], ByteTokenizer()) == [
+        "\ufffd",
+        "a",
+        *["\ufffd"] * 3,
+    ]
+
+
+def test_candidates_are_named():
+    found = Candidates(
+        positions=np.array([0, 4]),
+        probability=np.array([0.5, 0.25]),
+        values=np.array([[97, 32, 10], [195, 37, 0]]),
+        probabilities=np.array([[0.624, 0.37, 0.006], [1.0, 0.0, 0.0]]),
+    )
+    first, second = candidate_titles(found, ByteTokenizer())
+    assert first == "a 62 %, space 37 %, new line below 1 %"
+    assert second == "token 195 100 %, % 0 %, \x00 0 %"

@@ -12,6 +12,7 @@ from md4keras.evaluation.pictures import (
     png_bytes,
     save_animation,
     save_image_grid,
+    shades,
 )
 
 pytestmark = pytest.mark.one_backend
@@ -139,6 +140,17 @@ def test_what_are_no_colours_is_refused():
             png_bytes(picture)
     with pytest.raises(ValueError, match="scale=0"):
         colour_grid(good, scale=0)
+
+
+def test_shades_darken_from_white():
+    colours = shades(np.linspace(0, 3, 31).reshape(1, 31, 1), 3.0)
+    assert colours.shape == (1, 31, 1, 3) and colours.dtype == "uint8"
+    assert (colours[0, 0] == 255).all()
+    assert (np.diff(colours.astype(int).sum(-1).ravel()) < 0).all()
+    np.testing.assert_array_equal(shades(4.0, 3.0), colours[0, -1, 0])
+    for values, most in ([-1.0], 1.0), ([np.nan], 1.0), ([0.0], 0.0):
+        with pytest.raises(ValueError, match="Received: values of shape"):
+            shades(values, most)
 
 
 def test_what_cannot_be_drawn_is_refused(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from md4keras.data import ByteTokenizer, CharacterTokenizer
-from md4keras.data.gaps import fit_to_alphabet, mask_words, parse_gaps
+from md4keras.data.gaps import cut, fit_to_alphabet, mask_words, parse_gaps, replacements
 
 pytestmark = pytest.mark.one_backend
 
@@ -146,6 +146,51 @@ def test_a_fitted_text_can_be_parsed_with_the_same_gaps_and_needs_no_more_fittin
 def test_only_text_is_fitted():
     with pytest.raises(ValueError, match="Received: text=None"):
         fit_to_alphabet(None, CHARACTERS)
+
+
+def test_without_gaps_to_keep_all_is_text():
+    assert fit_to_alphabet("A_b [mask]", CHARACTERS, keep_gaps=False) == "a b  mask "
+    assert fit_to_alphabet("___", UNDERSCORED, keep_gaps=False) == "___"
+
+
+@pytest.mark.parametrize("tokenizer", [CHARACTERS, UNSPACED, UNDERSCORED, BYTES])
+@pytest.mark.parametrize("keep_gaps", [True, False])
+def test_what_is_replaced_is_told(tokenizer, keep_gaps):
+    text = "Cab, ____ [MASK 3]! é"
+    changes = replacements(text, tokenizer, keep_gaps)
+    assert all(old != new for old, new in changes.items())
+    fitted = fit_to_alphabet(text, tokenizer, keep_gaps)
+    if keep_gaps:
+        assert set(changes) <= set("Cab, ! é")
+    else:
+        assert "".join(changes.get(character, character) for character in text) == fitted
+        assert len(tokenizer.encode(fitted)) > 0
+
+
+def test_replacements_are_in_the_order_of_the_text():
+    changes = replacements("Z, Y [mask]", CHARACTERS)
+    assert list(changes.items()) == [("Z", "z"), (",", " "), ("Y", "y")]
+    assert replacements("a B", UNSPACED) == {" ": "", "B": "b"}
+
+
+@pytest.mark.parametrize("max_length", [1, 3, 6, 8, 10, 11, 99])
+def test_a_cut_text_is_the_beginning_and_the_rest_is_counted(max_length):
+    whole, mask = parse_gaps("a ____ [mask 3]ab", CHARACTERS)
+    tokens, kept, left_out = cut(whole, mask, CHARACTERS, max_length)
+    np.testing.assert_array_equal(tokens, whole[:max_length])
+    np.testing.assert_array_equal(kept, mask[:max_length])
+    assert len(tokens) + left_out == len(whole)
+
+
+def test_no_character_is_cut_in_two():
+    text = "né日本🎭___é"
+    whole, mask = parse_gaps(text, BYTES)
+    for max_length in range(1, len(whole) + 1):
+        tokens, kept, left_out = cut(whole, mask, BYTES, max_length)
+        assert BYTES.decode(tokens) == text[: len(text) - left_out]
+        assert max_length - 3 <= len(tokens) == len(kept) <= max_length
+    with pytest.raises(ValueError, match="Received: max_length=0"):
+        cut(whole, mask, BYTES, 0)
 
 
 @pytest.mark.parametrize(

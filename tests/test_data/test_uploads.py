@@ -179,3 +179,23 @@ def test_an_impossible_shape_or_number_of_levels_is_refused():
         data.read_image(encoded(NOISE), (8, 8))
     with pytest.raises(ValueError, match="Received: levels=1"):
         data.read_image(encoded(NOISE), (8, 8, 3), levels=1)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_the_stored_format_is_told(tmp_path, mode):
+    content = encoded(Image.new(mode, (5, 3)))
+    (tmp_path / "a.png").write_bytes(content)
+    assert data.image_format(content) == (3, 5, mode)
+    assert data.image_format(tmp_path / "a.png") == (3, 5, mode)
+
+
+def test_the_stored_format_is_that_of_the_upright_image():
+    turned = Image.new("RGB", (5, 3))
+    turned.getexif()[0x0112] = 6  # a quarter turn
+    assert data.image_format(encoded(turned, "JPEG", exif=turned.getexif())) == (5, 3, "RGB")
+
+
+@pytest.mark.parametrize("content", [b"", b"<svg/>", moving("GIF"), encoded(NOISE)[:200]])
+def test_what_cannot_be_read_has_no_format(content):
+    with pytest.raises(ValueError, match="cannot be used"):
+        data.image_format(content)
