@@ -1,34 +1,27 @@
-"""The app's first page: the saved models that it can find.
+"""The app: saved models to look at, sample, fill in and compare.
 
-`streamlit run app/Home.py -- FOLDER` looks for them in FOLDER (default: `runs`).
+`streamlit run app/Home.py -- FOLDER` takes models from FOLDER (default: `runs`) and from nowhere
+else.
 """
 
+import os
 import sys
 from pathlib import Path
 
 import streamlit as st
 
+os.environ.setdefault("KERAS_BACKEND", "jax")
+ROOT = str(Path(__file__).resolve().parents[1])
+if ROOT not in sys.path:  # Streamlit looks for modules beside this file alone
+    sys.path.insert(0, ROOT)
 
-def saved_models(folder: Path) -> list[Path]:
-    """Folders at or below `folder` that `md4keras.save_model` wrote, sorted."""
-    return sorted(
-        metadata.parent
-        for metadata in folder.rglob("metadata.json")
-        if (metadata.parent / "config.json").is_file()
-    )
-
-
-folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs")
-
-st.set_page_config(page_title="md4keras")
-st.title("md4keras")
-st.write("Masked discrete diffusion. For now, this page only lists the saved models it finds.")
-
-models = saved_models(folder)
-if models:
-    st.dataframe({"Saved model": [path.relative_to(folder).as_posix() for path in models]})
-else:
-    st.info(
-        f"No saved model in `{folder}`. Train one with `python -m train.digits`, or name another "
-        "folder: `streamlit run app/Home.py -- FOLDER`."
-    )
+st.set_page_config(page_title="md4keras", page_icon="🎭", layout="wide")
+pages = [
+    st.Page("pages/models.py", title="Models", icon=":material/inventory_2:", default=True),
+    st.Page("pages/generate.py", title="Generate", icon=":material/auto_awesome:"),
+    st.Page("pages/infill.py", title="Infill text", icon=":material/edit_note:"),
+    st.Page("pages/inpaint.py", title="Inpaint images", icon=":material/brush:"),
+    st.Page("pages/watch.py", title="Watch", icon=":material/play_circle:"),
+    st.Page("pages/compare.py", title="Compare", icon=":material/compare:"),
+]
+st.navigation(pages).run()

@@ -1,0 +1,37 @@
+"""Training of the demo models from the app: one process for all sessions, with its progress."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from train import background
+
+
+@st.cache_resource
+def _training(output: str) -> background.DemoTraining:
+    return background.DemoTraining(Path(output))
+
+
+def offer(output: Path) -> None:
+    """A button that starts the training, then its progress bar, until the models are there."""
+    training = _training(str(output))
+    if not training.running:
+        if training.failure:
+            st.error(f"The training ended with an error: {training.failure}")
+        st.button(
+            "Train the demo models (about ten minutes)",
+            icon=":material/model_training:",
+            on_click=training.start,
+            help="Runs `python -m train.demo`: digits and a small text model.",
+        )
+        return
+    _progress(training)
+
+
+@st.fragment(run_every=2.0)
+def _progress(training) -> None:
+    if not training.running:
+        st.rerun()  # the whole page, which finds the models or the error
+    done, what = training.progress()
+    st.progress(done, what)
+    st.button("Stop training", on_click=training.stop, help="Ends the process; nothing is kept.")

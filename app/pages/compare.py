@@ -1,0 +1,207 @@
+"""The same seed through several samplers, or several models: time, network calls and quality."""
+
+import numpy as np
+import streamlit as st
+
+from app import sampling, shell
+from md4keras.evaluation import pictures, variety
+from md4keras.evaluation.likelihood import bits_per_value
+
+_COLUMNS = 3  # results beside each other
+_WIDTH = 220  # of a grid of images, in pixels, about
+_CHEAP = 10.0  # seconds: a run of at most so many is repeated, to time it without compilation
+_SAMPLERS, _MODELS = "Samplers of one model", "Models"
+
+st.title("Compare")
+saved, model = shell.pick()
+
+
+def kind_of(other) -> str:
+    """What a model's samples are."""
+    return "text" if other.has_tokenizer else "image" if other.is_image else "tokens"
+
+
+def chosen_samplers() -> list[tuple]:
+    """Name, model and sampler of each run: several samplers."""
+    possible = sampling.available(model)
+    names = st.multiselect(
+        "Samplers",
+        possible,
+        default=possible[:3],
+        key=f"compare_samplers_{saved.name}",
+        help="Each draws samples from the model with the same settings and the same seed.",
+    )
+    return [(name, saved, name) for name in names]
+
+
+def chosen_models() -> list[tuple]:
+    """Name, model and sampler of each run: several models."""
+    same = {
+        each.name: each
+        for each in shell.models()
+        if each.problem is None and kind_of(each) == kind_of(saved)
+    }
+    others = [name for name in same if name != saved.name]
+    names = st.multiselect(
+        "Models",
+        same,
+        default=[saved.name, *others[:1]],
+        max_selections=4,
+        key=f"compare_models_{saved.name}",
+        help="Saved models of the same kind of data; each draws with the same settings and seed.",
+    )
+    if not others:
+        st.caption("The folder holds one model of this kind of data.")
+    possible = sampling.available(model)
+    sampler = st.selectbox(
+        "Sampler",
+        possible,
+        key=f"compare_sampler_{saved.name}",
+        help="How masks are taken off, one step after the other.",
+    )
+    return [(name, same[name], sampler) for name in names]
+
+
+def timed(network, number: int, arguments: dict):
+    """A run, its seconds without compilation, and those of the compilation."""
+    run = sampling.run(network.generate, stop_key=f"compare_stop_{number}", **arguments)
+    seconds = run.seconds - run.compile_seconds
+    if seconds <= _CHEAP:
+        again = sampling.run(network.generate, stop_key=f"compare_again_{number}", **arguments)
+        seconds = again.seconds
+    return run, seconds, max(0.0, run.seconds - seconds)
+
+
+def measured(number: int, name: str, each, sampler: str) -> dict:
+    """Runs one of the chosen; its row of the table and its samples."""
+    network = shell.load(each)
+    labels = shell.labels_of(each, label, count)
+    arguments = settings | {"sampler": sampling.SAMPLERS[sampler][0](filters=filters)}
+    arguments |= {"num_samples": count, "labels": labels}
+    if not each.label_dropout:
+        arguments["guidance_scale"] = 1.0
+    run, seconds, compile_seconds = timed(network, number, arguments)
+    with st.spinner("Scoring the samples (the first time compiles) ..."):
+        bits, _ = bits_per_value(network, run.tokens, labels, num_samples=8)
+    row = {
+        "Name": name,
+        "Seconds": seconds,
+        "Compilation": compile_seconds,
+        "Network calls": run.calls,
+        "Bits per dimension": bits.mean(),
+        "Uncertainty": bits.std(ddof=1) / np.sqrt(len(bits)),
+        "Distinct": variety.distinct_fraction(run.tokens),
+        "Entropy": variety.token_entropy(run.tokens),
+    }
+    return {"row": row} | samples_of(run.tokens, each, network)
+
+
+def samples_of(tokens, each, network) -> dict:
+    """Samples as they are shown: a text, a picture, or the tokens themselves."""
+    if network.tokenizer is not None:
+        return {"text": "\n\n".join(network.tokenizer.decode(tokens))}
+    if each.is_image:
+        scale = max(1, _WIDTH // (4 * (each.data_shape[1] + 1) + 1))
+        return {"picture": pictures.image_grid(tokens, each.vocabulary_size, 4, scale)}
+    return {"tokens": np.reshape(tokens, (len(tokens), -1))}
+
+
+def show_table(results: list[dict]) -> None:
+    """A row for each run; the head of a column explains it."""
+    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
+    st.dataframe(
+        [result["row"] for result in results],
+        hide_index=True,
+        column_config={
+            "Name": text(help="The sampler or the model."),
+            "Seconds": number(
+                format="%.2f",
+                help="Of drawing all samples, with the states shown step by step. Without "
+                "compilation: a run of at most ten seconds is done a second time for this.",
+            ),
+            "Compilation": number(
+                format="%.1f",
+                help="Seconds by which the first run was slower: it compiles what was never run "
+                "at this number of samples. About 0 if it was run before.",
+            ),
+            "Network calls": number(
+                help="How often the network was asked; with guidance, each call has two halves."
+            ),
+            "Bits per dimension": number(
+                format="%.3f",
+                help="How likely the model itself finds its samples (an upper bound from 8 draws "
+                "each, averaged). Low means likely; far below what real data have means dull. "
+                "Different models are different judges.",
+            ),
+            "Uncertainty": number(
+                format="%.3f",
+                help="Standard error of the bits per dimension: their spread over the samples, "
+                "divided by the root of their number. Smaller differences say nothing.",
+            ),
+            "Distinct": number(
+                format="percent", help="Samples that differ from all before them in the list."
+            ),
+            "Entropy": number(
+                format="%.2f",
+                help="Of how often each token occurs in all samples together, in bits. Much "
+                "lower than in the other rows: a few tokens are repeated.",
+            ),
+        },
+    )
+
+
+def show_samples(results: list[dict]) -> None:
+    """What each run drew, side by side."""
+    for first in range(0, len(results), _COLUMNS):
+        together = results[first : first + _COLUMNS]
+        columns = st.columns(min(len(results), _COLUMNS))
+        for column, result in zip(columns, together, strict=False):
+            with column:
+                st.text(result["row"]["Name"])
+                if "text" in result:
+                    st.code(result["text"], language=None, wrap_lines=True, height=400)
+                elif "picture" in result:
+                    st.image(result["picture"])
+                else:
+                    st.dataframe(result["tokens"])
+
+
+left, right = st.columns([1, 3])
+with left:
+    way = st.radio(
+        "What to compare",
+        [_SAMPLERS, _MODELS],
+        horizontal=True,
+        key="compare_way",
+        help="Several samplers of the model chosen in the side bar, or several models.",
+    )
+    runs = chosen_samplers() if way == _SAMPLERS else chosen_models()
+    count = st.slider(
+        "Number", 4, 32, 8, key="compare_number", help="How many samples each of them draws."
+    )
+    label = None
+    if len({each.class_names for _, each, _ in runs}) == 1:
+        label = shell.labels_control(runs[0][1], f"compare_label_{runs[0][1].name}")
+    guided = next((each for _, each, _ in runs if each.label_dropout), saved)
+    filters, settings = sampling.settings_controls(guided, "compare")
+    start = st.button(
+        "Compare",
+        type="primary",
+        key="compare_start",
+        disabled=not runs,
+        help="Draws with each of them, one after the other. What is finished stays if you stop.",
+    )
+with right:
+    if not runs:
+        st.info("Choose at least one to run.", icon=":material/arrow_back:")
+    if start and runs:
+        results = st.session_state["compare_results"] = []
+        for number, (name, each, sampler) in enumerate(runs):
+            with shell.messages():
+                results.append(measured(number, name, each, sampler))
+    results = st.session_state.get("compare_results")
+    if results:
+        show_table(results)
+        show_samples(results)
+    elif runs:
+        st.info("Choose what to compare, and press **Compare**.", icon=":material/arrow_back:")

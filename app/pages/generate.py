@@ -1,0 +1,101 @@
+"""Samples of a model: text or a grid of images, to look at, keep and download."""
+
+import io
+
+import numpy as np
+import streamlit as st
+
+from app import sampling, shell
+from md4keras.evaluation import pictures
+
+st.title("Generate")
+saved, model = shell.pick()
+gallery = st.session_state.setdefault("gallery", [])
+_KEPT = 12  # results that the gallery shows
+
+
+def restore(settings: dict) -> None:
+    """Sets the controls as they were; called before the page runs again."""
+    shell.choose(settings["model"])
+    for key, value in settings["controls"].items():
+        st.session_state[key] = value
+
+
+def show(result: dict) -> None:
+    """One result, with its downloads."""
+    run, name = result["run"], result["name"]
+    if result["lines"] is not None:
+        for line in result["lines"]:
+            st.code(line, language=None, wrap_lines=True)
+        text = "\n".join(result["lines"]) + "\n"
+        shell.download("Text", text, f"{name}.txt", "text/plain", "The samples, one a line.")
+    elif result["png"] is not None:
+        st.image(result["png"])
+        with st.container(horizontal=True):
+            shell.download("PNG", result["png"], f"{name}.png", "image/png", "The grid.")
+            shell.download("GIF", result["gif"], f"{name}.gif", "image/gif", "The reverse process.")
+    else:
+        st.dataframe(np.reshape(run.tokens, (len(run.tokens), -1)))
+    shell.download(
+        "NPZ", result["npz"], f"{name}.npz", "application/zip", "Tokens and labels as arrays."
+    )
+    st.caption(run.describe())
+
+
+def finished(run, labels) -> dict:
+    """A result: what is shown and can be downloaded, and the settings that led to it."""
+    arrays = {"tokens": run.tokens} | ({} if labels is None else {"labels": labels})
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    result = {"run": run, "name": f"{saved.name.replace('/', '_')}_seed{settings['seed']}"}
+    result |= {"npz": file.getvalue(), "lines": None, "png": None, "gif": None}
+    if model.tokenizer is not None:
+        result["lines"] = model.tokenizer.decode(run.tokens)
+    elif saved.is_image:
+        look = {"levels": saved.vocabulary_size, "columns": columns}
+        look["scale"] = max(1, 48 // saved.data_shape[1])
+        result["png"] = pictures.png_bytes(pictures.image_grid(run.tokens, **look))
+        result["gif"] = pictures.gif_bytes(run.states, mask_token=model.mask_token, **look)
+    controls = {key: st.session_state[key] for key in st.session_state if key.startswith("gen_")}
+    result["settings"] = {"model": saved.name, "controls": controls}
+    return result
+
+
+left, right = st.columns([1, 2])
+with left:
+    count = st.slider(
+        "Number", 1, 100, 10, key="gen_number", help="How many samples to draw at once."
+    )
+    label = shell.labels_control(saved, "gen_label")
+    settings = sampling.controls(saved, model, "gen")
+    columns = saved.num_classes or 10
+    start = st.button("Generate", type="primary", key="generate", help="Draws the samples.")
+with right:
+    if start:
+        labels = shell.labels_of(saved, label, count)
+        with shell.messages():
+            run = sampling.run(model.generate, num_samples=count, labels=labels, **settings)
+            result = finished(run, labels)
+            gallery.insert(0, result)
+            del gallery[_KEPT:]
+    if gallery:
+        show(gallery[0])
+    else:
+        st.info("Choose how to sample, and press **Generate**.", icon=":material/arrow_back:")
+
+if len(gallery) > 1:
+    st.subheader("Earlier in this session")
+    for number, result in enumerate(gallery[1:], start=1):
+        with st.container(border=True):
+            st.button(
+                "Restore these settings",
+                key=f"restore_{number}",
+                on_click=restore,
+                args=(result["settings"],),
+                help="Sets the controls as they were; press Generate to draw the same again.",
+            )
+            if result["png"] is not None:
+                st.image(result["png"], width=320)
+            elif result["lines"] is not None:
+                st.code(result["lines"][0], language=None, wrap_lines=True)
+            st.caption(f"{result['settings']['model']}: {result['run'].describe()}")

@@ -1,0 +1,302 @@
+"""Images with a part masked, completed in several ways, and how likely the truth was."""
+
+import math
+
+import numpy as np
+import streamlit as st
+from streamlit.errors import StreamlitAPIException
+
+from app import painting, sampling, shell
+from md4keras.data import images, masks
+from md4keras.evaluation import pictures
+from md4keras.evaluation.likelihood import bits_per_value
+
+_WIDTH = 128  # of a shown image, in pixels, about
+_TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "gif"]
+_VALIDATION, _UPLOAD = "Validation image", "Upload"
+
+st.title("Inpaint images")
+saved, model = shell.pick(lambda saved: saved.is_image, "image model")
+shape, levels = saved.data_shape, saved.vocabulary_size
+height, width, channels = shape
+scale = max(1, _WIDTH // width)
+size = f"{height}x{width}"  # in keys: sliders of another range are other sliders
+
+
+@st.cache_data(show_spinner=False)
+def digits():
+    """The digits' validation images and labels."""
+    return images.digits()[1]
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def read(content: bytes, shape, levels: int):
+    """An upload as tokens, and the size and mode it came in."""
+    return images.read_image(content, shape, levels), images.image_format(content)
+
+
+def held_out():
+    """Validation images and labels, where the data are built in: no path of a recipe is opened."""
+    if saved.recipe.get("recipe") != "digits" or saved.recipe.get("data", "") is not None:
+        return None
+    x, y = digits()
+    return (x, y) if x.shape[1:] == shape and x.max() < levels else None
+
+
+def from_validation(x, y):
+    """A validation image and its label."""
+    number = st.number_input(
+        "Number of the image",
+        0,
+        len(x) - 1,
+        0,
+        key="inpaint_number",
+        help="Which of the images that were held out in training.",
+    )
+    return x[number], int(y[number])
+
+
+def from_upload():
+    """An uploaded image, fitted to the model; `None` where there is none that can be used."""
+    try:
+        uploaded = st.file_uploader(
+            "Upload an image",
+            _TYPES,
+            key="inpaint_upload",
+            max_upload_size=10,
+            help="A still image of 8 bits a channel; at most 10 MB and 16 million pixels.",
+        )
+    except StreamlitAPIException as error:  # a file that the browser should not have sent
+        st.error(str(error), icon=":material/error:")
+        return None
+    if uploaded is None:
+        st.info(
+            f"Upload an image: it is fitted to {width} x {height} pixels.", icon=":material/info:"
+        )
+        return None
+    with shell.messages():
+        tokens, (stored_height, stored_width, mode) = read(uploaded.getvalue(), shape, levels)
+        kind = "grey" if channels == 1 else "colour"
+        if (stored_height, stored_width) != (height, width):
+            st.caption(
+                f"The upload has {stored_width} x {stored_height} pixels: it is scaled and cropped "
+                f"to {width} x {height}."
+            )
+        if mode != {1: "L", 3: "RGB"}[channels]:
+            st.caption(f"Its mode is {mode}: it is turned into {kind}, on white if transparent.")
+        if levels < 256:
+            st.caption(f"Its 256 intensities become {levels}.")
+        return tokens, None
+    return None
+
+
+def chosen():
+    """The image's tokens and its own label, if it has one; `None` without an image."""
+    found = held_out()
+    sources = [_VALIDATION] * (found is not None) + [_UPLOAD]
+    source = st.radio(
+        "Image",
+        sources,
+        horizontal=True,
+        key=f"inpaint_source_{len(sources)}",
+        help="Where the image comes from. Validation images only where the data are built in.",
+    )
+    return from_validation(*found) if source == _VALIDATION else from_upload()
+
+
+def painted(tokens):
+    brush = 1
+    if min(height, width) >= 12:
+        brush = st.slider(
+            "Brush",
+            1,
+            min(height, width) // 4,
+            max(1, min(height, width) // 16),
+            key=f"inpaint_brush_{size}",
+            help="Side of the square that is painted, in pixels.",
+        )
+    st.caption("Press and drag to mask pixels; start on a masked one to unmask.")
+    return masks.pixels(shape, painting.paint(shown(tokens), "inpaint", brush))
+
+
+def rectangle(tokens):
+    along = {"top": height, "left": width, "height": height, "width": width}
+    explanations = {
+        "top": "Pixels above the rectangle.",
+        "left": "Pixels to its left.",
+        "height": "Its rows; what lies beyond the border is cut off.",
+        "width": "Its columns; what lies beyond the border is cut off.",
+    }
+    sides = {
+        name: st.slider(
+            name.capitalize(),
+            0,
+            most,
+            most // 4 if name in ("top", "left") else -(-most // 2),
+            key=f"inpaint_{name}_{size}",
+            help=explanations[name],
+        )
+        for name, most in along.items()
+    }
+    return masks.rectangle(shape, **sides)
+
+
+def half(tokens):
+    side = st.radio(
+        "Side", masks.SIDES, horizontal=True, key="inpaint_side", help="The half to mask."
+    )
+    return masks.half(shape, side)
+
+
+def random_pixels(tokens):
+    percent = st.slider(
+        "Masked pixels, percent",
+        0,
+        100,
+        50,
+        key="inpaint_percent",
+        help="How many pixels are masked, at places drawn at random.",
+    )
+    seed = st.number_input(
+        "Seed of the mask",
+        0,
+        2**32 - 1,
+        0,
+        key="inpaint_mask_seed",
+        help="Decides the places; the completions have a seed of their own.",
+    )
+    return masks.random_fraction(shape, percent / 100, int(seed))
+
+
+def one_channel(tokens):
+    index = st.radio(
+        "Channel",
+        range(channels),
+        format_func=lambda index: ("red", "green", "blue")[index],
+        horizontal=True,
+        key="inpaint_channel",
+        help="The colour that is masked in every pixel; the other two stay.",
+    )
+    return masks.channel(shape, index)
+
+
+def masked(tokens):
+    """The mask that the controls describe, bool of the image's shape; `None` without one."""
+    kinds = {
+        "Paint": painted,
+        "Rectangle": rectangle,
+        "Half": half,
+        "Random pixels": random_pixels,
+    } | ({"One channel": one_channel} if channels == 3 else {})
+    kind = st.radio(
+        "Mask",
+        kinds,
+        horizontal=True,
+        key=f"inpaint_mask_{channels}",
+        help="How to say what the model is to fill in; it sees all the rest.",
+    )
+    with shell.messages():
+        mask = kinds[kind](tokens)
+        if kind != "Paint":
+            hidden = np.where(mask, model.mask_token, tokens)
+            st.image(pictures.colour_grid(shown(hidden)[None], 1, scale))
+        return mask
+    return None
+
+
+def shown(tokens):
+    """The colours of one image, uint8 `[height, width, 3]`; masks are magenta."""
+    return pictures.image_colours(tokens[None].astype("int32"), levels, model.mask_token)[0]
+
+
+def finished(run, tokens, mask, label) -> dict:
+    """A result: what is shown and can be downloaded; `bits` of the truth are asked for later."""
+    rows = np.stack([tokens, np.where(mask, model.mask_token, tokens), *run.tokens])
+    colours = [shown(row) for row in rows]
+    kept = int((run.tokens == tokens)[:, ~mask].all(axis=0).sum())
+    return {
+        "model": model,
+        "truth": (tokens, mask, label),
+        "pictures": [pictures.colour_grid(colour[None], 1, scale) for colour in colours],
+        "captions": ["original", "masked", *(f"completion {i + 1}" for i in range(len(rows) - 2))],
+        "png": pictures.png_bytes(pictures.colour_grid(np.stack(colours), len(rows), scale)),
+        "name": f"{saved.name.replace('/', '_')}_inpainted_seed{settings['seed']}",
+        "kept": f"{kept} of {int((~mask).sum())} given values stayed bit for bit in every one.",
+        "about": run.describe(),
+        "bits": None,
+    }
+
+
+def complete(tokens, mask, label) -> None:
+    """Runs the model, and keeps what it gave."""
+    with shell.messages():
+        run = sampling.run(
+            model.infill,
+            tokens=np.repeat(tokens[None], count, axis=0),  # [count, *shape]
+            mask=mask,
+            labels=shell.labels_of(saved, label, count),
+            **settings,
+        )
+        st.session_state["inpaint_result"] = finished(run, tokens, mask, label)
+
+
+def show(result: dict) -> None:
+    """Original, masked and completed images; then what the model says of the original."""
+    st.image(result["pictures"], caption=result["captions"])
+    st.caption(f"{result['kept']} {result['about']}.")
+    shell.download(
+        "PNG", result["png"], f"{result['name']}.png", "image/png", "The images, side by side."
+    )
+    with shell.messages():
+        if result["bits"] is None:
+            tokens, mask, label = result["truth"]
+            with st.spinner("Scoring the original (the first time compiles) ..."):
+                bits, error = bits_per_value(model, tokens[None], label, given=~mask)
+            result["bits"] = f"{bits[0]:.2f} ± {error[0]:.2f}"
+        st.metric(
+            "Bits of the truth for each masked value",
+            result["bits"],
+            help="How many bits the model needs to tell what stands under the mask in the "
+            "original, given the rest (and the class): an upper bound from 16 draws, with its "
+            "standard error. Low: the model expected it.",
+        )
+        st.caption(f"Guessing evenly among {levels} values costs {math.log2(levels):.2f} bits.")
+
+
+left, right = st.columns([1, 2])
+mask, label = None, None
+with left:
+    image = chosen()
+    if image is not None:
+        tokens, own_label = image[0].astype("int32"), image[1]
+        mask = masked(tokens)
+        key = f"inpaint_label_{saved.name}"
+        if own_label is not None and own_label < (saved.num_classes or 0):
+            key += f"_{st.session_state['inpaint_number']}"
+            st.session_state.setdefault(key, own_label)  # each image begins with its own class
+        label = shell.labels_control(saved, key, every=False)
+    count = st.slider(
+        "Completions", 1, 8, 4, key="inpaint_completions", help="How many ways of filling to draw."
+    )
+    settings = sampling.controls(saved, model, "inpaint")
+    ready = mask is not None and bool(mask.any())
+    start = st.button(
+        "Inpaint",
+        type="primary",
+        key="inpaint_start",
+        disabled=not ready,
+        help="Draws what is masked, given all the rest.",
+    )
+with right:
+    if mask is not None and not ready:
+        st.info(
+            "Nothing is masked yet: mask some pixels for the model to fill in.",
+            icon=":material/brush:",
+        )
+    if start and ready:
+        complete(tokens, mask, label)
+    result = st.session_state.get("inpaint_result")
+    if result is not None and result["model"] is model:
+        show(result)
+    elif ready:
+        st.info("Press **Inpaint** to fill in what is masked.", icon=":material/arrow_back:")

@@ -1,0 +1,88 @@
+"""Every saved model of the folder: what it is, how it was trained, what it draws."""
+
+import numpy as np
+import streamlit as st
+
+from app import demo, shell
+from app.sampling import run
+from md4keras.evaluation import pictures
+
+st.title("Models")
+found = shell.models()
+good = [saved for saved in found if saved.problem is None]
+
+if not good:
+    st.info(
+        f"There is no saved model in `{shell.folder()}` yet. Train one (`python -m train.digits`), "
+        "start the app on another folder (`streamlit run app/Home.py -- FOLDER`), or let the app "
+        "train the two small demo models.",
+        icon=":material/info:",
+    )
+    demo.offer(shell.folder() / "demo")
+
+for saved in found:
+    if saved.problem is not None:
+        st.warning(f"`{saved.name}` cannot be loaded. {saved.problem}", icon=":material/warning:")
+
+if good:
+    st.dataframe(
+        [
+            {
+                "Model": saved.name,
+                "Kind": saved.kind,
+                "Network": saved.network,
+                "Data": "text" if saved.has_tokenizer else "x".join(map(str, saved.data_shape)),
+                "Parameters": f"{saved.parameters:,}",
+                "Bits per dimension": saved.bits_per_dim,
+                "Trained on": saved.recipe.get("backend", ""),
+            }
+            for saved in good
+        ],
+        hide_index=True,
+        column_config={
+            "Bits per dimension": st.column_config.NumberColumn(
+                format="%.3f", help="Upper bound on the validation split; lower is better."
+            )
+        },
+    )
+    saved, model = shell.pick()
+    st.header(saved.name)
+    left, right = st.columns(2)
+    with left:
+        st.subheader("Training")
+        curve = [
+            {"step": row["step"], "training": row.get("bits_per_dim")}
+            | {"validation": row.get("val_bits_per_dim")}
+            for row in saved.history
+        ]
+        if curve:
+            st.line_chart(
+                curve,
+                x="step",
+                y=["training", "validation"],
+                x_label="step",
+                y_label="bits per dimension",
+            )
+        else:
+            st.caption("The saved model does not tell how it was trained.")
+        baselines = saved.recipe.get("baselines_bits_per_dim")
+        if isinstance(baselines, dict):
+            st.caption("Baselines on the same split, bits per dimension:")
+            st.dataframe(baselines, column_config={"": "baseline", "value": "bits"})
+    with right:
+        st.subheader("Samples")
+        count = 2 * (saved.num_classes or 5) if not saved.has_tokenizer else 3
+        if st.button("Draw samples", help="Some of each class, in 32 steps, under seed 0."):
+            labels = np.arange(count) % saved.num_classes if saved.num_classes else None
+            with shell.messages():
+                result = run(model.generate, num_samples=count, labels=labels, num_steps=32)
+                if saved.has_tokenizer:
+                    for line in model.tokenizer.decode(result.tokens):
+                        st.code(line, language=None, wrap_lines=True)
+                elif saved.is_image:
+                    columns = saved.num_classes or 5
+                    grid = pictures.image_grid(result.tokens, saved.vocabulary_size, columns)
+                    st.image(grid)
+                else:
+                    st.dataframe(result.tokens.reshape(count, -1))
+                st.caption(result.describe())

@@ -1,0 +1,211 @@
+"""The reverse process step by step: what is revealed when, and where the network is unsure."""
+
+import math
+
+import numpy as np
+import streamlit as st
+
+from app import sampling, shell
+from md4keras.evaluation import marked_text, pictures
+from md4keras.evaluation.candidates import entropy_map
+from md4keras.evaluation.trajectories import reveal_steps, step_colours
+
+_WIDTH = 320  # pixels of a grid of images, about
+_FRAMES = 80  # of a long run when it is played
+_MASK_SYMBOL = "·"
+
+st.title("Watch")
+saved, model = shell.pick()
+most_bits = math.log2(saved.vocabulary_size)  # of the entropy of a token
+
+
+def finished(run, labels) -> dict:
+    """A run to look at; `entropy` is filled in as steps are looked at."""
+    states = run.states.astype(np.min_scalar_type(model.mask_token))  # [T + 1, n, *data_shape]
+    return {
+        "model": model,
+        "states": states,
+        "steps": reveal_steps(states, model.mask_token),  # [n, *data_shape]
+        "labels": labels,
+        "about": run.describe(),
+        "entropy": {},
+    }
+
+
+def doubts(result: dict, k: int):
+    """The entropy map of state `k` in bits, `[n, *data_shape]`; asked for once."""
+    if k not in result["entropy"]:
+        zt = result["states"][k].astype("int32")
+        unsure = (zt == model.mask_token).any()
+        bits = np.zeros(zt.shape)
+        if unsure:
+            with st.spinner("Asking the network ..."):
+                bits = entropy_map(model, zt, labels=result["labels"])
+        result["entropy"][k] = bits.astype("float16")
+    return result["entropy"][k].astype("float64")
+
+
+def show_images(result: dict, k: int) -> None:
+    """The state, the steps in which its pixels were revealed, and the network's doubts."""
+    zt, last = result["states"][k], len(result["states"]) - 1
+    height, width, channels = zt.shape[1:]
+    columns = min(4, len(zt))
+    look = {"columns": columns, "scale": max(1, _WIDTH // (columns * (width + 1) + 1))}
+    strip = np.linspace(0.0, 1.0, 60)[None, None].repeat(3, 1)  # [1, 3, 60]
+    strip_look = {"columns": 1, "scale": 4}
+    left, middle, right = st.columns(3)
+    with left:
+        grid = pictures.image_grid(
+            zt.astype("int32"), saved.vocabulary_size, mask_token=model.mask_token, **look
+        )
+        st.image(grid, caption="The state; what is masked is magenta.")
+    with middle:
+        steps = result["steps"].max(-1)  # [n, height, width]: when the pixel was complete
+        colours = step_colours(steps, last)
+        colours[steps > k] = pictures.MASK_COLOUR
+        st.image(pictures.colour_grid(colours, **look), caption="When pixels were revealed.")
+        scale = step_colours((1 + strip * (last - 1)).round().astype(int), last)
+        st.image(
+            pictures.colour_grid(scale, **strip_look),
+            caption=f"From step 1 to step {last}; magenta: not yet, or not for good.",
+        )
+    if entropy:
+        with right:
+            bits, most = doubts(result, k).sum(-1), channels * most_bits
+            grid = pictures.colour_grid(pictures.shades(bits, most), **look)
+            st.image(grid, caption="How unsure the network is of each pixel.")
+            scale = pictures.shades(strip * most, most)
+            st.image(
+                pictures.colour_grid(scale, **strip_look),
+                caption=f"From 0 (or revealed) to {most:.1f} bits.",
+            )
+
+
+def show_text(result: dict, k: int) -> None:
+    """As `show_images`, with the colours behind the characters."""
+    zt, last = result["states"][k].astype("int32"), len(result["states"]) - 1
+    rows = [marked_text.token_symbols(row, model.tokenizer, _MASK_SYMBOL) for row in zt]
+    left, right = st.columns(2)
+    with left:
+        st.caption("Coloured by the step in which a token was revealed")
+        for symbols, steps in zip(rows, result["steps"], strict=True):
+            colours = step_colours(steps, last)  # [length, 3]
+            there = (steps <= k).tolist()
+            show_marked(
+                symbols,
+                [
+                    marked_text.translucent(c) if t else None
+                    for c, t in zip(colours, there, strict=True)
+                ],
+                [f"step {s}" if t else None for s, t in zip(steps, there, strict=True)],
+            )
+        some = np.unique(np.linspace(1, last, 5).round().astype(int))
+        colours = [marked_text.translucent(colour) for colour in step_colours(some, last)]
+        st.html(marked_text.marked_html([f" {step} " for step in some], colours))
+        st.caption(f"The colours of the steps; {_MASK_SYMBOL} is a mask.")
+    if entropy:
+        with right:
+            st.caption("Coloured by how unsure the network is of a masked token")
+            for symbols, bits in zip(rows, doubts(result, k).tolist(), strict=True):
+                show_marked(
+                    symbols,
+                    [marked_text.doubt_colour(b, most_bits) if b else None for b in bits],
+                    [f"{b:.1f} bits" if b else None for b in bits],
+                )
+            some = [most_bits * share for share in (0.25, 0.5, 0.75, 1.0)]
+            colours = [marked_text.doubt_colour(bits, most_bits) for bits in some]
+            st.html(marked_text.marked_html([f" {bits:.1f} " for bits in some], colours))
+            st.caption("Bits; tokens without a colour are decided.")
+
+
+def show_marked(symbols, backgrounds, titles) -> None:
+    with st.container(border=True):
+        st.html(marked_text.marked_html(symbols, backgrounds, titles))
+
+
+def show(result: dict, playing: bool) -> None:
+    """State `k` with its slider; while playing, each run of this part is a step further."""
+    last = len(result["states"]) - 1
+    k = min(st.session_state.get("watch_state", last), last)
+    if playing and st.session_state["watch_playing"]:
+        k = min(k + math.ceil(last / _FRAMES), last)
+    st.session_state["watch_state"] = k
+    k = st.slider(
+        "State after step",
+        0,
+        last,
+        key="watch_state",
+        on_change=stop,
+        help="0: all is masked. Move it to look at any step.",
+    )
+    zt = result["states"][k]
+    masks = int((zt == model.mask_token).sum())
+    st.caption(f"**{masks:,} of {zt.size:,} masks left.** In all: {result['about']}.")
+    with shell.messages():
+        if model.tokenizer is not None:
+            show_text(result, k)
+        elif saved.is_image:
+            show_images(result, k)
+        else:
+            st.dataframe(zt.reshape(len(zt), -1))
+            st.caption(f"Tokens, a sample a row; {model.mask_token} is a mask.")
+    if playing and (k == last or not st.session_state["watch_playing"]):
+        stop()
+        st.rerun()  # the whole page: only then does the repetition end
+
+
+def play() -> None:
+    """From where the slider is, or from the beginning where it is at the end."""
+    st.session_state["watch_playing"] = True
+    last = len(st.session_state["watch_result"]["states"]) - 1
+    if st.session_state.get("watch_state", last) >= last:
+        st.session_state["watch_state"] = 0
+
+
+def stop() -> None:
+    st.session_state["watch_playing"] = False
+
+
+left, right = st.columns([1, 3])
+with left:
+    most = 5 if saved.has_tokenizer else 16
+    count = st.slider(
+        "Number",
+        1,
+        most,
+        most // 4 + 1,
+        key=f"watch_number_{most}",
+        help="How many samples to draw and watch at once.",
+    )
+    label = shell.labels_control(saved, f"watch_label_{saved.name}")
+    entropy = st.toggle(
+        "Entropy map",
+        True,
+        key="watch_entropy",
+        help="Asks the network at each state that is looked at; off: slow networks play faster.",
+    )
+    settings = sampling.controls(saved, model, "watch")
+    start = st.button("Run", type="primary", key="watch_run", help="Draws, and keeps every state.")
+with right:
+    if start:
+        labels = shell.labels_of(saved, label, count)
+        with shell.messages():
+            run = sampling.run(model.generate, num_samples=count, labels=labels, **settings)
+            st.session_state["watch_result"] = finished(run, labels)
+            st.session_state["watch_state"] = len(run.states) - 1
+            stop()
+    result = st.session_state.get("watch_result")
+    if result is None or result["model"] is not model:
+        st.info("Choose how to sample, and press **Run**.", icon=":material/arrow_back:")
+    else:
+        playing = st.session_state.get("watch_playing", False)
+        if playing:
+            st.button("Pause", on_click=stop, icon=":material/pause:", help="Stops at this step.")
+        else:
+            st.button("Play", on_click=play, icon=":material/play_arrow:", help="Step by step.")
+        st.fragment(show, run_every=0.25 if playing else None)(result, playing)
+        st.caption(
+            "The entropy is that of the network alone at the time of the state, without "
+            "temperature, filters or guidance. A sampler that masks again shows some tokens "
+            "before they are revealed for good."
+        )

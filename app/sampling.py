@@ -1,0 +1,168 @@
+"""Controls of the reverse process, and a run of it with progress, a stop button and times."""
+
+import dataclasses
+import statistics
+import time
+
+import streamlit as st
+
+from md4keras import samplers
+from md4keras.catalog import SavedModel
+
+SAMPLERS = {
+    "ancestral": (samplers.Ancestral, "the paper's: reveals at the rate of the exact posterior"),
+    "event": (samplers.Event, "the same distribution; calls the network only to reveal"),
+    "first_hitting": (samplers.FirstHitting, "infinitely many steps: one position at a time"),
+    "confidence": (samplers.Confidence, "the surest positions first; likelier, less varied"),
+    "remasking": (samplers.Remasking, "may mask tokens again, to mend mistakes"),
+}
+DESCRIPTIONS = "How masks are taken off, one step after the other.\n\n" + "\n".join(
+    f"- **{name}**: {description}" for name, (_, description) in SAMPLERS.items()
+)
+
+
+def available(model) -> list[str]:
+    """The samplers that the model's schedule allows."""
+    names = []
+    for name, (kind, _) in SAMPLERS.items():
+        try:
+            kind().check_schedule(model.schedule)
+        except ValueError:
+            continue
+        names.append(name)
+    return names
+
+
+def controls(saved: SavedModel, model, key: str, steps: int = 32) -> dict:
+    """Widgets for how to sample.
+
+    Args:
+        saved: what is chosen.
+        model: the model itself.
+        key: prefix of the widgets' keys.
+        steps: int, the number of steps to begin with.
+
+    Returns:
+        Keyword arguments of `model.generate` and `model.infill`.
+    """
+    name = st.selectbox(
+        "Sampler",
+        available(model),
+        key=f"{key}_sampler",
+        help=DESCRIPTIONS,
+    )
+    filters, settings = settings_controls(saved, key, steps)
+    return {"sampler": SAMPLERS[name][0](filters=filters)} | settings
+
+
+def settings_controls(saved: SavedModel, key: str, steps: int = 32) -> tuple[tuple, dict]:
+    """Widgets for all but the sampler.
+
+    Args:
+        saved, key, steps: as in `controls`.
+
+    Returns:
+        Filters for any sampler, and the other keyword arguments of `model.generate`.
+    """
+    num_steps = st.slider(
+        "Steps", 1, 256, steps, key=f"{key}_steps", help="More steps: better samples, more time."
+    )
+    with st.expander("More settings"):
+        temperature = st.slider(
+            "Temperature",
+            0.1,
+            2.0,
+            1.0,
+            0.05,
+            key=f"{key}_temperature",
+            help="Divides the logits: below 1 likelier, above 1 more varied.",
+        )
+        top_p = st.slider(
+            "Top-p",
+            0.05,
+            1.0,
+            1.0,
+            0.01,
+            key=f"{key}_top_p",
+            help="Keeps the likeliest values of this mass; 1 keeps all.",
+        )
+        guidance = st.slider(
+            "Guidance",
+            0.0,
+            8.0,
+            1.0,
+            0.25,
+            key=f"{key}_guidance",
+            disabled=not saved.label_dropout,
+            help="How strongly samples follow the class; needs a network with `label_dropout`.",
+        )
+        time_grid = st.selectbox(
+            "Time grid",
+            samplers.TIME_GRIDS,
+            key=f"{key}_time_grid",
+            help="Cosine takes its smallest steps first, while nearly all is masked.",
+        )
+        seed = st.number_input(
+            "Seed",
+            0,
+            2**32 - 1,
+            0,
+            key=f"{key}_seed",
+            help="The same seed gives the same samples.",
+        )
+    filters = (samplers.TopP(top_p),) if top_p < 1.0 else ()
+    return filters, {
+        "num_steps": num_steps,
+        "time_grid": time_grid,
+        "temperature": temperature,
+        "guidance_scale": guidance if saved.label_dropout else 1.0,
+        "seed": int(seed),
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What a run gave: tokens, every state, network calls, and seconds."""
+
+    tokens: object
+    states: object
+    calls: int
+    seconds: float
+    compile_seconds: float
+
+    def describe(self) -> str:
+        """Calls and seconds in a line; the compilation of a first run apart."""
+        text = f"{self.calls} network calls, {self.seconds:.1f} s"
+        if self.compile_seconds >= 0.5:
+            text += f", of which {self.compile_seconds:.1f} s to compile (the first time only)"
+        return text
+
+
+def run(function, stop_key: str = "stop", **arguments) -> Run:
+    """Calls `model.generate` or `model.infill` under a progress bar that can be stopped.
+
+    A click on any control ends the run: Streamlit leaves the page at the next sign of progress.
+
+    Args:
+        function: `model.generate` or `model.infill`.
+        stop_key: of the stop button; where a page runs several, one for each.
+        **arguments: its arguments.
+    """
+    place = st.empty()
+    with place.container():
+        bar = st.progress(0.0, "Starting ... (the first run compiles)")
+        st.button("Stop", key=stop_key, icon=":material/stop_circle:", help="Ends this run.")
+    start = time.perf_counter()
+    times = [start]
+
+    def on_step(calls, most, tokens):
+        times.append(time.perf_counter())
+        bar.progress(min(1.0, calls / most), f"{calls} of at most {most} network calls")
+
+    tokens, states, calls = function(
+        **arguments, return_trajectory=True, return_network_calls=True, on_step=on_step
+    )
+    place.empty()
+    seconds = [after - before for before, after in zip(times[:-1], times[1:], strict=True)]
+    extra = max(0.0, seconds[0] - statistics.median(seconds)) if len(seconds) > 1 else 0.0
+    return Run(tokens, states, calls, times[-1] - start, extra)

@@ -1,0 +1,132 @@
+"""What the pages share: the folder of models, the chosen model, and its messages."""
+
+import contextlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+import md4keras
+from md4keras.catalog import SavedModel, saved_models
+
+_CHOSEN = "chosen_model"
+_PICKER = "model_picker"
+
+
+def folder() -> Path:
+    """The one folder that models come from: the argument after `--`, by default `runs`."""
+    return Path(sys.argv[1] if len(sys.argv) > 1 else "runs")
+
+
+def models() -> list[SavedModel]:
+    """What is saved there now; read again only after a change."""
+    root = folder()
+    stamp = tuple(sorted((str(file), _changed(file)) for file in root.rglob("metadata.json")))
+    return _models(str(root), stamp)
+
+
+@st.cache_data(show_spinner="Reading the saved models ...", max_entries=2)
+def _models(root: str, stamp) -> list[SavedModel]:
+    return saved_models(root)
+
+
+def _changed(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:  # it went away in between
+        return 0
+
+
+def choose(name: str) -> None:
+    """Makes a model the chosen one on every page of this session."""
+    st.session_state[_CHOSEN] = name
+
+
+def pick(suits=lambda saved: True, wanted: str = "model"):
+    """The model picker in the side bar; ends the page where there is nothing to pick.
+
+    Args:
+        suits: function of a `SavedModel`: whether the page can use it.
+        wanted: what the page needs, for the message.
+
+    Returns:
+        The `SavedModel` and the loaded model.
+    """
+    names = [saved.name for saved in models() if saved.problem is None and suits(saved)]
+    if not names:
+        st.info(
+            f"There is no saved {wanted} in `{folder()}`. The page **Models** says how to train "
+            "one.",
+            icon=":material/info:",
+        )
+        st.stop()
+    chosen = st.session_state.get(_CHOSEN)
+    name = st.sidebar.selectbox(
+        "Model",
+        names,
+        index=names.index(chosen) if chosen in names else 0,
+        key=f"{_PICKER}_{wanted}",
+        help="The saved model that this page uses.",
+    )
+    choose(name)
+    saved = next(each for each in models() if each.name == name)
+    return saved, load(saved)
+
+
+def load(saved: SavedModel):
+    """The model, loaded once for all sessions; ends the page with the reason where it cannot be."""
+    try:
+        return _load(str(saved.folder), _changed(saved.folder / "metadata.json"))
+    except (ValueError, OSError) as error:
+        st.error(f"`{saved.name}` cannot be loaded. {error}", icon=":material/error:")
+        st.stop()
+
+
+@st.cache_resource(show_spinner="Loading the model ...", max_entries=8)
+def _load(path: str, stamp: int):
+    return md4keras.load_model(path)
+
+
+@contextlib.contextmanager
+def messages():
+    """Shows what the library refuses as a message in the page, never as a traceback."""
+    try:
+        yield
+    except ValueError as error:
+        st.error(str(error), icon=":material/error:")
+
+
+def labels_control(saved: SavedModel, key: str, every: bool = True):
+    """The class to draw: a label, `None` for each class in turn, or no control without classes."""
+    if not saved.num_classes:
+        return None
+    choices = [None] * every + list(range(saved.num_classes))
+    return st.selectbox(
+        "Class",
+        choices,
+        format_func=lambda label: "each in turn" if label is None else saved.class_names[label],
+        key=key,
+        help="What the model is asked to draw.",
+    )
+
+
+def labels_of(saved: SavedModel, label, count: int):
+    """Labels for `count` samples: the chosen class, or each in turn; `None` without classes."""
+    if not saved.num_classes:
+        return None
+    return np.arange(count) % saved.num_classes if label is None else np.full(count, label)
+
+
+def download(name: str, content, file_name: str, mime: str, explanation: str) -> None:
+    """A button that saves a file without running the page again."""
+    st.download_button(
+        name,
+        content,
+        file_name,
+        mime,
+        key=f"download_{name}",
+        on_click="ignore",
+        icon=":material/download:",
+        help=explanation,
+    )

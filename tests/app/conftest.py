@@ -1,0 +1,62 @@
+"""Tiny saved models, and a page of the app opened on them without a browser."""
+
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import md4keras
+from md4keras.data import CharacterTokenizer
+from md4keras.networks import Transformer, UNet
+
+HOME = str(Path(__file__).parents[2] / "app" / "Home.py")
+
+
+@pytest.fixture(scope="session")
+def text_folder(tmp_path_factory):
+    """A folder with one model of texts of 32 characters of the text8 alphabet, `text/model`."""
+    keras.utils.set_random_seed(0)
+    folder = tmp_path_factory.mktemp("texts")
+    network = Transformer(27, 32, num_layers=1, num_heads=2, feature_dim=8)
+    model = md4keras.MD4(network)
+    model.tokenizer = CharacterTokenizer()
+    md4keras.save_model(model, folder / "text" / "model")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def image_folder(tmp_path_factory):
+    """A folder with one model of images of 4 x 4 pixels in 3 classes, `image/model`."""
+    keras.utils.set_random_seed(0)
+    folder = tmp_path_factory.mktemp("images")
+    network = UNet(17, (4, 4, 1), num_layers=0, feature_dim=64, num_classes=3)
+    md4keras.save_model(md4keras.MD4(network), folder / "image" / "model")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def digits_folder(tmp_path_factory):
+    """A folder with one model that says it was trained on the built-in digits, `digits/model`."""
+    keras.utils.set_random_seed(0)
+    folder = tmp_path_factory.mktemp("digits")
+    network = UNet(17, (8, 8, 1), num_layers=0, feature_dim=64, num_classes=10)
+    model = md4keras.MD4(network)
+    model.recipe = {"recipe": "digits", "data": None}
+    md4keras.save_model(model, folder / "digits" / "model")
+    return folder
+
+
+@pytest.fixture
+def open_page(monkeypatch):
+    """`open_page(page, folder)`: the app started on a folder and switched to a page of it."""
+
+    def run(page, folder):
+        monkeypatch.setattr(sys, "argv", [HOME, str(folder)])
+        app = AppTest.from_file(HOME, default_timeout=120)
+        app.switch_page(f"pages/{page}.py").run()
+        assert not app.exception
+        return app
+
+    return run

@@ -1,0 +1,251 @@
+"""The app in a real browser: what a user does, from the first page to a downloaded picture.
+
+Any Chromium or Chrome of the machine is taken. `make screenshots` takes this walk on the demo's
+models and writes what it sees to `docs/`.
+"""
+
+import io
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+pytestmark = pytest.mark.one_backend
+
+ROOT = Path(__file__).parents[2]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+]
+MODELS = os.environ.get("MD4KERAS_APP_MODELS")  # instead of tiny ones
+SCREENSHOTS = os.environ.get("MD4KERAS_SCREENSHOTS")
+WAIT = 120_000  # milliseconds; a first run compiles
+
+
+@pytest.fixture(scope="module")
+def browser():
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        message = "no Chromium or Chrome: on Debian and Ubuntu, apt install chromium"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=found, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory, text_folder, digits_folder):
+    """The app, served on a free port."""
+    folder = MODELS
+    if not folder:
+        folder = tmp_path_factory.mktemp("runs")
+        for source in (text_folder, digits_folder):
+            shutil.copytree(source, folder, dirs_exist_ok=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = {
+        "server.headless": "true",
+        "server.address": "127.0.0.1",
+        "server.port": str(port),
+        "browser.gatherUsageStats": "false",
+    }
+    arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
+    log = tmp_path_factory.mktemp("log") / "streamlit.log"
+    with open(log, "wb") as output:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", *arguments, "app/Home.py", "--", folder],
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_it_answers(f"{address}/_stcore/health", server, log)
+        yield address
+    finally:
+        server.terminate()
+        server.wait()
+    assert "Traceback" not in log.read_text(errors="replace")
+
+
+def wait_until_it_answers(address, server, log):
+    for _ in range(120):
+        assert server.poll() is None, log.read_text(errors="replace")
+        try:
+            with urllib.request.urlopen(address, timeout=1):
+                return
+        except OSError:
+            time.sleep(0.5)
+    pytest.fail(f"the app did not start: {log.read_text(errors='replace')}")
+
+
+@pytest.fixture
+def page(browser, url):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(WAIT)
+    page.goto(url)
+    yield page
+    page.close()
+
+
+def open_page(page, name):
+    page.get_by_role("link", name=name).click()
+    playwright.expect(page.get_by_role("heading", name=name, level=1)).to_be_visible(timeout=WAIT)
+    settle(page)
+
+
+def settle(page):
+    """Waits until the page runs no more; what it then shows is no error."""
+    running = page.get_by_test_id("stStatusWidget")
+    page.wait_for_timeout(400)
+    playwright.expect(running).to_have_count(0, timeout=WAIT)
+    assert page.get_by_test_id("stException").count() == 0
+
+
+def choose_model(page, word):
+    page.get_by_test_id("stSidebar").get_by_test_id("stSelectbox").locator("input").click()
+    page.get_by_role("option", name=re.compile(word)).click()
+    settle(page)
+
+
+def press(page, name):
+    page.get_by_role("button", name=name, exact=True).click()
+    settle(page)
+
+
+def photograph(page, name):
+    if SCREENSHOTS:
+        page.mouse.move(0, 0)
+        page.wait_for_timeout(1500)  # pictures fade in
+        settle(page)
+        page.screenshot(path=str(Path(SCREENSHOTS) / f"app_{name}.png"))
+
+
+def test_models_are_listed_and_one_is_picked(page):
+    settle(page)
+    playwright.expect(page.get_by_role("heading", name="Models", level=1)).to_be_visible()
+    choose_model(page, "text|pydoc")
+    playwright.expect(page.get_by_role("heading", name=re.compile("text|pydoc"))).to_be_visible()
+    choose_model(page, "digits")
+    photograph(page, "models")
+
+
+def test_a_grid_of_digits_is_drawn_and_downloaded(page):
+    settle(page)
+    choose_model(page, "digits")
+    open_page(page, "Generate")
+    press(page, "Generate")
+    playwright.expect(page.get_by_text("network calls").first).to_be_visible(timeout=WAIT)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="PNG").click()
+    with Image.open(download.value.path()) as picture:
+        picture.load()
+        assert picture.format == "PNG" and picture.width > 10 * 8
+    photograph(page, "generate")
+
+
+def test_a_sentence_is_filled_in(page):
+    open_page(page, "Infill text")
+    press(page, "Fill the gaps")
+    first = page.get_by_text("Alternative 1")
+    playwright.expect(first).to_be_visible(timeout=WAIT)
+    settle(page)
+    filled = page.get_by_test_id("stHtml").first.locator("span[title]")
+    assert filled.count() > 0
+    assert re.search(r"\d %", filled.first.get_attribute("title"))
+    photograph(page, "infill")
+
+
+def test_an_image_is_painted_and_completed(page):
+    settle(page)
+    choose_model(page, "digits")
+    open_page(page, "Inpaint images")
+    canvas = page.get_by_role("img", name=re.compile("press and drag"))
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 0.6 * box["height"], steps=12)
+    page.mouse.up()
+    settle(page)
+    press(page, "Inpaint")
+    playwright.expect(page.get_by_text("bit for bit").first).to_be_visible(timeout=WAIT)
+    photograph(page, "inpaint")
+
+
+def test_the_reverse_process_is_watched(page):
+    settle(page)
+    choose_model(page, "digits")
+    open_page(page, "Watch")
+    press(page, "Run")
+    slider = page.get_by_role("slider", name="State after step")
+    playwright.expect(slider).to_be_visible(timeout=WAIT)
+    playwright.expect(page.get_by_text("0 masks left").first).to_be_visible()
+    last = int(slider.get_attribute("max"))
+    slider.focus()
+    for key, value in (("Home", 0), ("End", last)):
+        page.keyboard.press(key)
+        settle(page)
+        assert int(slider.input_value()) == value
+    for _ in range(last // 4):  # where about half is revealed
+        page.keyboard.press("ArrowLeft")
+        settle(page)
+    assert 0 < int(slider.input_value()) < last
+    assert page.get_by_text(re.compile(r"^0 masks left")).count() == 0
+    photograph(page, "watch")
+
+
+def test_samplers_are_compared(page):
+    settle(page)
+    choose_model(page, "digits")
+    open_page(page, "Compare")
+    press(page, "Compare")
+    playwright.expect(page.get_by_test_id("stDataFrame").first).to_be_visible(timeout=WAIT)
+    photograph(page, "compare")
+
+
+def test_a_narrow_dark_window_shows_the_same(browser, url):
+    page = browser.new_page(viewport={"width": 420, "height": 800}, color_scheme="dark")
+    page.set_default_timeout(WAIT)
+    page.goto(f"{url}/generate")
+    settle(page)
+    press(page, "Generate")
+    playwright.expect(page.get_by_text("network calls").first).to_be_visible(timeout=WAIT)
+    wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert wider <= 0  # nothing has to be scrolled sideways
+    shot = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("L"))
+    assert np.median(shot) < 100  # dark
+    photograph(page, "narrow")
+    page.close()
+
+
+def test_two_sessions_keep_to_themselves(browser, url):
+    first, second = (browser.new_context().new_page() for _ in range(2))
+    for page, model in ((first, "digits"), (second, "text|pydoc")):
+        page.set_default_timeout(WAIT)
+        page.goto(url)
+        settle(page)
+        choose_model(page, model)
+        open_page(page, "Generate")
+    for page in (first, second):
+        page.get_by_role("button", name="Generate", exact=True).click()
+    for page in (first, second):
+        playwright.expect(page.get_by_text("network calls").first).to_be_visible(timeout=WAIT)
+        settle(page)
+    assert first.get_by_role("button", name="PNG").count() == 1
+    assert second.get_by_role("button", name="PNG").count() == 0
+    first.context.close()
+    second.context.close()

@@ -1,0 +1,122 @@
+"""The page that runs several samplers or models with one seed."""
+
+import shutil
+
+import pytest
+
+from app import sampling
+from md4keras import samplers
+
+pytestmark = pytest.mark.one_backend
+
+STEPS = 2
+
+
+def compare(page):
+    page.slider(key="compare_number").set_value(4)
+    page.slider(key="compare_steps").set_value(STEPS)
+    page.button(key="compare_start").click().run()
+    assert not page.exception and not page.error
+    return page
+
+
+def table(page):
+    return page.dataframe[0].value.set_index("Name")
+
+
+@pytest.fixture(scope="module")
+def all_folder(tmp_path_factory, digits_folder, image_folder, text_folder):
+    """Two models of images, with other numbers of classes, and one of texts."""
+    folder = tmp_path_factory.mktemp("all")
+    for source in (digits_folder, image_folder, text_folder):
+        shutil.copytree(source, folder, dirs_exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def images(open_page, image_folder):
+    return open_page("compare", image_folder)
+
+
+def test_samplers_of_an_image_model(images):
+    assert "press **Compare**" in images.info[0].value
+    images.multiselect(key="compare_samplers_image/model").set_value(["ancestral", "confidence"])
+    compare(images)
+    rows = table(images)
+    assert list(rows.index) == ["ancestral", "confidence"]
+    assert (rows["Network calls"] == STEPS).all()
+    assert (rows["Seconds"] > 0).all() and (rows["Compilation"] >= 0).all()
+    assert rows["Bits per dimension"].between(0, 40).all() and (rows["Uncertainty"] >= 0).all()
+    assert rows["Distinct"].between(0.25, 1).all() and rows["Entropy"].between(0, 4.1).all()
+    assert len(images.get("image")) == 2
+    assert [each.value for each in images.text] == ["ancestral", "confidence"]
+
+
+def test_a_seed_gives_the_same_figures_again(images):
+    images.multiselect(key="compare_samplers_image/model").set_value(["event"])
+    figures = ["Network calls", "Bits per dimension", "Distinct", "Entropy"]
+    first = table(compare(images))[figures]
+    assert first.equals(table(compare(images))[figures])
+    images.number_input(key="compare_seed").set_value(5)
+    assert not first.equals(table(compare(images))[figures])
+
+
+def test_nothing_chosen_is_told(images):
+    images.multiselect(key="compare_samplers_image/model").set_value([]).run()
+    assert not images.exception
+    assert "Choose at least one" in images.info[0].value
+    assert images.button(key="compare_start").disabled
+
+
+def test_every_control_and_column_explains_itself(images):
+    kinds = (images.radio, images.slider, images.selectbox, images.multiselect)
+    kinds += (images.number_input, images.button)
+    assert all(each.help for widgets in kinds for each in widgets)
+    images.multiselect(key="compare_samplers_image/model").set_value(["event"])
+    compare(images)
+    columns = images.dataframe[0].proto.columns
+    assert columns.count('"help"') == len(images.dataframe[0].value.columns)
+
+
+def test_samplers_of_a_text_model(open_page, text_folder):
+    page = open_page("compare", text_folder)
+    page.multiselect(key="compare_samplers_text/model").set_value(["event"])
+    compare(page)
+    assert list(table(page).index) == ["event"]
+    assert len(page.code[0].value.split("\n\n")) == 4
+
+
+def test_models_of_one_kind_of_data(open_page, all_folder):
+    page = open_page("compare", all_folder)
+    page.radio(key="compare_way").set_value("Models").run()
+    assert not page.exception
+    chosen = page.multiselect(key="compare_models_digits/model")
+    assert chosen.options == ["digits/model", "image/model"] == chosen.value
+    compare(page)
+    assert list(table(page).index) == ["digits/model", "image/model"]
+    assert len(page.get("image")) == 2
+
+
+def test_one_model_alone_is_told(open_page, text_folder):
+    page = open_page("compare", text_folder)
+    page.radio(key="compare_way").set_value("Models").run()
+    assert not page.exception
+    assert any("one model of this kind" in caption.value for caption in page.caption)
+
+
+def test_what_is_refused_leaves_the_others(images, monkeypatch):
+    run = sampling.run
+
+    def refuse(function, sampler, **arguments):
+        if isinstance(sampler, samplers.Event):
+            raise ValueError("This sampler is not for this schedule.")
+        return run(function, sampler=sampler, **arguments)
+
+    monkeypatch.setattr(sampling, "run", refuse)
+    images.multiselect(key="compare_samplers_image/model").set_value(["event", "ancestral"])
+    images.slider(key="compare_number").set_value(4)
+    images.slider(key="compare_steps").set_value(STEPS)
+    images.button(key="compare_start").click().run()
+    assert not images.exception
+    assert "not for this schedule" in images.error[0].value
+    assert list(table(images).index) == ["ancestral"]

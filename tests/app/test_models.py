@@ -1,0 +1,53 @@
+"""The first page: what is saved, what does not load, and what to do where there is nothing."""
+
+import shutil
+
+import pytest
+
+from app import demo
+
+pytestmark = pytest.mark.one_backend
+
+
+@pytest.fixture
+def folder(text_folder, digits_folder, tmp_path):
+    """Two models, and one that is damaged."""
+    for source in (text_folder, digits_folder):
+        shutil.copytree(source, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(text_folder / "text" / "model", tmp_path / "broken")
+    (tmp_path / "broken" / "config.json").write_text("{}")
+    return tmp_path
+
+
+def test_models_are_listed_and_damaged_ones_with_the_reason(open_page, folder):
+    app = open_page("models", folder)
+    assert list(app.dataframe[0].value["Model"]) == ["digits/model", "text/model"]
+    assert (
+        "broken" in app.warning[0].value and "not the file that was saved" in app.warning[0].value
+    )
+    assert app.sidebar.selectbox[0].value == "digits/model"
+
+
+def test_samples_are_drawn_of_the_model_that_is_picked(open_page, folder):
+    app = open_page("models", folder)
+    app.sidebar.selectbox[0].select("text/model").run()
+    assert app.header[0].value == "text/model"
+    next(button for button in app.button if button.label == "Draw samples").click().run()
+    assert not app.exception and len(app.code) == 3
+    assert all(len(code.value) == 32 for code in app.code)
+    assert "network calls" in app.caption[-1].value
+
+
+def test_without_models_the_demo_is_offered(open_page, tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr(demo.background.DemoTraining, "start", lambda self: started.append(self))
+    app = open_page("models", tmp_path / "absent")
+    assert "absent" in app.info[0].value and not app.dataframe
+    (button,) = app.button
+    button.click().run()
+    assert started[0].output == (tmp_path / "absent" / "demo").resolve()
+
+
+@pytest.mark.parametrize("page", ["generate", "infill", "inpaint", "watch", "compare"])
+def test_pages_without_a_model_say_where_to_get_one(open_page, tmp_path, page):
+    assert "Models" in open_page(page, tmp_path).info[0].value
