@@ -94,6 +94,10 @@ app: $(BACKEND_READY)  ## open the app in the browser (models are looked for in 
 	$(BIN)/streamlit run --server.address localhost --server.showEmailPrompt false \
 		--browser.gatherUsageStats false app/Home.py -- runs
 
+.PHONY: screenshots
+screenshots: $(BACKEND_READY)  ## walk through the app on runs/demo in a browser, and write docs/app_*.png
+	MD4KERAS_APP_MODELS=runs/demo MD4KERAS_SCREENSHOTS=docs $(BIN)/python -m pytest -q tests/app/test_browser.py
+
 .PHONY: clean
 clean:  ## remove .venv and caches; runs/ stays
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache

@@ -16,12 +16,13 @@ if ROOT not in sys.path:  # Streamlit looks for modules beside this file alone
     sys.path.insert(0, ROOT)
 
 st.set_page_config(page_title="md4keras", page_icon="🎭", layout="wide")
+# Not in a folder named `pages`: Streamlit would run those by themselves, without this file.
 pages = [
-    st.Page("pages/models.py", title="Models", icon=":material/inventory_2:", default=True),
-    st.Page("pages/generate.py", title="Generate", icon=":material/auto_awesome:"),
-    st.Page("pages/infill.py", title="Infill text", icon=":material/edit_note:"),
-    st.Page("pages/inpaint.py", title="Inpaint images", icon=":material/brush:"),
-    st.Page("pages/watch.py", title="Watch", icon=":material/play_circle:"),
-    st.Page("pages/compare.py", title="Compare", icon=":material/compare:"),
+    st.Page("views/models.py", title="Models", icon=":material/inventory_2:", default=True),
+    st.Page("views/generate.py", title="Generate", icon=":material/auto_awesome:"),
+    st.Page("views/infill.py", title="Infill text", icon=":material/edit_note:"),
+    st.Page("views/inpaint.py", title="Inpaint images", icon=":material/brush:"),
+    st.Page("views/watch.py", title="Watch", icon=":material/play_circle:"),
+    st.Page("views/compare.py", title="Compare", icon=":material/compare:"),
 ]
 st.navigation(pages).run()

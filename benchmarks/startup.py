@@ -77,7 +77,7 @@ def import_times(runs: int) -> dict:
 
 
 def generate_times(folder: Path, runs: int, steps: int) -> dict:
-    """Seconds for 64 digits, class by class, with the compilation and without."""
+    """Seconds for 64 digits, class by class: compiled, and step by step as the app draws them."""
     os.environ.setdefault("KERAS_BACKEND", "jax")
     import keras
     import numpy as np
@@ -86,18 +86,21 @@ def generate_times(folder: Path, runs: int, steps: int) -> dict:
 
     model = md4keras.load_model(folder)
     labels = np.arange(64) % 10
-    seconds = []
-    for seed in range(1 + runs):
-        start = time.perf_counter()
-        np.asarray(model.generate(64, labels, num_steps=steps, seed=seed))
-        seconds.append(time.perf_counter() - start)
+    ways = {"": {}, "stepwise_": {"on_step": lambda *state: None, "return_trajectory": True}}
+    times = {}
+    for way, arguments in ways.items():
+        seconds = []
+        for seed in range(1 + runs):
+            start = time.perf_counter()
+            model.generate(64, labels, num_steps=steps, seed=seed, **arguments)
+            seconds.append(time.perf_counter() - start)
+        times |= {f"{way}first_seconds": seconds[0], f"{way}seconds": seconds[1:]}
     return {
         "backend": keras.backend.backend(),
         "parameters": model.network.count_params(),
         "num_samples": 64,
         "num_steps": steps,
-        "first_seconds": seconds[0],
-        "seconds": seconds[1:],
+        **times,
     }
 
 
@@ -112,8 +115,9 @@ def markdown(results: dict) -> str:
             f"`generate`, 64 digits, {generated['num_steps']} steps ({generated['backend']}, "
             f"{generated['parameters']:,} parameters), s"
         )
-        rows.append((f"{what}, first call", [generated["first_seconds"]]))
-        rows.append((f"{what}, later calls", generated["seconds"]))
+        for way, prefix in (("", ""), (", step by step", "stepwise_")):
+            rows.append((f"{what}{way}, first call", [generated[f"{prefix}first_seconds"]]))
+            rows.append((f"{what}{way}, later calls", generated[f"{prefix}seconds"]))
     lines.append("| what | median | least | most | runs |")
     lines.append("| --- | ---: | ---: | ---: | ---: |")
     for what, values in rows:

@@ -55,7 +55,8 @@ def open_page(monkeypatch):
     def run(page, folder):
         monkeypatch.setattr(sys, "argv", [HOME, str(folder)])
         app = AppTest.from_file(HOME, default_timeout=120)
-        app.switch_page(f"pages/{page}.py").run()
+        app.run()
+        app.switch_page(f"views/{page}.py").run()
         assert not app.exception
         return app
 

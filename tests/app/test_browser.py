@@ -134,6 +134,14 @@ def photograph(page, name):
         page.screenshot(path=str(Path(SCREENSHOTS) / f"app_{name}.png"))
 
 
+def test_a_link_to_a_page_works_on_a_fresh_server(browser, url):
+    page = browser.new_page()
+    page.goto(f"{url}/inpaint")
+    heading = page.get_by_role("heading", name="Inpaint images", level=1)
+    playwright.expect(heading).to_be_visible(timeout=WAIT)
+    page.close()
+
+
 def test_models_are_listed_and_one_is_picked(page):
     settle(page)
     playwright.expect(page.get_by_role("heading", name="Models", level=1)).to_be_visible()

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
 
 from app import painting, sampling, shell
 from md4keras.data import images, masks
@@ -12,7 +11,6 @@ from md4keras.evaluation import pictures
 from md4keras.evaluation.likelihood import bits_per_value
 
 _WIDTH = 128  # of a shown image, in pixels, about
-_TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "gif"]
 _VALIDATION, _UPLOAD = "Validation image", "Upload"
 
 st.title("Inpaint images")
@@ -58,17 +56,14 @@ def from_validation(x, y):
 
 def from_upload():
     """An uploaded image, fitted to the model; `None` where there is none that can be used."""
-    try:
-        uploaded = st.file_uploader(
-            "Upload an image",
-            _TYPES,
-            key="inpaint_upload",
-            max_upload_size=10,
-            help="A still image of 8 bits a channel; at most 10 MB and 16 million pixels.",
-        )
-    except StreamlitAPIException as error:  # a file that the browser should not have sent
-        st.error(str(error), icon=":material/error:")
-        return None
+    # Any kind of file is let through to `read`, which says what is wrong with it: with a list of
+    # kinds, Streamlit raises an error on a file that the browser should not have sent.
+    uploaded = st.file_uploader(
+        "Upload an image",
+        key="inpaint_upload",
+        max_upload_size=10,
+        help="A still PNG, JPEG, WebP, BMP or GIF; at most 10 MB and 16 million pixels.",
+    )
     if uploaded is None:
         st.info(
             f"Upload an image: it is fitted to {width} x {height} pixels.", icon=":material/info:"
