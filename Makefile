@@ -91,8 +91,7 @@ format: $(READY)  ## rewrite the files in the project's style
 
 .PHONY: app
 app: $(BACKEND_READY)  ## open the app in the browser (models are looked for in runs/)
-	$(BIN)/streamlit run --server.address localhost --server.showEmailPrompt false \
-		--browser.gatherUsageStats false app/Home.py -- runs
+	$(BIN)/md4keras app runs
 
 .PHONY: screenshots
 screenshots: $(BACKEND_READY)  ## walk through the app on runs/demo in a browser, and write docs/app_*.png

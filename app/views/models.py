@@ -14,7 +14,7 @@ good = [saved for saved in found if saved.problem is None]
 if not good:
     st.info(
         f"There is no saved model in `{shell.folder()}` yet. Train one (`python -m train.digits`), "
-        "start the app on another folder (`streamlit run app/Home.py -- FOLDER`), or let the app "
+        "start the app on another folder (`md4keras app FOLDER`), or let the app "
         "train the two small demo models.",
         icon=":material/info:",
     )

@@ -1,0 +1,35 @@
+"""The command line: what it starts, and what it says of mistakes."""
+
+import subprocess
+
+import pytest
+
+from md4keras import cli
+
+pytestmark = pytest.mark.one_backend
+
+
+def test_the_app_is_started_on_the_folder(tmp_path, monkeypatch):
+    started = []
+
+    def run(command, **kwargs):
+        started.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert cli.main(["app", str(tmp_path / "models"), "--port", "8765"]) == 0
+    (command,) = started
+    assert command[1:4] == ["-m", "streamlit", "run"] and "--server.address=localhost" in command
+    assert "--server.port=8765" in command
+    assert command[-3].endswith("Home.py") and command[-1] == str(tmp_path / "models")
+
+
+def test_mistakes_end_with_one_line(tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").write_text("")
+    assert cli.main(["app", str(tmp_path / "file")]) == 2
+    assert "Models are looked for in a folder" in capsys.readouterr().err
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert cli.main(["app", str(tmp_path)]) == 2
+    assert 'pip install "md4keras[app]"' in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.main(["unknown"])
