@@ -31,6 +31,7 @@ FLAGS = [
 MODELS = os.environ.get("MD4KERAS_APP_MODELS")  # instead of tiny ones
 SCREENSHOTS = os.environ.get("MD4KERAS_SCREENSHOTS")
 WAIT = 120_000  # milliseconds; a first run compiles
+playwright.expect.set_options(timeout=WAIT)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +104,7 @@ def page(browser, url):
 
 def open_page(page, name):
     page.get_by_role("link", name=name).click()
-    playwright.expect(page.get_by_role("heading", name=name, level=1)).to_be_visible(timeout=WAIT)
+    playwright.expect(page.get_by_role("heading", name=name, level=1)).to_be_visible()
     settle(page)
 
 
@@ -111,7 +112,7 @@ def settle(page):
     """Waits until the page runs no more; what it then shows is no error."""
     running = page.get_by_test_id("stStatusWidget")
     page.wait_for_timeout(400)
-    playwright.expect(running).to_have_count(0, timeout=WAIT)
+    playwright.expect(running).to_have_count(0)
     assert page.get_by_test_id("stException").count() == 0
 
 
@@ -138,7 +139,7 @@ def test_a_link_to_a_page_works_on_a_fresh_server(browser, url):
     page = browser.new_page()
     page.goto(f"{url}/inpaint")
     heading = page.get_by_role("heading", name="Inpaint images", level=1)
-    playwright.expect(heading).to_be_visible(timeout=WAIT)
+    playwright.expect(heading).to_be_visible()
     page.close()
 
 
@@ -156,7 +157,7 @@ def test_a_grid_of_digits_is_drawn_and_downloaded(page):
     choose_model(page, "digits")
     open_page(page, "Generate")
     press(page, "Generate")
-    playwright.expect(page.get_by_text("network calls").first).to_be_visible(timeout=WAIT)
+    playwright.expect(page.get_by_text("network calls").first).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="PNG").click()
     with Image.open(download.value.path()) as picture:
@@ -165,11 +166,26 @@ def test_a_grid_of_digits_is_drawn_and_downloaded(page):
     photograph(page, "generate")
 
 
+def test_a_long_run_is_stopped(page):
+    settle(page)
+    choose_model(page, "digits")
+    open_page(page, "Generate")
+    for name in ("Number", "Steps"):
+        page.get_by_role("slider", name=name).focus()
+        page.keyboard.press("End")
+        settle(page)
+    page.get_by_role("button", name="Generate", exact=True).click()
+    page.get_by_test_id("stMain").get_by_role("button", name="Stop").click()
+    settle(page)
+    playwright.expect(page.get_by_text("Choose how to sample")).to_be_visible()
+    assert page.get_by_role("button", name="PNG").count() == 0  # no result
+
+
 def test_a_sentence_is_filled_in(page):
     open_page(page, "Infill text")
     press(page, "Fill the gaps")
     first = page.get_by_text("Alternative 1")
-    playwright.expect(first).to_be_visible(timeout=WAIT)
+    playwright.expect(first).to_be_visible()
     settle(page)
     filled = page.get_by_test_id("stHtml").first.locator("span[title]")
     assert filled.count() > 0
@@ -190,7 +206,7 @@ def test_an_image_is_painted_and_completed(page):
     page.mouse.up()
     settle(page)
     press(page, "Inpaint")
-    playwright.expect(page.get_by_text("bit for bit").first).to_be_visible(timeout=WAIT)
+    playwright.expect(page.get_by_text("bit for bit").first).to_be_visible()
     page.set_viewport_size({"width": 1280, "height": 1300})
     photograph(page, "inpaint")
 
@@ -201,7 +217,7 @@ def test_the_reverse_process_is_watched(page):
     open_page(page, "Watch")
     press(page, "Run")
     slider = page.get_by_role("slider", name="State after step")
-    playwright.expect(slider).to_be_visible(timeout=WAIT)
+    playwright.expect(slider).to_be_visible()
     playwright.expect(page.get_by_text("0 masks left").first).to_be_visible()
     last = int(slider.get_attribute("max"))
     slider.focus()
@@ -222,7 +238,7 @@ def test_samplers_are_compared(page):
     choose_model(page, "digits")
     open_page(page, "Compare")
     press(page, "Compare")
-    playwright.expect(page.get_by_test_id("stDataFrame").first).to_be_visible(timeout=WAIT)
+    playwright.expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
     photograph(page, "compare")
 
 
@@ -232,7 +248,7 @@ def test_a_narrow_dark_window_shows_the_same(browser, url):
     page.goto(f"{url}/generate")
     settle(page)
     press(page, "Generate")
-    playwright.expect(page.get_by_text("network calls").first).to_be_visible(timeout=WAIT)
+    playwright.expect(page.get_by_text("network calls").first).to_be_visible()
     wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     assert wider <= 0  # nothing has to be scrolled sideways
     shot = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("L"))
@@ -251,7 +267,7 @@ def test_two_sessions_keep_to_themselves(browser, url):
     for page in (first, second):
         page.get_by_role("button", name="Generate", exact=True).click()
     for page in (first, second):
-        playwright.expect(page.get_by_text("network calls").first).to_be_visible(timeout=WAIT)
+        playwright.expect(page.get_by_text("network calls").first).to_be_visible()
         settle(page)
     assert first.get_by_role("button", name="PNG").count() == 1
     assert second.get_by_role("button", name="PNG").count() == 0
