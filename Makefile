@@ -21,7 +21,7 @@ TORCH_READY := $(VENV)/.torch-ready
 BACKEND_READY = $(if $(filter torch,$(KERAS_BACKEND)),$(TORCH_READY),$(READY))
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Two processes: JAX compiles on one core, and most of the tests' time is compilation.
-PYTEST := $(BIN)/python -m pytest -q -n 2
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadgroup
 # pip without its hundreds of lines, but with a sign of life for each large download
 PROGRESS := awk '/Downloading .*\([0-9.]+ [MG]B\)/ && ($$NF ~ /GB/ || substr($$(NF-1), 2) + 0 >= 20) \
 	{ print "  " $$1, $$2, $$(NF-1), $$NF; fflush() } \

@@ -1,7 +1,7 @@
 """The app: saved models to look at, sample, fill in and compare.
 
-`streamlit run app/Home.py -- FOLDER` takes models from FOLDER (default: `runs`) and from nowhere
-else.
+`md4keras app FOLDER` takes models from FOLDER (default: `runs`) and from nowhere else, and serves
+the app to this machine alone.
 """
 
 import os

@@ -1,1 +1,1 @@
-"""The Streamlit app: `streamlit run app/Home.py -- FOLDER`. Pages hold interface alone."""
+"""The Streamlit app: `md4keras app FOLDER`. Pages hold interface alone."""

@@ -1,23 +1,25 @@
 """Training of the demo models from the app: one process for all sessions, with its progress."""
 
+import functools
 from pathlib import Path
 
 import streamlit as st
 
+from app import shell
 from train import background
 
 
-@st.cache_resource
-def _training(output: str) -> background.DemoTraining:
-    return background.DemoTraining(Path(output))
+@functools.cache
+def training(output: Path) -> background.DemoTraining:
+    """The training into this folder; one for all sessions of the app."""
+    return background.DemoTraining(output)
 
 
-def offer(output: Path) -> None:
+def offer(training: background.DemoTraining) -> None:
     """A button that starts the training, then its progress bar, until the models are there."""
-    training = _training(str(output))
     if not training.running:
         if training.failure:
-            st.error(f"The training ended with an error: {training.failure}")
+            st.error(shell.plain(f"The training ended with an error: {training.failure}"))
         st.button(
             "Train the demo models (about ten minutes)",
             icon=":material/model_training:",
@@ -34,4 +36,4 @@ def _progress(training) -> None:
         st.rerun()  # the whole page, which finds the models or the error
     done, what = training.progress()
     st.progress(done, what)
-    st.button("Stop training", on_click=training.stop, help="Ends the process; nothing is kept.")
+    st.button("Stop training", on_click=training.stop, help="Ends it; what is finished stays.")

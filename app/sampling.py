@@ -19,6 +19,7 @@ SAMPLERS = {
 DESCRIPTIONS = "How masks are taken off, one step after the other.\n\n" + "\n".join(
     f"- **{name}**: {description}" for name, (_, description) in SAMPLERS.items()
 )
+MOST_BYTES = 2**28  # of the states of one run
 
 
 def available(model) -> list[str]:
@@ -122,7 +123,7 @@ def settings_controls(saved: SavedModel, key: str, steps: int = 32) -> tuple[tup
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What a run gave: tokens, every state, network calls, and seconds."""
+    """What a run gave: tokens, every state or `None`, network calls, and seconds."""
 
     tokens: object
     states: object
@@ -134,11 +135,11 @@ class Run:
         """Calls and seconds in a line; the compilation of a first run apart."""
         text = f"{self.calls} network calls, {self.seconds:.1f} s"
         if self.compile_seconds >= 0.5:
-            text += f", of which {self.compile_seconds:.1f} s to compile (the first time only)"
+            text += f", of which {self.compile_seconds:.1f} s to compile (once for these sizes)"
         return text
 
 
-def run(function, stop_key: str = "stop", **arguments) -> Run:
+def run(function, stop_key: str = "stop", keep_states: bool = False, **arguments) -> Run:
     """Calls `model.generate` or `model.infill` under a progress bar that can be stopped.
 
     A click on any control ends the run: Streamlit leaves the page at the next sign of progress.
@@ -146,6 +147,7 @@ def run(function, stop_key: str = "stop", **arguments) -> Run:
     Args:
         function: `model.generate` or `model.infill`.
         stop_key: of the stop button; where a page runs several, one for each.
+        keep_states: bool, whether every state is kept; refused where they would fill the memory.
         **arguments: its arguments.
     """
     place = st.empty()
@@ -159,10 +161,19 @@ def run(function, stop_key: str = "stop", **arguments) -> Run:
         times.append(time.perf_counter())
         bar.progress(min(1.0, calls / most), f"{calls} of at most {most} network calls")
 
-    tokens, states, calls = function(
-        **arguments, return_trajectory=True, return_network_calls=True, on_step=on_step
+    def checked(calls, most, tokens):
+        if keep_states and (most + 1) * tokens.nbytes > MOST_BYTES:
+            raise ValueError(
+                f"The states of this run would take {(most + 1) * tokens.nbytes / 2**20:.0f} MB. "
+                f"Expected at most {MOST_BYTES / 2**20:.0f} MB. Draw fewer samples or take fewer "
+                "steps."
+            )
+        on_step(calls, most, tokens)
+
+    tokens, *states, calls = function(
+        **arguments, return_trajectory=keep_states, return_network_calls=True, on_step=checked
     )
     place.empty()
     seconds = [after - before for before, after in zip(times[:-1], times[1:], strict=True)]
     extra = max(0.0, seconds[0] - statistics.median(seconds)) if len(seconds) > 1 else 0.0
-    return Run(tokens, states, calls, times[-1] - start, extra)
+    return Run(tokens, states[0] if keep_states else None, calls, times[-1] - start, extra)

@@ -1,6 +1,7 @@
 """What the pages share: the folder of models, the chosen model, and its messages."""
 
 import contextlib
+import re
 import sys
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import numpy as np
 import streamlit as st
 
 import md4keras
-from md4keras.catalog import SavedModel, saved_models
+from md4keras import catalog
+from md4keras.catalog import SavedModel
 
 _CHOSEN = "chosen_model"
 _PICKER = "model_picker"
+EACH = -1  # stands for each class in turn
 
 
 def folder() -> Path:
@@ -21,14 +24,21 @@ def folder() -> Path:
 
 def models() -> list[SavedModel]:
     """What is saved there now; read again only after a change."""
-    root = folder()
-    stamp = tuple(sorted((str(file), _changed(file)) for file in root.rglob("metadata.json")))
-    return _models(str(root), stamp)
+    try:
+        return _models(str(folder()), catalog.stamp(folder()))
+    except ValueError as error:
+        st.error(plain(error), icon=":material/error:")
+        st.stop()
 
 
 @st.cache_data(show_spinner="Reading the saved models ...", max_entries=2)
 def _models(root: str, stamp) -> list[SavedModel]:
-    return saved_models(root)
+    return catalog.saved_models(root)
+
+
+def plain(text) -> str:
+    """Text as it stands, where Streamlit would read Markdown: nothing in it is markup or a link."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:&^=@])", r"\\\1", str(text))
 
 
 def _changed(file: Path) -> int:
@@ -38,9 +48,10 @@ def _changed(file: Path) -> int:
         return 0
 
 
-def choose(name: str) -> None:
-    """Makes a model the chosen one on every page of this session."""
+def choose(name: str, wanted: str = "model") -> None:
+    """Makes a model the chosen one, before the page runs: for callbacks."""
     st.session_state[_CHOSEN] = name
+    st.session_state[f"{_PICKER}_{wanted}"] = name
 
 
 def pick(suits=lambda saved: True, wanted: str = "model"):
@@ -53,7 +64,8 @@ def pick(suits=lambda saved: True, wanted: str = "model"):
     Returns:
         The `SavedModel` and the loaded model.
     """
-    names = [saved.name for saved in models() if saved.problem is None and suits(saved)]
+    found = {saved.name: saved for saved in models() if saved.problem is None and suits(saved)}
+    names = list(found)
     if not names:
         st.info(
             f"There is no saved {wanted} in `{folder()}`. The page **Models** says how to train "
@@ -69,17 +81,17 @@ def pick(suits=lambda saved: True, wanted: str = "model"):
         key=f"{_PICKER}_{wanted}",
         help="The saved model that this page uses.",
     )
-    choose(name)
-    saved = next(each for each in models() if each.name == name)
-    return saved, load(saved)
+    st.session_state[_CHOSEN] = name  # on the other pages too
+    return found[name], load(found[name])
 
 
 def load(saved: SavedModel):
     """The model, loaded once for all sessions; ends the page with the reason where it cannot be."""
     try:
         return _load(str(saved.folder), _changed(saved.folder / "metadata.json"))
-    except (ValueError, OSError) as error:
-        st.error(f"`{saved.name}` cannot be loaded. {error}", icon=":material/error:")
+    except Exception as error:  # noqa: BLE001 (Keras raises anything for a folder of odd content)
+        reason = f"{saved.name} cannot be loaded. {type(error).__name__}: {error}"
+        st.error(plain(reason), icon=":material/error:")
         st.stop()
 
 
@@ -94,18 +106,18 @@ def messages():
     try:
         yield
     except ValueError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(error), icon=":material/error:")
 
 
 def labels_control(saved: SavedModel, key: str, every: bool = True):
-    """The class to draw: a label, `None` for each class in turn, or no control without classes."""
+    """The class to draw: a label, `EACH` for each class in turn, or `None` without classes."""
     if not saved.num_classes:
         return None
-    choices = [None] * every + list(range(saved.num_classes))
+    choices = [EACH] * every + list(range(saved.num_classes))
     return st.selectbox(
         "Class",
         choices,
-        format_func=lambda label: "each in turn" if label is None else saved.class_names[label],
+        format_func=lambda label: "each in turn" if label == EACH else saved.class_names[label],
         key=key,
         help="What the model is asked to draw.",
     )
@@ -115,7 +127,7 @@ def labels_of(saved: SavedModel, label, count: int):
     """Labels for `count` samples: the chosen class, or each in turn; `None` without classes."""
     if not saved.num_classes:
         return None
-    return np.arange(count) % saved.num_classes if label is None else np.full(count, label)
+    return np.arange(count) % saved.num_classes if label == EACH else np.full(count, label)
 
 
 def download(name: str, content, file_name: str, mime: str, explanation: str) -> None:

@@ -51,7 +51,8 @@ class SavedModel:
     @property
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes; numbers where the recipe has none."""
-        names = self.recipe.get("class_names") or ()
+        names = self.recipe.get("class_names")
+        names = names if isinstance(names, list) else ()
         count = self.num_classes or 0
         return tuple(map(str, names if len(names) == count else range(count)))
 
@@ -94,6 +95,14 @@ def saved_models(folder: str | os.PathLike) -> list[SavedModel]:
     return sorted(found, key=lambda model: model.name)
 
 
+def stamp(folder: str | os.PathLike) -> tuple:
+    """Something that changes whenever a saved model below the folder comes, goes or is replaced."""
+    return tuple(
+        (path.as_posix(), (path / "metadata.json").stat().st_mtime_ns)
+        for path in _model_folders(Path(folder))
+    )
+
+
 def _model_folders(root: Path) -> Iterator[Path]:
     for place, folders, _ in os.walk(root):
         path = Path(place)
@@ -117,7 +126,7 @@ def _described(name: str, folder: Path) -> SavedModel:
             network=config["network"]["class_name"],
             data_shape=tuple(map(int, shape)),
             vocabulary_size=int(network["vocabulary_size"]),
-            num_classes=network.get("num_classes"),
+            num_classes=int(network["num_classes"]) if network.get("num_classes") else None,
             label_dropout=float(network.get("label_dropout") or 0.0),
             parameters=int(saved.metadata.get("parameter_count", 0)),
             has_tokenizer=saved.tokenizer is not None,

@@ -56,6 +56,7 @@ def run_app(folder: Path, port: int = 8501) -> int:
     options = {
         "server.address": "localhost",
         "server.port": str(port),
+        "server.maxUploadSize": "10",
         "server.showEmailPrompt": "false",
         "browser.gatherUsageStats": "false",
     }

@@ -1,13 +1,16 @@
 """The demo's training as a process of its own, for the app."""
 
+import atexit
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 from train import digits, pydoc
 
 _ROOT = Path(__file__).resolve().parents[1]
+_RECIPES = (digits.DEMO, pydoc.DEMO)
 
 
 class DemoTraining:
@@ -20,44 +23,60 @@ class DemoTraining:
     def __init__(self, output: Path):
         self.output = output.resolve()
         self._process = None
+        self._refusal = ""
+        self._lock = threading.Lock()  # several sessions may click at once
+        atexit.register(self.stop)
 
     @property
     def running(self) -> bool:
         """Whether the process is at work."""
-        return self._process is not None and self._process.poll() is None
+        process = self._process
+        return process is not None and process.poll() is None
 
     @property
     def failure(self) -> str:
-        """The last line of the log of a process that failed, else `""`."""
-        if self._process is None or self._process.poll() in (None, 0):
-            return ""
-        lines = self._log.read_text(encoding="utf-8", errors="replace").split("\n")
+        """Why it could not start, or the last line of the log of one that failed, else `""`."""
+        process = self._process
+        if process is None or process.poll() in (None, 0):
+            return self._refusal
+        try:
+            lines = self._log.read_text(encoding="utf-8", errors="replace").split("\n")
+        except OSError as error:
+            return str(error)
         return next((line for line in reversed(lines) if line.strip()), "no message")
 
     def start(self) -> None:
         """Starts the training, unless it runs already."""
-        if self.running:
-            return
-        self.output.mkdir(parents=True, exist_ok=True)
-        with open(self._log, "wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "train.demo", "--output", str(self.output)],
-                cwd=_ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        with self._lock:
+            if self.running:
+                return
+            self._process, self._refusal = None, ""
+            try:
+                self.output.mkdir(parents=True, exist_ok=True)
+                for recipe in _RECIPES:  # of an earlier training
+                    (self.output / recipe.name / "history.json").unlink(missing_ok=True)
+                with open(self._log, "wb") as log:
+                    self._process = subprocess.Popen(
+                        [sys.executable, "-m", "train.demo", "--output", str(self.output)],
+                        cwd=_ROOT,
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=subprocess.STDOUT,
+                    )
+            except OSError as error:
+                self._refusal = str(error)
 
     def stop(self) -> None:
         """Ends the process and waits for it."""
-        if self.running:
-            self._process.terminate()
-            self._process.wait()
-        self._process = None
+        with self._lock:
+            if self.running:
+                self._process.terminate()
+                self._process.wait()
+            self._process = None
 
     def progress(self) -> tuple[float, str]:
         """The part that is done, in `[0, 1]`, and what is being done."""
-        wanted = [(recipe.name, recipe.steps) for recipe in (digits.DEMO, pydoc.DEMO)]
+        wanted = [(recipe.name, recipe.steps) for recipe in _RECIPES]
         done = [min(self._steps(name), steps) for name, steps in wanted]
         part = sum(done) / sum(steps for _, steps in wanted)
         at = next((i for i, (_, steps) in enumerate(wanted) if done[i] < steps), len(wanted) - 1)

@@ -179,7 +179,7 @@ with left:
     count = st.slider(
         "Number", 4, 32, 8, key="compare_number", help="How many samples each of them draws."
     )
-    label = None
+    label = shell.EACH
     if len({each.class_names for _, each, _ in runs}) == 1:
         label = shell.labels_control(runs[0][1], f"compare_label_{runs[0][1].name}")
     guided = next((each for _, each, _ in runs if each.label_dropout), saved)
@@ -196,11 +196,14 @@ with right:
         st.info("Choose at least one to run.", icon=":material/arrow_back:")
     if start and runs:
         results = st.session_state["compare_results"] = []
+        names = sorted({each.name for _, each, _ in runs})
+        st.session_state["compare_of"] = f"{', '.join(names)}, seed {settings['seed']}"
         for number, (name, each, sampler) in enumerate(runs):
             with shell.messages():
                 results.append(measured(number, name, each, sampler))
     results = st.session_state.get("compare_results")
     if results:
+        st.caption(shell.plain(st.session_state["compare_of"]))
         show_table(results)
         show_samples(results)
     elif runs:

@@ -23,7 +23,7 @@ def restore(settings: dict) -> None:
 
 def show(result: dict) -> None:
     """One result, with its downloads."""
-    run, name = result["run"], result["name"]
+    name = result["name"]
     if result["lines"] is not None:
         for line in result["lines"]:
             st.code(line, language=None, wrap_lines=True)
@@ -35,11 +35,23 @@ def show(result: dict) -> None:
             shell.download("PNG", result["png"], f"{name}.png", "image/png", "The grid.")
             shell.download("GIF", result["gif"], f"{name}.gif", "image/gif", "The reverse process.")
     else:
-        st.dataframe(np.reshape(run.tokens, (len(run.tokens), -1)))
+        st.dataframe(np.reshape(result["tokens"], (len(result["tokens"]), -1)))
     shell.download(
         "NPZ", result["npz"], f"{name}.npz", "application/zip", "Tokens and labels as arrays."
     )
-    st.caption(run.describe())
+    st.caption(shell.plain(result["about"]))
+
+
+def described(run) -> str:
+    """What was drawn, how, and what it took, in a line."""
+    sampler, top_p = st.session_state["gen_sampler"], st.session_state["gen_top_p"]
+    parts = [saved.name, f"{len(run.tokens)} samples"]
+    if saved.num_classes:
+        parts.append("each class" if label == shell.EACH else f"class {saved.class_names[label]}")
+    parts += [f"{sampler}, {settings['num_steps']} steps on a {settings['time_grid']} grid"]
+    parts += [f"temperature {settings['temperature']:g}, top-p {top_p:g}"]
+    parts += [f"guidance {settings['guidance_scale']:g}, seed {settings['seed']}"]
+    return f"{', '.join(parts)}: {run.describe()}"
 
 
 def finished(run, labels) -> dict:
@@ -47,8 +59,9 @@ def finished(run, labels) -> dict:
     arrays = {"tokens": run.tokens} | ({} if labels is None else {"labels": labels})
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)
-    result = {"run": run, "name": f"{saved.name.replace('/', '_')}_seed{settings['seed']}"}
-    result |= {"npz": file.getvalue(), "lines": None, "png": None, "gif": None}
+    result = {"name": f"{saved.name.replace('/', '_')}_seed{settings['seed']}"}
+    result |= {"tokens": run.tokens, "npz": file.getvalue()}
+    result |= {"lines": None, "png": None, "gif": None, "about": described(run)}
     if model.tokenizer is not None:
         result["lines"] = model.tokenizer.decode(run.tokens)
     elif saved.is_image:
@@ -66,15 +79,21 @@ with left:
     count = st.slider(
         "Number", 1, 100, 10, key="gen_number", help="How many samples to draw at once."
     )
-    label = shell.labels_control(saved, "gen_label")
+    label = shell.labels_control(saved, f"gen_label_{saved.name}")
     settings = sampling.controls(saved, model, "gen")
-    columns = saved.num_classes or 10
+    columns = min(saved.num_classes or 10, 10)
     start = st.button("Generate", type="primary", key="generate", help="Draws the samples.")
 with right:
     if start:
         labels = shell.labels_of(saved, label, count)
         with shell.messages():
-            run = sampling.run(model.generate, num_samples=count, labels=labels, **settings)
+            run = sampling.run(
+                model.generate,
+                num_samples=count,
+                labels=labels,
+                keep_states=saved.is_image,  # for the GIF
+                **settings,
+            )
             result = finished(run, labels)
             gallery.insert(0, result)
             del gallery[_KEPT:]
@@ -98,4 +117,4 @@ if len(gallery) > 1:
                 st.image(result["png"], width=320)
             elif result["lines"] is not None:
                 st.code(result["lines"][0], language=None, wrap_lines=True)
-            st.caption(f"{result['settings']['model']}: {result['run'].describe()}")
+            st.caption(shell.plain(result["about"]))

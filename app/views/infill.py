@@ -1,7 +1,5 @@
 """Text with gaps, filled in several ways: given characters stay, doubts are coloured."""
 
-import re
-
 import numpy as np
 import streamlit as st
 
@@ -113,7 +111,7 @@ def clicked():
             range(len(words)),
             selection_mode="multi",
             default=longest(words),
-            format_func=lambda number: re.sub(r"([^\w\s])", r"\\\1", words[number]),
+            format_func=lambda number: shell.plain(words[number]),
             key=f"infill_words_{saved.name}_{hash(text)}",
             help="Click the words that the model is to write anew, in as many characters.",
         )

@@ -1,6 +1,5 @@
 """Every saved model of the folder: what it is, how it was trained, what it draws."""
 
-import numpy as np
 import streamlit as st
 
 from app import demo, shell
@@ -11,6 +10,7 @@ st.title("Models")
 found = shell.models()
 good = [saved for saved in found if saved.problem is None]
 
+training = demo.training(shell.folder() / "demo")
 if not good:
     st.info(
         f"There is no saved model in `{shell.folder()}` yet. Train one (`python -m train.digits`), "
@@ -18,11 +18,13 @@ if not good:
         "train the two small demo models.",
         icon=":material/info:",
     )
-    demo.offer(shell.folder() / "demo")
+if not good or training.running or training.failure:
+    demo.offer(training)
 
 for saved in found:
     if saved.problem is not None:
-        st.warning(f"`{saved.name}` cannot be loaded. {saved.problem}", icon=":material/warning:")
+        reason = shell.plain(f"{saved.name} cannot be loaded. {saved.problem}")
+        st.warning(reason, icon=":material/warning:")
 
 if good:
     st.dataframe(
@@ -46,7 +48,7 @@ if good:
         },
     )
     saved, model = shell.pick()
-    st.header(saved.name)
+    st.header(shell.plain(saved.name))
     left, right = st.columns(2)
     with left:
         st.subheader("Training")
@@ -71,16 +73,16 @@ if good:
             st.dataframe(baselines, column_config={"": "baseline", "value": "bits"})
     with right:
         st.subheader("Samples")
-        count = 2 * (saved.num_classes or 5) if not saved.has_tokenizer else 3
+        columns = min(saved.num_classes or 10, 10)
+        count = 3 if saved.has_tokenizer else 2 * columns
         if st.button("Draw samples", help="Some of each class, in 32 steps, under seed 0."):
-            labels = np.arange(count) % saved.num_classes if saved.num_classes else None
+            labels = shell.labels_of(saved, shell.EACH, count)
             with shell.messages():
                 result = run(model.generate, num_samples=count, labels=labels, num_steps=32)
                 if saved.has_tokenizer:
                     for line in model.tokenizer.decode(result.tokens):
                         st.code(line, language=None, wrap_lines=True)
                 elif saved.is_image:
-                    columns = saved.num_classes or 5
                     grid = pictures.image_grid(result.tokens, saved.vocabulary_size, columns)
                     st.image(grid)
                 else:

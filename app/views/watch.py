@@ -190,7 +190,9 @@ with right:
     if start:
         labels = shell.labels_of(saved, label, count)
         with shell.messages():
-            run = sampling.run(model.generate, num_samples=count, labels=labels, **settings)
+            run = sampling.run(
+                model.generate, num_samples=count, labels=labels, keep_states=True, **settings
+            )
             st.session_state["watch_result"] = finished(run, labels)
             st.session_state["watch_state"] = len(run.states) - 1
             stop()

@@ -119,7 +119,7 @@ def test_unknown_characters_are_replaced_or_refused(page):
     fill(page)
     assert "'G' at position 0" in page.error[0].value
     page.text_area[1].set_value("a_b")
-    assert any("'_' at position 1" in e.value for e in fill(page, "infill_clicked").error)
+    assert any(r"'\_' at position 1" in e.value for e in fill(page, "infill_clicked").error)
 
 
 def test_sessions_have_their_own_results(page, open_page, text_folder):
