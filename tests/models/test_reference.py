@@ -23,6 +23,22 @@ def model_of(reference, variant):
     return from_md4({**reference_constructor(reference), **changes}, reference_params(reference))
 
 
+def rounding(model, variant, time):
+    """What float32 leaves open in a discrete-time loss, relative to it, `[B]`.
+
+    Both sides subtract two `alpha` near 1 that are `1/T` apart in time, each known to `2**-24`.
+    (The published poly0.5 at T = 1000 is 1.07e-4 off its own formula in float64, and processors
+    differ in the last bit of a power.)
+    """
+    if variant["cont_time"]:
+        return 0.0
+    t, schedule = time.astype("float64"), model.schedule
+    fractions = {"Linear": lambda t: 1 - t, "Cosine": lambda t: 1 - np.cos(np.pi / 2 * (1 - t))}
+    clean = fractions.get(type(schedule).__name__) or (lambda t: 1 - t**schedule.exponent)
+    difference = (1 - 2 * schedule.eps) * (clean(t - 1 / variant["timesteps"]) - clean(t))
+    return 4 * 2.0**-24 / difference
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_schedule_and_time_has_the_published_losses(name):
     reference = load_reference(name)
@@ -32,12 +48,14 @@ def test_every_schedule_and_time_has_the_published_losses(name):
         model, key = model_of(reference, variant), variant["name"]
         time = reference[f"{key}/t_used"]
         diffusion = array(model.diffusion_loss(x, zt, time, labels))
-        np.testing.assert_allclose(diffusion, reference[f"{key}/loss_diff"], rtol=1e-4)
+        published = reference[f"{key}/loss_diff"]
+        allowed = 1e-4 + rounding(model, variant, time)
+        assert (np.abs(diffusion - published) <= allowed * published).all()
         reconstruction = array(model.reconstruction_loss(x))
         assert reconstruction.shape == (len(x),)
         np.testing.assert_allclose(reconstruction, reference[f"{key}/recon_loss"], rtol=1e-4)
         total = diffusion.mean() + reconstruction.mean()
-        np.testing.assert_allclose(total, reference[f"{key}/total_nats"], rtol=1e-4)
+        assert abs(total / reference[f"{key}/total_nats"] - 1) <= np.max(allowed)
 
 
 @pytest.mark.parametrize("name", ["md4_grad_text", "md4_grad_image"])
