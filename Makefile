@@ -64,8 +64,12 @@ demo: $(BACKEND_READY)  ## train and show a small image and a small text model (
 	@$(BIN)/python -m train.demo
 
 .PHONY: test
-test: $(BACKEND_READY)  ## the tests, without those that take minutes
-	$(PYTEST) -m "not slow"
+test: $(BACKEND_READY)  ## the tests, without the app's and those that take minutes
+	$(PYTEST) -m "not slow" --ignore=tests/app
+
+.PHONY: test-app
+test-app: $(BACKEND_READY)  ## the tests of the app, some of them in a browser (Chromium or Chrome)
+	$(PYTEST) tests/app
 
 .PHONY: test-slow
 test-slow: $(BACKEND_READY)  ## the tests that take minutes
@@ -73,11 +77,11 @@ test-slow: $(BACKEND_READY)  ## the tests that take minutes
 
 .PHONY: test-tensorflow
 test-tensorflow: $(READY)  ## the tests that every backend must pass, on TensorFlow
-	KERAS_BACKEND=tensorflow $(PYTEST) -m "not slow and not one_backend"
+	KERAS_BACKEND=tensorflow $(PYTEST) -m "not slow and not one_backend" --ignore=tests/app
 
 .PHONY: test-torch
 test-torch: $(TORCH_READY)  ## the same on PyTorch, which is installed first
-	KERAS_BACKEND=torch $(PYTEST) -m "not slow and not one_backend"
+	KERAS_BACKEND=torch $(PYTEST) -m "not slow and not one_backend" --ignore=tests/app
 
 .PHONY: lint
 lint: $(READY)  ## style and likely defects

@@ -79,7 +79,10 @@ def url(tmp_path_factory, text_folder, digits_folder):
         yield address
     finally:
         server.terminate()
-        server.wait()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
     assert "Traceback" not in log.read_text(errors="replace")
 
 
@@ -112,8 +115,9 @@ def open_page(page, name):
 def settle(page):
     """Waits until the page runs no more; what it then shows is no error."""
     running = page.get_by_test_id("stStatusWidget")
-    page.wait_for_timeout(400)
-    playwright.expect(running).to_have_count(0)
+    for _ in range(2):  # a click may take a moment to set the page running
+        page.wait_for_timeout(500)
+        playwright.expect(running).to_have_count(0)
     assert page.get_by_test_id("stException").count() == 0
 
 
@@ -179,7 +183,7 @@ def test_a_long_run_is_stopped(page):
     page.get_by_test_id("stMain").get_by_role("button", name="Stop").click()
     settle(page)
     playwright.expect(page.get_by_text("Choose how to sample")).to_be_visible()
-    assert page.get_by_role("button", name="PNG").count() == 0  # no result
+    playwright.expect(page.get_by_role("button", name="PNG")).to_have_count(0)  # no result
 
 
 def test_a_sentence_is_filled_in(page):
@@ -270,7 +274,7 @@ def test_two_sessions_keep_to_themselves(browser, url):
     for page in (first, second):
         playwright.expect(page.get_by_text(re.compile(r"network calls, \d")).first).to_be_visible()
         settle(page)
-    assert first.get_by_role("button", name="PNG").count() == 1
-    assert second.get_by_role("button", name="PNG").count() == 0
+    playwright.expect(first.get_by_role("button", name="PNG")).to_have_count(1)
+    playwright.expect(second.get_by_role("button", name="PNG")).to_have_count(0)
     first.context.close()
     second.context.close()
