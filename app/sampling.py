@@ -158,20 +158,17 @@ def run(function, stop_key: str = "stop", keep_states: bool = False, **arguments
     times = [start]
 
     def on_step(calls, most, tokens):
-        times.append(time.perf_counter())
-        bar.progress(min(1.0, calls / most), f"{calls} of at most {most} network calls")
-
-    def checked(calls, most, tokens):
         if keep_states and (most + 1) * tokens.nbytes > MOST_BYTES:
             raise ValueError(
                 f"The states of this run would take {(most + 1) * tokens.nbytes / 2**20:.0f} MB. "
                 f"Expected at most {MOST_BYTES / 2**20:.0f} MB. Draw fewer samples or take fewer "
                 "steps."
             )
-        on_step(calls, most, tokens)
+        times.append(time.perf_counter())
+        bar.progress(min(1.0, calls / most), f"{calls} of at most {most} network calls")
 
     tokens, *states, calls = function(
-        **arguments, return_trajectory=keep_states, return_network_calls=True, on_step=checked
+        **arguments, return_trajectory=keep_states, return_network_calls=True, on_step=on_step
     )
     place.empty()
     seconds = [after - before for before, after in zip(times[:-1], times[1:], strict=True)]
