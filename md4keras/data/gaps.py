@@ -187,13 +187,18 @@ def mask_words(text: str, words: Iterable[int], tokenizer):
     return _join(kept, counts, tokenizer.mask_token)
 
 
-def _gap_pattern(tokenizer):
-    """What a gap looks like, and the fewest underscores that make one."""
+def fewest_underscores(tokenizer) -> int:
+    """How many underscores in a row are a gap: 3 where the tokenizer can encode one, else 1."""
     try:
         tokenizer.encode("_")
-        least = 3
+        return 3
     except ValueError:
-        least = 1
+        return 1
+
+
+def _gap_pattern(tokenizer):
+    """What a gap looks like, and the fewest underscores that make one."""
+    least = fewest_underscores(tokenizer)
     return re.compile(rf"_{{{least},}}|{_NAMED_GAP}", re.IGNORECASE), least
 
 

@@ -88,7 +88,7 @@ class ReverseProcess:
         if not self.model.schedule.per_token:
             return ops.zeros((), dtype="float32")
         log_masked = self.model.schedule.log_masked(start_time)  # [B, V]
-        shape = (len(z),) + (1,) * (z.ndim - 1) + (log_masked.shape[-1],)
+        shape = (-1,) + (1,) * (len(z.shape) - 1) + (log_masked.shape[-1],)
         return ops.reshape(log_masked, shape)
 
     def most_calls(self, run) -> int:
@@ -161,8 +161,9 @@ class SteppedProcess(ReverseProcess):
         s = ops.take(run["grid"][1], calls) * run["start_time"]
         schedule = Started(self.model.schedule, run["start_time"])
         logits = self.denoise(run, z, t)
-        sample_ids = ops.arange(z.shape[0], dtype="int32")
-        noise = threefry.uniforms(run["seed"], sample_ids, z.shape[1:], calls)
+        batch_size, *data_shape = ops.shape(z)  # tensors, where an exported graph leaves them open
+        sample_ids = ops.arange(batch_size, dtype="int32")
+        noise = threefry.uniforms(run["seed"], sample_ids, data_shape, calls)
         z, memory = ops.cond(
             calls < run["num_steps"],
             lambda: self.sampler.step(logits, z, s, t, schedule, noise, memory),

@@ -53,7 +53,7 @@ class Scoring:
         labels = sampling_checks.check_sampling_labels(self.network, labels, len(x))
         seed = threefry.seed_word(seed)
         if self._score_rows is None:
-            self._score_rows = compile_function(self, self._rows)
+            self._score_rows = compile_function(self, self.draw_bounds)
         count = len(x) * num_samples
         total, squares, previous = np.zeros(len(x)), np.zeros(len(x)), np.zeros(1)
         for start in range(0, count, batch_size):
@@ -83,12 +83,18 @@ class Scoring:
             previous = nats[-1:]
         return total / num_samples, np.sqrt(squares) / num_samples
 
-    def _rows(self, inputs):
-        """One draw for each row, `[B]`."""
+    def draw_bounds(self, inputs):
+        """The bound of each row under one draw of masks, `[B]` in nats; see `score`.
+
+        Args:
+            inputs: dictionary of tensors: `x` `[B, *data_shape]`, `labels` and `given` or `None`,
+                `example` and `draw` `[B]` (which draw of which example a row is), and the scalars
+                `num_samples` and `seed`.
+        """
         x, given = inputs["x"], inputs["given"]
         draw = ops.reshape(inputs["draw"], (-1,) + (1,) * (len(x.shape) - 1))
-        masks, within = threefry.uniforms(inputs["seed"], inputs["example"], x.shape[1:], draw)
-        within = ops.reshape(within, (x.shape[0], -1))[:, 0]  # one number a row
+        masks, within = threefry.uniforms(inputs["seed"], inputs["example"], ops.shape(x)[1:], draw)
+        within = ops.reshape(within, (ops.shape(x)[0], -1))[:, 0]  # one number a row
         fraction = (ops.cast(inputs["draw"], "float32") + within) / inputs["num_samples"]
         fraction = ops.minimum(fraction, 1.0 - 2.0**-24)
         diffusion = self.stratified_loss(x, inputs["labels"], fraction, masks, given)

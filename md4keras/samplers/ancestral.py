@@ -52,11 +52,10 @@ class Ancestral(Sampler):
         tokens = sample_categorical(logits, noise[1])
         reveal = _reveal_probability(zt, s, t, schedule)
         if schedule.per_token:  # that of each position's token, from its row's [V]
-            rows = ops.broadcast_to(
-                ops.reshape(reveal, (-1, logits.shape[-1])), (zt.shape[0], logits.shape[-1])
-            )
-            picked = ops.take_along_axis(rows, ops.reshape(tokens, (zt.shape[0], -1)), axis=-1)
-            reveal = ops.reshape(picked, zt.shape)
+            batch_size, values = ops.shape(zt)[0], logits.shape[-1]
+            rows = ops.broadcast_to(ops.reshape(reveal, (-1, values)), (batch_size, values))
+            picked = ops.take_along_axis(rows, ops.reshape(tokens, (batch_size, -1)), axis=-1)
+            reveal = ops.reshape(picked, ops.shape(zt))
         else:
             reveal = reveal[..., 0]
         revealed = ops.equal(zt, logits.shape[-1]) & (noise[0] < reveal)

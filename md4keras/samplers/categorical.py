@@ -22,7 +22,7 @@ def sample_categorical(logits, uniforms):
         int32 tensor `[...]`.
     """
     probabilities = ops.softmax(ops.cast(logits, "float32"), axis=-1)
-    values, leading = probabilities.shape[-1], tuple(probabilities.shape[:-1])
+    values, leading = probabilities.shape[-1], tuple(ops.shape(probabilities)[:-1])
     if values <= _BLOCK:
         return _invert(probabilities, uniforms)[0]
     padding = [(0, 0)] * len(leading) + [(0, -values % _BLOCK)]

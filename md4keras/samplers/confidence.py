@@ -39,6 +39,8 @@ class Confidence(Sampler):
         noise_temperature: float, times `t`, times Gumbel noise is added to the score; 0 for none.
     """
 
+    remembers = True
+
     rule: str = "probability"
     noise_temperature: float = 0.0
 
@@ -83,14 +85,14 @@ class Confidence(Sampler):
         if uniforms is not None:
             score = score + _TIE * uniforms
         score = ops.where(masked, score, -float("inf"))
-        flat = ops.reshape(score, (score.shape[0], -1))  # [B, N]
+        flat = ops.reshape(score, (ops.shape(score)[0], -1))  # [B, N]
         rank = ops.argsort(ops.argsort(-flat, axis=-1), axis=-1)  # 0 is the surest
         to_fill = positions(zt, ops.logical_not(memory < float("inf")))  # [B]
         fraction = ops.convert_to_tensor(schedule.masked_fraction(s), dtype="float32")
         planned = ops.round(to_fill * fraction)
         left = positions(zt, ops.logical_not(masked))
         chosen = ops.cast(rank, "float32") < ops.expand_dims(left - planned, -1)
-        return masked & ops.reshape(chosen, zt.shape)
+        return masked & ops.reshape(chosen, ops.shape(zt))
 
     def _score(self, logits):
         """How sure the network is, before any filter, `[B, *data_shape]`."""

@@ -46,12 +46,7 @@ class TopP(Filter):
         """Logits `[..., V]` with what is cut at -1e7."""
         if self.p == 1.0:
             return logits  # the last values' mass may be lost in rounding
-        probabilities = ops.softmax(logits, axis=-1)
-        ordered = ops.flip(ops.sort(probabilities, axis=-1), axis=-1)  # falling
-        mass_before = ops.cumsum(ordered, axis=-1) - ordered
-        needed = mass_before < self.p  # the first always is
-        threshold = ops.min(ops.where(needed, ordered, math.inf), axis=-1, keepdims=True)
-        return ops.where(probabilities >= threshold, logits, REMOVED)
+        return keep_top_p(logits, self.p)
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
@@ -77,3 +72,13 @@ class TopK(Filter):
         k = min(self.k, logits.shape[-1])
         threshold = ops.top_k(logits, k)[0][..., -1:]
         return ops.where(logits >= threshold, logits, REMOVED)
+
+
+def keep_top_p(logits, p):
+    """What `TopP` does, with a mass that may be a float32 scalar tensor, below 1."""
+    probabilities = ops.softmax(logits, axis=-1)
+    ordered = ops.flip(ops.sort(probabilities, axis=-1), axis=-1)  # falling
+    mass_before = ops.cumsum(ordered, axis=-1) - ordered
+    needed = mass_before < p  # the first always is
+    threshold = ops.min(ops.where(needed, ordered, math.inf), axis=-1, keepdims=True)
+    return ops.where(probabilities >= threshold, logits, REMOVED)

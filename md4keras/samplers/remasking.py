@@ -39,6 +39,8 @@ class Remasking(Sampler):
         eta: float in `[0, 1]`; 0 is ancestral sampling.
     """
 
+    remembers = True
+
     rule: str = "capped"
     eta: float = 0.02
 
@@ -101,4 +103,4 @@ class Remasking(Sampler):
         reveal = (alpha_s - (1.0 - sigma_of_masked) * alpha_t) / (1.0 - alpha_t)
         reveal = ops.clip(reveal, 0.0, 1.0)  # rounding
         sigma = ops.where(may_go, sigma, 0.0)
-        return ops.broadcast_to(reveal, zt.shape), sigma
+        return ops.broadcast_to(reveal, ops.shape(zt)), sigma

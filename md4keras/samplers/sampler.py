@@ -61,6 +61,8 @@ class Sampler:
             rows that are needed, in an order of their own.
     """
 
+    remembers = False  # whether a step reads the memory of the steps before
+
     filters: tuple = ()
 
     def __post_init__(self):

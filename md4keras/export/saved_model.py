@@ -1,0 +1,171 @@
+"""`export_saved_model`: a SavedModel for TensorFlow Serving, from a model of any backend.
+
+The graph is built under TensorFlow in a child process (`md4keras.export.build`), whatever backend
+this one runs: it then consists of plain TensorFlow operations, which the stock server has.
+"""
+
+import dataclasses
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+
+from md4keras import checkpoints, samplers
+from md4keras.export import versions
+from md4keras.export.limits import Limits
+
+SIGNATURES = (
+    "serving_default",
+    "denoise_step",
+    "generate",
+    "infill",
+    "score",
+    "generate_text",
+    "infill_text",
+    "score_text",
+)
+"""What can be exported; the last three of text models alone."""
+
+
+def export_saved_model(
+    model,
+    folder: str | os.PathLike,
+    sampler="ancestral",
+    limits: Limits | None = None,
+    signatures: Sequence[str] | None = None,
+    version: int | None = None,
+    verbose: bool = True,
+) -> Path:
+    """Writes `folder/VERSION/`, which TensorFlow Serving loads, the sampling loop included.
+
+    The signatures take and return what the model's methods do, with the same tokens for the same
+    seed: `serving_default` is `predict_logits`, then `generate`, `infill`, `score`, and
+    `denoise_step`, one step of the reverse process; text models also have `generate_text`,
+    `infill_text` and `score_text`, with strings. `assets.extra/manifest.json` in the version tells
+    inputs, outputs, defaults and limits; `assets.extra/tf_serving_warmup_requests` lets the server
+    run each once before it answers.
+
+    Args:
+        model: a `md4keras` model, or the folder of a saved one.
+        folder: path; the server's model folder.
+        sampler: a `Sampler` or a name, of `generate`, `infill` and `denoise_step`. Those that plan
+            on the host ("event", "first_hitting") cannot be exported.
+        limits: what a request may ask for; `None` for the defaults of `Limits`.
+        signatures: names, some of `SIGNATURES`; `None` for all that the model has. A server that
+            batches requests needs `("serving_default",)`: it refuses scalar inputs.
+        version: int, the name of the folder; `None` for the next free one.
+        verbose: bool, whether to print what is being done.
+
+    Returns:
+        The path of the version, which appears complete or not at all.
+
+    Raises:
+        ValueError: for bad arguments, a saved model that is damaged or uses classes that are not
+            md4keras's, or a version that exists.
+        ImportError: if TensorFlow or its serving API is not installed.
+        RuntimeError: if TensorFlow cannot build the graph; with its reason.
+
+    Example:
+
+    ```python
+    md4keras.export.export_saved_model(model, "served/digits")  # writes served/digits/1
+    ```
+    """
+    folder = Path(folder)
+    version = versions.check_target(folder, version)
+    order = {
+        "sampler": keras.saving.serialize_keras_object(_checked_sampler(sampler)),
+        "limits": dataclasses.asdict(_checked_limits(limits)),
+        "signatures": _checked_signatures(signatures),
+        "verbose": bool(verbose),
+    }
+    _check_packages()
+    with versions.new_version(folder, version) as staging, tempfile.TemporaryDirectory() as work:
+        if isinstance(model, str | os.PathLike):
+            order["model"] = str(Path(checkpoints.read_saved(model).folder).resolve())
+        else:
+            order["model"] = str(checkpoints.save_model(model, Path(work) / "model"))
+        order["target"] = str(staging.resolve())
+        _build(order)
+    path = folder / str(version)
+    if verbose:
+        print(f"Exported to {path}", flush=True)
+    return path
+
+
+def _build(order: dict) -> None:
+    """Runs the child, lets it print, and raises what it could not do."""
+    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "tensorflow",
+        "CUDA_VISIBLE_DEVICES": "-1",  # building takes no accelerator from whoever uses it
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+    }
+    child = subprocess.run(
+        [sys.executable, "-m", "md4keras.export.build"],
+        input=json.dumps(order),
+        stderr=subprocess.PIPE,
+        env=environment,
+        text=True,
+        check=False,
+    )
+    if child.returncode == 0:
+        return
+    kind, _, message = child.stderr.rpartition("\nrefused: ")[2].partition(": ")
+    if "\nrefused: " in child.stderr and kind == "ValueError":
+        raise ValueError(message.strip())
+    raise RuntimeError(
+        "TensorFlow could not build the export; nothing was written. It ended with status "
+        f"{child.returncode} and this:\n{child.stderr[-4000:]}"
+    )
+
+
+def _checked_sampler(sampler):
+    sampler = samplers.get(sampler)
+    if isinstance(sampler, samplers.Event):
+        raise ValueError(
+            f"{type(sampler).__name__} plans its reveals on the host, which an exported graph does "
+            "not have. Expected a sampler of steps. Use 'ancestral', which has the same "
+            "distribution, or 'confidence' or 'remasking'."
+        )
+    return sampler
+
+
+def _checked_limits(limits) -> Limits:
+    if limits is None:
+        return Limits()
+    if not isinstance(limits, Limits):
+        raise ValueError(
+            f"`limits` must be `md4keras.export.Limits(...)` or None. Received: limits={limits!r}"
+        )
+    return limits
+
+
+def _checked_signatures(signatures) -> list[str] | None:
+    if signatures is None:
+        return None
+    names = [signatures] if isinstance(signatures, str) else list(signatures)
+    unknown = [name for name in names if name not in SIGNATURES]
+    if unknown or not names or len(set(names)) != len(names):
+        raise ValueError(
+            f"These signatures cannot be exported. Expected some of {SIGNATURES}, each once. "
+            f"Received: signatures={names!r}"
+        )
+    return names
+
+
+def _check_packages() -> None:
+    for package in ("tensorflow", "tensorflow_serving"):
+        if importlib.util.find_spec(package) is None:
+            raise ImportError(
+                f"The export needs the package '{package}': "
+                'pip install "md4keras[tensorflow,serving]"'
+            )

@@ -1,0 +1,74 @@
+"""What a signature of a SavedModel is: named inputs with defaults, and a graph that answers."""
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class Argument:
+    """One input of a signature.
+
+    Attributes:
+        name: of the input.
+        dtype: name of a TensorFlow type.
+        shape: `None` where the size is open.
+        meaning: for people.
+        default: what TensorFlow Serving fills in; `None` if it must be given.
+        example: of a small request, to warm up a server; `None` for the default.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple
+    meaning: str
+    default: object = None
+    example: object = None
+
+    @property
+    def small(self) -> np.ndarray:
+        """The value of a small request."""
+        value = self.default if self.example is None else self.example
+        return np.asarray(value, tf.as_dtype(self.dtype).as_numpy_dtype)
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """A named function of an exported model.
+
+    Attributes:
+        meaning: for people.
+        arguments: its inputs, those without a default first.
+        outputs: what each output is, by name.
+        answer: function of a dictionary of tensors that returns one.
+    """
+
+    meaning: str
+    arguments: tuple[Argument, ...]
+    outputs: dict[str, str]
+    answer: Callable[[dict], dict]
+
+    def function(self):
+        """A `tf.function` with the names, types and defaults of the arguments."""
+        # `tf.saved_model.save` reads the names and defaults of a function from its signature.
+        parameters = [
+            inspect.Parameter(
+                each.name,
+                inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                default=inspect.Parameter.empty
+                if each.default is None
+                else tf.constant(each.default, each.dtype),
+            )
+            for each in self.arguments
+        ]
+
+        def answer(*values):
+            request = zip(self.arguments, values, strict=True)
+            return self.answer({each.name: value for each, value in request})
+
+        answer.__signature__ = inspect.Signature(parameters)
+        specs = [tf.TensorSpec(each.shape, each.dtype, each.name) for each in self.arguments]
+        return tf.function(answer, input_signature=specs)

@@ -1,0 +1,362 @@
+"""The signatures of an exported model: what each request holds, and the graph that answers it."""
+
+import numpy as np
+import tensorflow as tf
+
+from md4keras.export import checks, reverse
+from md4keras.export.limits import Limits
+from md4keras.export.signature import Argument, Signature
+from md4keras.export.text import GraphTokenizer
+from md4keras.samplers import TIME_GRIDS
+
+_TOKENS = "int32 tokens"
+
+
+class Signatures:
+    """The signatures that a model can have.
+
+    Args:
+        model: a `md4keras` model, on TensorFlow.
+        sampler: a `Sampler` of steps.
+        limits: a `Limits`.
+    """
+
+    def __init__(self, model, sampler, limits: Limits):
+        self.model, self.network, self.sampler, self.limits = model, model.network, sampler, limits
+        self.is_text = len(self.network.data_shape) == 1
+        self.max_length = limits.length or self.network.data_shape[0]
+        self.data_shape = (None,) if self.is_text else tuple(self.network.data_shape)
+        self.text = None
+        if model.tokenizer is not None:
+            self.text = GraphTokenizer(model.tokenizer, self.max_length)
+
+    def all(self) -> dict[str, Signature]:
+        """Every signature of the model, by name."""
+        found = {
+            "serving_default": self.serving_default(),
+            "denoise_step": self.denoise_step(),
+            "generate": self.generate(),
+            "infill": self.infill(),
+            "score": self.score(),
+        }
+        if self.text is not None:
+            found |= {
+                "generate_text": self.generate_text(),
+                "infill_text": self.infill_text(),
+                "score_text": self.score_text(),
+            }
+        return found
+
+    # What is exported
+
+    def serving_default(self) -> Signature:
+        arguments = [self._tokens("masked ones are the mask token")]
+        if self.network.time_conditioned:
+            meaning = "time in [0, 1] of each row"
+            arguments.append(Argument("time", "float32", (None,), meaning, example=[0.5]))
+        return Signature(
+            "Logits of the denoising distribution, `model.predict_logits`.",
+            (*arguments, *self._labels("each row")),
+            {"logits": f"float32 [rows, {self._shape_text}, {self.network.vocabulary_size}]"},
+            self._answer_logits,
+        )
+
+    def denoise_step(self) -> Signature:
+        arguments = [
+            self._tokens("masked ones are the mask token"),
+            *self._labels("each row"),
+            Argument("t", "float32", (), "present time; 0 fills all masks", example=1.0),
+            Argument("s", "float32", (), "time to reach, below t (or 0)", example=0.5),
+            Argument("step", "int32", (), "number of the step, from 0: new noise for each", 0),
+            Argument("start_time", "float32", (), "time of the first state", 1.0),
+        ]
+        outputs = {"tokens": f"{_TOKENS} [rows, {self._shape_text}]"}
+        if self.sampler.remembers:
+            meaning = "of the step before; at first 0, infinity where a token was given"
+            shape = (None, *self.data_shape)
+            example = np.zeros((1, *self.network.data_shape))
+            arguments.insert(1, Argument("memory", "float32", shape, meaning, example=example))
+            outputs["memory"] = "float32, for the next step"
+        return Signature(
+            "One step of the reverse process, from time t to time s.",
+            (*arguments, *self._how_to_draw()),
+            outputs,
+            self._answer_step,
+        )
+
+    def generate(self) -> Signature:
+        return Signature(
+            "Samples, `model.generate`.",
+            self._generation_arguments(),
+            {"tokens": f"{_TOKENS} [num_samples, {self._shape_text}]", **_CALLS},
+            self._answer_generate,
+        )
+
+    def generate_text(self) -> Signature:
+        return Signature(
+            "Samples as text.",
+            self._generation_arguments(),
+            {"text": "string [num_samples]", **_CALLS},
+            self._as_text(self._answer_generate),
+        )
+
+    def infill(self) -> Signature:
+        mask = np.ones((1, *self.network.data_shape), bool)
+        shape = (None, *self.data_shape)
+        return Signature(
+            "Masked tokens drawn given the others, `model.infill`.",
+            (
+                self._tokens("what stands under the mask is not read"),
+                Argument("mask", "bool", shape, "true where to draw", example=mask),
+                *self._infilling_arguments(),
+            ),
+            {"tokens": f"{_TOKENS} [rows, {self._shape_text}]", **_CALLS},
+            self._answer_infill,
+        )
+
+    def infill_text(self) -> Signature:
+        least = self.text.fewest_underscores
+        gap = "an underscore is a gap of one token"
+        if least > 1:
+            gap = f"{least} or more underscores in a row are a gap, each of one token"
+        return Signature(
+            "Texts with their gaps filled.",
+            (
+                Argument("text", "string", (None,), gap, example=["_" * least]),
+                *self._infilling_arguments(),
+            ),
+            {"text": "string [rows]", **_CALLS},
+            self._as_text(lambda request: self._answer_infill(self._parsed_gaps(request))),
+        )
+
+    def score(self) -> Signature:
+        return Signature(
+            "A bound on the negative log-likelihood, `model.score`.",
+            (self._tokens("no masks among them"), *self._scoring_arguments()),
+            _SCORES,
+            self._answer_score,
+        )
+
+    def score_text(self) -> Signature:
+        text = Argument("text", "string", (None,), "rows of one length", example=[self._example])
+        return Signature(
+            "A bound on the negative log-likelihood of texts.",
+            (text, *self._scoring_arguments()),
+            _SCORES,
+            lambda request: self._answer_score(
+                request | {"tokens": self.text.encode(request["text"])}
+            ),
+        )
+
+    # Inputs that several signatures have
+
+    def _tokens(self, meaning):
+        example = np.zeros((1, *self.network.data_shape))
+        meaning = f"values in [0, {self.network.vocabulary_size}); {meaning}"
+        return Argument("tokens", "int32", (None, *self.data_shape), meaning, example=example)
+
+    def _labels(self, of_what):
+        if not self.network.num_classes:
+            return ()
+        meaning = f"class of {of_what}, in [0, {self._highest_label}]"
+        return (Argument("labels", "int32", (None,), meaning, example=[0]),)
+
+    def _how_to_draw(self):
+        arguments = [
+            Argument("seed", "int64", (), "in [0, 2**32); the same seed gives the same tokens", 0),
+            Argument("temperature", "float32", (), "divides the logits, at least 1e-4", 1.0),
+            Argument("top_p", "float32", (), "mass of values to keep, in (0, 1]", 1.0),
+        ]
+        if getattr(self.network, "label_dropout", 0.0):
+            arguments.append(Argument("guidance", "float32", (), "scale of guidance", 1.0))
+        return tuple(arguments)
+
+    def _steps(self):
+        most, usual = self.limits.num_steps, min(128, self.limits.num_steps)
+        return (
+            Argument("num_steps", "int32", (), f"steps, 1 to {most}", usual, example=2),
+            Argument("time_grid", "string", (), f"one of {list(TIME_GRIDS)}", TIME_GRIDS[0]),
+        )
+
+    def _generation_arguments(self):
+        arguments = self._labels("each sample")
+        most = self.limits.num_samples
+        arguments += (Argument("num_samples", "int32", (), f"samples, 1 to {most}", 1),)
+        if self.is_text:
+            meaning = f"tokens of a sample, 1 to {self.max_length}"
+            usual = min(self.network.data_shape[0], self.max_length)
+            arguments += (Argument("length", "int32", (), meaning, usual),)
+        return (*arguments, *self._steps(), *self._how_to_draw())
+
+    def _infilling_arguments(self):
+        meaning = "time of the first state, in (0, 1]; 0 for the one that fits the gaps"
+        start = Argument("start_time", "float32", (), meaning, 0.0)
+        return (*self._labels("each row"), *self._steps(), *self._how_to_draw(), start)
+
+    def _scoring_arguments(self):
+        most, usual = self.limits.num_draws, min(64, self.limits.num_draws)
+        meaning = f"draws of masks, 2 to {most}"
+        return (
+            *self._labels("each row"),
+            Argument("seed", "int64", (), "in [0, 2**32), of the masks", 0),
+            Argument("num_samples", "int32", (), meaning, usual, example=2),
+        )
+
+    @property
+    def _example(self) -> str:
+        return self.model.tokenizer.decode([0])
+
+    @property
+    def _shape_text(self) -> str:
+        return ", ".join("length" if size is None else str(size) for size in self.data_shape)
+
+    @property
+    def _highest_label(self) -> int:
+        # The id num_classes is the null label of a network with label dropout.
+        null = 1 if getattr(self.network, "label_dropout", 0.0) else 0
+        return self.network.num_classes - 1 + null
+
+    # Answers: a request that was not checked yet, to outputs
+
+    def _answer_logits(self, request):
+        checked = self._check_rows(request, self.network.vocabulary_size)
+        if "time" in request:
+            checked += [
+                checks.in_range("time", request["time"], 0.0, 1.0),
+                checks.count_is("time", request["time"], tf.shape(request["tokens"])[0]),
+            ]
+        request = checks.after(checked, request)
+        time = request.get("time", 0.0)
+        return {"logits": self.model.network_logits(request["tokens"], time, request.get("labels"))}
+
+    def _answer_step(self, request):
+        checked = self._check_rows(request, self.network.vocabulary_size)
+        checked += self._check_drawing(request)
+        checked += [
+            checks.in_range("t", request["t"], 0.0, 1.0),
+            checks.in_range("s", request["s"], 0.0, 1.0),
+            checks.not_above("s", request["s"], "t", request["t"]),
+            checks.in_range("step", request["step"], 0, 2**31 - 1),
+            checks.in_range("start_time", request["start_time"], 0.0, 1.0, above=True),
+        ]
+        memory = {}
+        if self.sampler.remembers:
+            memory = {"memory": request["memory"]}
+            checked.append(
+                checks.same_shape("tokens", request["tokens"], "memory", memory["memory"])
+            )
+        request = checks.after(checked, request)
+        process = reverse.ExportedProcess(self.model, self.sampler, request["top_p"])
+        tokens, memory["memory"] = process.run_step(
+            request["tokens"],
+            request.get("memory", tf.zeros(tf.shape(request["tokens"]))),
+            request.get("labels"),
+            request,
+        )
+        return {"tokens": tokens} | (memory if self.sampler.remembers else {})
+
+    def _answer_generate(self, request):
+        count = request["num_samples"]
+        checked = [checks.in_range("num_samples", count, 1, self.limits.num_samples)]
+        checked += self._check_steps(request) + self._check_labels(request, count)
+        if self.is_text:
+            checked.append(checks.in_range("length", request["length"], 1, self.max_length))
+        request = checks.after(checked, request)
+        shape = (request["length"],) if self.is_text else self.network.data_shape
+        z = tf.fill((request["num_samples"], *shape), self.model.mask_token)
+        start_time = tf.ones((request["num_samples"],))
+        return self._reversed(z, start_time, request)
+
+    def _answer_infill(self, request):
+        tokens, mask = request["tokens"], request["mask"]
+        shapes = checks.after([checks.same_shape("tokens", tokens, "mask", mask)], {"mask": mask})
+        given = tf.where(shapes["mask"], 0, tokens)
+        checked = self._check_rows({**request, "tokens": given}, self.network.vocabulary_size - 1)
+        checked += self._check_steps(request)
+        checked += [
+            checks.something_to_fill("mask", shapes["mask"]),
+            checks.in_range("start_time", request["start_time"], 0.0, 1.0),
+        ]
+        request = checks.after(checked, {**request, "tokens": given})
+        z = tf.where(request["mask"], self.model.mask_token, request["tokens"])
+        flat = tf.reshape(tf.cast(request["mask"], "float32"), (tf.shape(z)[0], -1))
+        fitting = self.model.schedule.time_of_masked_fraction(tf.reduce_mean(flat, axis=1))
+        chosen = request["start_time"]
+        return self._reversed(z, tf.where(chosen > 0.0, chosen, fitting), request)
+
+    def _reversed(self, z, start_time, request):
+        process = reverse.ExportedProcess(self.model, self.sampler, request["top_p"])
+        tokens, calls = process.run(z, request.get("labels"), start_time, request)
+        return {"tokens": tokens, "network_calls": calls}
+
+    def _answer_score(self, request):
+        checked = self._check_rows(request, self.network.vocabulary_size - 1)
+        checked += [
+            checks.in_range("seed", request["seed"], 0, 2**32 - 1),
+            checks.in_range("num_samples", request["num_samples"], 2, self.limits.num_draws),
+        ]
+        request = checks.after(checked, request)
+        nelbo, error = reverse.score(
+            self.model,
+            request["tokens"],
+            request.get("labels"),
+            request["seed"],
+            request["num_samples"],
+        )
+        return {"nelbo": nelbo, "standard_error": error}
+
+    def _parsed_gaps(self, request):
+        tokens = self.text.encode(request["text"], gaps=True)
+        return request | {"tokens": tokens, "mask": tf.equal(tokens, self.model.mask_token)}
+
+    def _as_text(self, answer):
+        def answer_with_text(request):
+            answered = answer(request)
+            return {"text": self.text.decode(answered.pop("tokens")), **answered}
+
+        return answer_with_text
+
+    # Checks that several signatures make
+
+    def _check_rows(self, request, highest):
+        tokens = request["tokens"]
+        checked = [
+            checks.rows("tokens", tokens, self.limits.num_samples),
+            checks.in_vocabulary("tokens", tokens, highest),
+            *self._check_labels(request, tf.shape(tokens)[0]),
+        ]
+        if self.is_text:
+            checked.append(checks.length("tokens", tokens, self.max_length))
+        return checked
+
+    def _check_labels(self, request, count):
+        if "labels" not in request:
+            return []
+        labels = request["labels"]
+        return [
+            checks.count_is("labels", labels, count),
+            checks.in_range("labels", labels, 0, self._highest_label),
+        ]
+
+    def _check_steps(self, request):
+        return self._check_drawing(request) + [
+            checks.in_range("num_steps", request["num_steps"], 1, self.limits.num_steps),
+            checks.one_of("time_grid", request["time_grid"], TIME_GRIDS),
+        ]
+
+    def _check_drawing(self, request):
+        checked = [
+            checks.in_range("seed", request["seed"], 0, 2**32 - 1),
+            checks.in_range("temperature", request["temperature"], 1e-4, 1e30),
+            checks.in_range("top_p", request["top_p"], 0.0, 1.0, above=True),
+        ]
+        if "guidance" in request:
+            checked.append(checks.in_range("guidance", request["guidance"], 0.0, 1e30))
+        return checked
+
+
+_CALLS = {"network_calls": "int32, calls of the network"}
+_SCORES = {
+    "nelbo": "float64 [rows], nats: the bound, the negative evidence lower bound",
+    "standard_error": "float64 [rows], nats",
+}
