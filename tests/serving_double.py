@@ -39,10 +39,11 @@ class ServingDouble:
         name: str, of the model.
         batching: bool, as `--enable_batching`: scalar inputs are refused.
         delay: float, seconds before each run, for timeouts.
+        ports: for REST and for gRPC; 0 for a free one.
     """
 
-    def __init__(self, folder, name="model", batching=False, delay=0.0):
-        self.name, self.batching, self.delay = name, batching, delay
+    def __init__(self, folder, name="model", batching=False, delay=0.0, ports=(0, 0)):
+        self.name, self.batching, self.delay, self.ports = name, batching, delay, ports
         self.version = max(int(path.name) for path in Path(folder).iterdir() if path.name.isdigit())
         self.session = tf.compat.v1.Session(graph=tf.Graph())
         with self.session.graph.as_default():
@@ -54,12 +55,12 @@ class ServingDouble:
     def __enter__(self):
         with contextlib.ExitStack() as stack:
             stack.callback(self.session.close)
-            rest_port = stack.enter_context(rest_server(self))
+            rest_port = stack.enter_context(rest_server(self, self.ports[0]))
             server = grpc.server(futures.ThreadPoolExecutor(4))
             prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
                 GrpcService(self), server
             )
-            grpc_port = server.add_insecure_port("127.0.0.1:0")
+            grpc_port = server.add_insecure_port(f"127.0.0.1:{self.ports[1]}")
             server.start()
             stack.callback(lambda: server.stop(None).wait())
             self.rest_port, self.grpc_port = rest_port, grpc_port

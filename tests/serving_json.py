@@ -36,13 +36,13 @@ class Refusal(Exception):
 
 
 @contextlib.contextmanager
-def rest_server(model):
-    """Serves a `ServingDouble` on a free port of this machine; gives the port."""
+def rest_server(model, port=0):
+    """Serves a `ServingDouble` on a port of this machine, by default a free one; gives the port."""
 
     class Handler(RestHandler):
         served = model
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
