@@ -96,6 +96,20 @@ def test_json_that_is_no_object(server, capsys, monkeypatch, text):
     assert "Inputs are read" in capsys.readouterr().err
 
 
+def test_options_stand_anywhere(server, capsys):
+    words = ["num_samples=2", "--timeout", "60", "seed=1"]
+    for arguments in (words, words[1:] + words[:1], words[:1] + words[3:] + words[1:3]):
+        assert cli.main(["request", server.rest_address, "generate_text", *arguments]) == 0
+    assert (
+        cli.main(["request", "--timeout", "60", server.rest_address, "generate_text", *words]) == 0
+    )
+    assert len(set(capsys.readouterr().out.splitlines())) == 2
+    with pytest.raises(SystemExit):
+        cli.main(["request", server.rest_address, "generate_text", "num_samples=2", "--steps", "3"])
+    with pytest.raises(SystemExit):
+        cli.main(["app", "runs", "seed=1"])
+
+
 def test_addresses(capsys):
     assert cli.main(["request", "localhost:8501", "generate"]) == 2
     assert "This is no address of a served model" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from md4keras.client.values import convert
 
 pytest.importorskip("tensorflow_serving", reason='pip install "md4keras[serving]"')
 
+from tests.reference import ROOT
 from tests.serving_double import ServingDouble
 from tests.serving_model import save_small_model
 
@@ -431,6 +433,15 @@ class TestOtherServers:
             client.request(f"grpc://127.0.0.1:{server.rest_port}/model", timeout=5)
         with pytest.raises(client.ServingError, match="UNAVAILABLE"):
             client.request(f"https://127.0.0.1:{server.rest_port}/v1/models/model", timeout=10)
+
+
+def test_the_programs_in_the_documentation_run(server, capsys):
+    text = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
+    programs = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    for program in programs:
+        program = program.replace("localhost:8501", f"127.0.0.1:{server.rest_port}")
+        exec(program.replace("localhost:8500", f"127.0.0.1:{server.grpc_port}"), {})
+    assert len(programs) == 2 and len(capsys.readouterr().out.splitlines()) == 2
 
 
 def test_client_leaves_tensorflow_alone(server):

@@ -21,11 +21,24 @@ def main(arguments: list[str] | None = None) -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     for add_verb in VERBS:
         add_verb(verbs)
-    options = parser.parse_args(arguments)
+    options = _parse(parser, arguments)
     try:
         return options.run(options)
     except (ValueError, ImportError, OSError, ServingError) as error:
         print(f"error: {printable(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        return 0
+        return 130  # as shells count it
+
+
+def _parse(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argparse.Namespace:
+    """Parses arguments; `name=value` may stand before, between and after options.
+
+    argparse itself takes a verb's list of arguments from one place, which may be empty.
+    """
+    options, rest = parser.parse_known_args(arguments)
+    if rest and (not hasattr(options, "inputs") or any(word.startswith("-") for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        options.inputs += rest
+    return options

@@ -57,4 +57,7 @@ def run(options: argparse.Namespace) -> int:
     flags = [f"--{name}={value}" for name, value in server.items()]
     command = [sys.executable, "-m", "streamlit", "run", *flags, str(home), "--", str(folder)]
     environment = {"KERAS_BACKEND": "jax", **os.environ}
-    return subprocess.run(command, env=environment, check=False).returncode
+    try:
+        return subprocess.run(command, env=environment, check=False).returncode
+    except KeyboardInterrupt:  # the way to stop it
+        return 0
