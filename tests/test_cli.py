@@ -33,3 +33,13 @@ def test_mistakes_end_with_one_line(tmp_path, capsys, monkeypatch):
     assert 'pip install "md4keras[app]"' in capsys.readouterr().err
     with pytest.raises(SystemExit):
         cli.main(["unknown"])
+
+
+def test_stopping_the_app_is_no_failure_and_stopping_a_request_is(tmp_path, monkeypatch):
+    def stopped(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "run", stopped)
+    assert cli.main(["app", str(tmp_path)]) == 0
+    monkeypatch.setattr("md4keras.cli.request.request", stopped)
+    assert cli.main(["request", "http://localhost/v1/models/m", "generate"]) == 130

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 OPTIONAL = (
     "PIL",
     "grain",
+    "grpc",
     "keras_hub",
     "keras_nlp",
     "sklearn",
@@ -21,6 +22,7 @@ OPTIONAL = (
     "tensorboardX",
     "tensorflow",
     "tensorflow_datasets",
+    "tensorflow_serving",
     "torch",
 )
 

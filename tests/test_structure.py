@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "conversion": {"layers", "networks", "models"},
     "checkpoints": {"version", "data", "models", "conversion"},
     "catalog": {"checkpoints"},
+    "client": set(),
     "export": {"version", "samplers", "models", "data", "checkpoints"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT) | {"__init__"}
@@ -185,7 +186,7 @@ class TestInstallation:
 
     def test_extras(self):
         extras = self.project["optional-dependencies"]
-        assert set(extras) == {"jax", "tensorflow", "torch", "app", "dev"}
+        assert set(extras) == {"jax", "tensorflow", "torch", "app", "serving", "dev"}
         assert set(extras["jax"]) <= set(self.project["dependencies"])  # JAX is the default
 
     def test_pins_lie_in_the_ranges(self):

@@ -1,4 +1,4 @@
-"""The command `md4keras`: `md4keras app FOLDER` opens the app on the saved models in a folder."""
+"""`md4keras app FOLDER`: opens the app on the saved models in a folder."""
 
 import argparse
 import importlib.util
@@ -8,40 +8,34 @@ import sys
 from pathlib import Path
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="md4keras", description=__doc__)
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    app = verbs.add_parser("app", help="open the app in the browser")
-    app.add_argument(
+def add_verb(verbs) -> None:
+    """Adds the verb to a parser's verbs."""
+    parser = verbs.add_parser("app", help="open the app in the browser")
+    parser.add_argument(
         "folder",
         type=Path,
         nargs="?",
         default=Path("runs"),
         help="where models are saved; the app takes them from nowhere else (default: runs)",
     )
-    app.add_argument("--port", type=int, default=8501, help="of the local server (default: 8501)")
-    options = parser.parse_args(arguments)
-    try:
-        return run_app(options.folder, options.port)
-    except (ValueError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 0
+    parser.add_argument(
+        "--port", type=int, default=8501, help="of the local server (default: 8501)"
+    )
+    parser.set_defaults(run=run)
 
 
-def run_app(folder: Path, port: int = 8501) -> int:
-    """Serves the app on `localhost` until it is stopped.
+def run(options: argparse.Namespace) -> int:
+    """Serves the app on `localhost` until it is stopped; returns the exit status.
 
     Args:
-        folder: where models are looked for; it need not exist yet.
-        port: int, of the server.
+        options: `folder`, path, where models are looked for, which need not exist yet; `port`,
+            int, of the server.
 
     Raises:
         ValueError: if the folder is a file.
         ImportError: if Streamlit, or the app itself, is not installed.
     """
+    folder, port = options.folder, options.port
     if folder.is_file():
         raise ValueError(
             f"Models are looked for in a folder. Received: folder='{folder}', a file. Name the "
@@ -53,14 +47,17 @@ def run_app(folder: Path, port: int = 8501) -> int:
     home = Path(found.origin).with_name("Home.py") if found and found.origin else None
     if home is None or not home.is_file():
         raise ImportError("The app is not installed. Run this from a checkout of md4keras.")
-    options = {
+    server = {
         "server.address": "localhost",
         "server.port": str(port),
         "server.maxUploadSize": "10",
         "server.showEmailPrompt": "false",
         "browser.gatherUsageStats": "false",
     }
-    flags = [f"--{name}={value}" for name, value in options.items()]
+    flags = [f"--{name}={value}" for name, value in server.items()]
     command = [sys.executable, "-m", "streamlit", "run", *flags, str(home), "--", str(folder)]
     environment = {"KERAS_BACKEND": "jax", **os.environ}
-    return subprocess.run(command, env=environment, check=False).returncode
+    try:
+        return subprocess.run(command, env=environment, check=False).returncode
+    except KeyboardInterrupt:  # the way to stop it
+        return 0
