@@ -2,6 +2,7 @@
 
 from md4keras import (
     checkpoints,
+    export,
     forward_process,
     layers,
     losses,
@@ -20,6 +21,7 @@ __all__ = [
     "GenMD4",
     "__version__",
     "checkpoints",
+    "export",
     "forward_process",
     "layers",
     "load_model",

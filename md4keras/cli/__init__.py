@@ -3,20 +3,20 @@
 import argparse
 import sys
 
-from md4keras.cli import app, request
+from md4keras.cli import app, export, request
 from md4keras.cli.terminal import printable
 from md4keras.client import ServingError
 
 # A verb is a function that adds its parser and sets `run`, which takes the parsed options and
 # returns the exit status.
-VERBS = (app.add_verb, request.add_verb)
+VERBS = (app.add_verb, export.add_verb, request.add_verb)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="md4keras",
-        description="Masked discrete diffusion: the app, and models that are served.",
+        description="Masked discrete diffusion: the app, exports, and models that are served.",
     )
     verbs = parser.add_subparsers(dest="verb", required=True)
     for add_verb in VERBS:

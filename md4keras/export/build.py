@@ -3,6 +3,7 @@
 Reads an order (JSON) from standard input; see `md4keras.export.saved_model`.
 """
 
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -36,15 +37,17 @@ def build(order: dict) -> None:
             f"{list(signatures)}. (Strings need a model with a tokenizer.)"
         )
     signatures = {name: signatures[name] for name in chosen}
-    functions = {}
-    for number, (name, signature) in enumerate(signatures.items(), 1):
-        say(f"Tracing {name} ({number} of {len(signatures)}) ...")
-        functions[name] = signature.function()
-        functions[name].get_concrete_function()
-    say("Writing ...")
+    number = itertools.count(1)
+
+    def function_of(name):
+        return signatures[name].function(
+            lambda: say(f"Tracing {name} ({next(number)} of {len(signatures)}) ...")
+        )
+
     target = Path(order["target"])
     root = tf.Module()
     root.weights = [variable.value for variable in model.variables]
+    functions = {name: function_of(name) for name in signatures}
     tf.saved_model.save(root, str(target), signatures=functions)
     extra = target / "assets.extra"
     extra.mkdir()

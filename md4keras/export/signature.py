@@ -51,8 +51,12 @@ class Signature:
     outputs: dict[str, str]
     answer: Callable[[dict], dict]
 
-    def function(self):
-        """A `tf.function` with the names, types and defaults of the arguments."""
+    def function(self, traced: Callable[[], None]):
+        """A `tf.function` with the names, types and defaults of the arguments.
+
+        Args:
+            traced: called when the graph is built, for a sign of progress.
+        """
         # `tf.saved_model.save` reads the names and defaults of a function from its signature.
         parameters = [
             inspect.Parameter(
@@ -66,9 +70,10 @@ class Signature:
         ]
 
         def answer(*values):
+            traced()
             request = zip(self.arguments, values, strict=True)
             return self.answer({each.name: value for each, value in request})
 
         answer.__signature__ = inspect.Signature(parameters)
         specs = [tf.TensorSpec(each.shape, each.dtype, each.name) for each in self.arguments]
-        return tf.function(answer, input_signature=specs)
+        return tf.function(answer, input_signature=specs, autograph=False)

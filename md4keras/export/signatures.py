@@ -26,6 +26,10 @@ class Signatures:
         self.is_text = len(self.network.data_shape) == 1
         self.max_length = limits.length or self.network.data_shape[0]
         self.data_shape = (None,) if self.is_text else tuple(self.network.data_shape)
+        # Traced once for the signatures of tokens and of strings.
+        self._answer_generate = tf.function(self._answer_generate, autograph=False)
+        self._answer_infill = tf.function(self._answer_infill, autograph=False)
+        self._answer_score = tf.function(self._answer_score, autograph=False)
         self.text = None
         if model.tokenizer is not None:
             self.text = GraphTokenizer(model.tokenizer, self.max_length)
@@ -144,7 +148,7 @@ class Signatures:
             (text, *self._scoring_arguments()),
             _SCORES,
             lambda request: self._answer_score(
-                request | {"tokens": self.text.encode(request["text"])}
+                request | {"tokens": self.text.encode(request.pop("text"))}
             ),
         )
 
@@ -306,7 +310,7 @@ class Signatures:
         return {"nelbo": nelbo, "standard_error": error}
 
     def _parsed_gaps(self, request):
-        tokens = self.text.encode(request["text"], gaps=True)
+        tokens = self.text.encode(request.pop("text"), gaps=True)
         return request | {"tokens": tokens, "mask": tf.equal(tokens, self.model.mask_token)}
 
     def _as_text(self, answer):

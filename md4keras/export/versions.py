@@ -71,6 +71,7 @@ def new_version(folder: Path, version: int) -> Iterator[Path]:
     Yields:
         An empty folder beside the place, whose name no server takes for a version.
     """
+    existed = folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{version}.", dir=folder))
     try:
@@ -83,6 +84,9 @@ def new_version(folder: Path, version: int) -> Iterator[Path]:
         _flush(folder)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+        if not existed:
+            with contextlib.suppress(OSError):  # it holds the new version
+                folder.rmdir()
 
 
 def _flush(path: Path) -> None:

@@ -1,0 +1,71 @@
+"""`md4keras export MODEL OUT`: a saved model as a SavedModel for TensorFlow Serving."""
+
+import argparse
+from pathlib import Path
+
+from md4keras.export import SIGNATURES, Limits, export_saved_model
+
+_EXAMPLE = """\
+example:
+  md4keras export runs/demo/digits/model served/digits       # writes served/digits/1/
+"""
+
+
+def add_verb(verbs) -> None:
+    """Adds the verb to a parser's verbs."""
+    parser = verbs.add_parser(
+        "export",
+        help="write a SavedModel for TensorFlow Serving",
+        description="Writes OUT/1/ (or the next number): a SavedModel for TensorFlow Serving, "
+        "from a model that was trained on any backend.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help="folder of a saved model")
+    parser.add_argument("out", type=Path, metavar="OUT", help="the server's folder of this model")
+    parser.add_argument(
+        "--sampler",
+        default="ancestral",
+        metavar="NAME",
+        help="ancestral, confidence, remasking, ... (default: ancestral)",
+    )
+    for field, of_what in (
+        ("num_samples", "samples or rows of a request"),
+        ("num_steps", "steps of the reverse process"),
+        ("length", "tokens of a text"),
+        ("num_draws", "draws of masks of a score"),
+    ):
+        default = getattr(Limits(), field)
+        parser.add_argument(
+            f"--max-{field.removeprefix('num_')}",
+            dest=field,
+            type=int,
+            default=default,
+            metavar="N",
+            help=f"most {of_what} (default: {default or 'the training length'})",
+        )
+    parser.add_argument(
+        "--signatures",
+        metavar="A,B",
+        help=f"some of {', '.join(SIGNATURES)} (default: all that the model has)",
+    )
+    parser.add_argument(
+        "--version", type=int, metavar="N", help="the folder's number (default: the next one)"
+    )
+    parser.add_argument("--quiet", action="store_true", help="print no progress")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Exports; returns the exit status."""
+    limits = Limits(options.num_samples, options.num_steps, options.length, options.num_draws)
+    export_saved_model(
+        options.model,
+        options.out,
+        sampler=options.sampler,
+        limits=limits,
+        signatures=options.signatures.split(",") if options.signatures else None,
+        version=options.version,
+        verbose=not options.quiet,
+    )
+    return 0

@@ -1,0 +1,99 @@
+"""Tiny models of three kinds, exported once, and a way to ask an export without Keras."""
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import md4keras
+from md4keras import samplers
+from md4keras.data import ByteTokenizer, CharacterTokenizer
+from md4keras.export import Limits, export_saved_model
+from md4keras.networks import Transformer, UNet
+
+LENGTH = 12
+ASK = Path(__file__).with_name("ask.py")
+
+
+def text_model():
+    """MD4 of characters, with an underscore in the alphabet and its order shuffled."""
+    keras.utils.set_random_seed(0)
+    network = Transformer(6, LENGTH, num_layers=1, num_heads=2, feature_dim=8)
+    model = md4keras.MD4(spread(network))
+    model.tokenizer = CharacterTokenizer("cab_é ")
+    return model
+
+
+def image_model():
+    """MD4 of 4 x 4 images in 3 classes, with guidance."""
+    keras.utils.set_random_seed(1)
+    network = UNet(5, (4, 4, 1), num_layers=0, feature_dim=64, num_classes=3, label_dropout=0.1)
+    return md4keras.MD4(spread(network), schedule="cosine")
+
+
+def byte_model():
+    """GenMD4 of bytes, whose exponents differ."""
+    keras.utils.set_random_seed(2)
+    network = Transformer(256, LENGTH, num_layers=1, num_heads=2, feature_dim=8)
+    model = md4keras.GenMD4(spread(network))
+    model.schedule.theta.assign(np.linspace(-0.5, 1.5, 256))
+    model.tokenizer = ByteTokenizer()
+    return model
+
+
+def spread(network):
+    """Gives the head weights, which start at zero, so that logits depend on the inputs."""
+    generator = np.random.default_rng(0)
+    for weight in network.trainable_variables:
+        if not np.any(keras.ops.convert_to_numpy(weight)):
+            weight.assign(0.1 * generator.standard_normal(weight.shape))
+    return network
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory):
+    """`exported(name)`: a model, and the folder of its export (made at the first call)."""
+    made = {}
+    orders = {
+        "text": (text_model, {"limits": Limits(num_samples=8, num_steps=32, num_draws=16)}),
+        "image": (image_model, {"sampler": samplers.Remasking(rule="confidence")}),
+        "bytes": (byte_model, {"signatures": ("generate", "infill", "infill_text", "score")}),
+    }
+
+    def get(name):
+        if name not in made:
+            build, options = orders[name]
+            model, folder = build(), tmp_path_factory.mktemp(name) / "served"
+            export_saved_model(model, folder, verbose=False, **options)
+            made[name] = model, folder
+        return made[name]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def ask(tmp_path_factory):
+    """`ask(version, requests)`: answers from a process in which Keras cannot be imported.
+
+    A request is `(signature, inputs)`; its answer the outputs, or the message of an error.
+    """
+
+    def run(version, requests, script=ASK):
+        files = [tmp_path_factory.mktemp("ask") / name for name in ("requests", "answers")]
+        files[0].write_bytes(pickle.dumps((str(version), requests)))
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+        subprocess.run(
+            [sys.executable, "-I", str(script), *map(str, files)],
+            env=environment | {"CUDA_VISIBLE_DEVICES": "-1"},
+            cwd=files[0].parent,
+            check=True,
+            capture_output=True,
+        )
+        return pickle.loads(files[1].read_bytes())
+
+    return run

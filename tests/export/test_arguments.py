@@ -1,0 +1,73 @@
+"""What an export refuses before it starts, and what the command line says."""
+
+import pytest
+
+import md4keras
+from md4keras import cli
+from md4keras.export import Limits, export_saved_model
+from tests.export.conftest import image_model, text_model
+
+pytestmark = pytest.mark.one_backend
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ({"sampler": "event"}, "plans its reveals on the host"),
+        ({"sampler": "unknown"}, "Unknown sampler"),
+        ({"limits": {"num_steps": 3}}, "`limits` must be"),
+        ({"signatures": ("generate", "dream")}, "cannot be exported"),
+        ({"signatures": ()}, "cannot be exported"),
+        ({"signatures": ("score", "score")}, "each once"),
+        ({"version": 0}, "1 or more"),
+    ],
+)
+def test_bad_arguments_are_refused_before_any_work(tmp_path, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        export_saved_model(text_model(), tmp_path / "out", **arguments)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["num_samples", "num_steps", "length", "num_draws"])
+@pytest.mark.parametrize("value", [0, -1, 1.5, True, "3", 2**24])
+def test_limits_are_whole_numbers(name, value):
+    with pytest.raises(ValueError, match=name):
+        Limits(**{name: value})
+
+
+def test_only_models_of_md4keras(tmp_path):
+    with pytest.raises(ValueError, match="Only models of md4keras"):
+        export_saved_model(object(), tmp_path / "out")
+    with pytest.raises(ValueError, match="not a saved model"):
+        export_saved_model(tmp_path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_package_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"md4keras\[tensorflow,serving\]"):
+        export_saved_model(text_model(), tmp_path / "out")
+
+
+def test_what_the_child_refuses_arrives_in_words(tmp_path, capfd):
+    """A signature that the model lacks is known only where the model is loaded."""
+    md4keras.save_model(image_model(), tmp_path / "model")
+    command = ["export", str(tmp_path / "model"), str(tmp_path / "out"), "--signatures"]
+    assert cli.main([*command, "generate_text"]) == 2
+    printed = capfd.readouterr()
+    assert "Loading the model under TensorFlow" in printed.out
+    assert "error: The model does not have these signatures: ['generate_text']" in printed.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_line_exports_and_counts_versions(tmp_path, capfd):
+    md4keras.save_model(image_model(), tmp_path / "model")
+    out = tmp_path / "served" / "images"
+    command = ["export", str(tmp_path / "model"), str(out), "--signatures", "serving_default"]
+    assert cli.main(command) == 0
+    assert "Tracing serving_default (1 of 1)" in capfd.readouterr().out
+    assert cli.main([*command, "--quiet"]) == 0
+    assert capfd.readouterr().out == ""
+    assert sorted(path.name for path in out.iterdir()) == ["1", "2"]
+    assert cli.main([*command, "--version", "2"]) == 2
+    assert "The version exists" in capfd.readouterr().err

@@ -1,0 +1,127 @@
+"""Version folders appear complete or not at all, whenever an export is killed."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import md4keras
+from md4keras.export import versions
+from tests.export.conftest import text_model
+
+pytestmark = pytest.mark.one_backend
+
+# Forks writers of many small files: one write takes some milliseconds.
+WRITER = """
+import os, sys, time
+from pathlib import Path
+from md4keras.export import versions
+out = Path(sys.argv[1])
+for line in sys.stdin:
+    number, _, milliseconds = line.partition(" ")
+    child = os.fork()
+    if child == 0:
+        with versions.new_version(out, int(number)) as folder:
+            for i in range(40):
+                (folder / str(i)).write_bytes(bytes(5000))
+        os._exit(0)
+    time.sleep(float(milliseconds) / 1000)
+    os.kill(child, 9)
+    _, status = os.waitpid(child, 0)
+    print(number, "whole" if status == 0 else "killed", flush=True)
+"""
+
+
+def test_a_version_is_whole_or_missing_wherever_its_writer_is_killed(tmp_path):
+    rng = random.Random(0)
+    out = tmp_path / "out"
+    delays = [rng.uniform(0.1, 60) for _ in range(60)]
+    orders = "".join(f"{i} {delay}\n" for i, delay in enumerate(delays, 1))
+    command = [sys.executable, "-c", WRITER, str(out)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        command, input=orders, text=True, capture_output=True, check=True, env=environment
+    )
+    ends = dict(line.split() for line in done.stdout.splitlines())
+    assert len(ends) == 60 and set(ends.values()) == {"whole", "killed"}
+    found = versions.versions(out)
+    for number in found:  # a killed one may have been killed after its rename
+        assert len(list((out / str(number)).iterdir())) == 40
+        assert all(f.stat().st_size == 5000 for f in (out / str(number)).iterdir())
+    assert {int(n) for n, end in ends.items() if end == "whole"} <= set(found)
+
+
+def test_what_fails_leaves_nothing(tmp_path):
+    with pytest.raises(RuntimeError), versions.new_version(tmp_path / "out", 1) as folder:
+        (folder / "half").write_text("")
+        raise RuntimeError
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(RuntimeError), versions.new_version(tmp_path / "mine", 1):
+        raise RuntimeError
+    assert list((tmp_path / "mine").iterdir()) == []
+
+
+def test_numbers_count_up(tmp_path):
+    assert versions.check_target(tmp_path / "out", None) == 1
+    for name in ("1", "7", "old", ".8.abc"):
+        (tmp_path / "out" / name).mkdir(parents=True)
+    assert versions.check_target(tmp_path / "out", None) == 8
+    assert versions.check_target(tmp_path / "out", 3) == 3
+    for version in (7, 0, -1, 1.5, True, 2**31):
+        with pytest.raises(ValueError, match="version"):
+            versions.check_target(tmp_path / "out", version)
+
+
+def test_other_places_are_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="is a file"):
+        versions.check_target(tmp_path / "file", None)
+    md4keras.save_model(text_model(), tmp_path / "model")
+    with pytest.raises(ValueError, match="holds a saved model"):
+        versions.check_target(tmp_path / "model", None)
+
+
+@pytest.mark.slow
+def test_an_export_killed_at_random_leaves_nothing_that_a_server_would_load(tmp_path):
+    md4keras.save_model(text_model(), tmp_path / "model")
+    command = [sys.executable, "-c", "from md4keras.cli import main; main()", "export"]
+    command += [str(tmp_path / "model"), str(tmp_path / "out"), "--signatures", "serving_default"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+
+    def start():
+        # A session of its own, so that the child of the export is killed with it.
+        return subprocess.Popen(
+            command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL
+        )
+
+    began = time.monotonic()
+    assert start().wait() == 0
+    whole = time.monotonic() - began
+    rng = random.Random(0)
+    killed = 0
+    for _ in range(20):
+        process = start()
+        time.sleep(rng.uniform(0.0, 1.05 * whole))
+        killed += process.poll() is None
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for number in versions.versions(tmp_path / "out"):
+            content = {path.name for path in (tmp_path / "out" / str(number)).iterdir()}
+            assert content == {
+                "saved_model.pb",
+                "fingerprint.pb",
+                "variables",
+                "assets",
+                "assets.extra",
+            }
+            extra = tmp_path / "out" / str(number) / "assets.extra"
+            assert {path.name for path in extra.iterdir()} == {
+                "manifest.json",
+                "tf_serving_warmup_requests",
+            }
+    assert killed >= 10
