@@ -109,11 +109,28 @@ def messages():
         st.error(plain(error), icon=":material/error:")
 
 
+def forget_unless(key: str, choices, what: str) -> None:
+    """Forgets what is kept for a control, with a message, where the model does not have it.
+
+    It may come from another model, or from one of that name that was trained anew.
+
+    Args:
+        key: of the control, not yet drawn in this run of the page.
+        choices: what can be chosen.
+        what: what is chosen, for the message.
+    """
+    kept = st.session_state.get(key)
+    if kept is not None and kept not in choices:
+        st.warning(plain(f"This model has no {what} {kept!r}: another one is chosen."))
+        del st.session_state[key]
+
+
 def labels_control(saved: SavedModel, key: str, every: bool = True):
     """The class to draw: a label, `EACH` for each class in turn, or `None` without classes."""
     if not saved.num_classes:
         return None
     choices = [EACH] * every + list(range(saved.num_classes))
+    forget_unless(key, choices, "class")
     return st.selectbox(
         "Class",
         choices,

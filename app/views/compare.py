@@ -3,12 +3,12 @@
 import numpy as np
 import streamlit as st
 
-from app import sampling, shell
-from md4keras.evaluation import pictures, variety
+from app import progress, samples, sampling, shell
+from md4keras.evaluation import variety
 from md4keras.evaluation.likelihood import bits_per_value
 
 _COLUMNS = 3  # results beside each other
-_WIDTH = 220  # of a grid of images, in pixels, about
+_WIDTH = 48  # of an image, in pixels, about
 _CHEAP = 10.0  # seconds: a run of at most so many is repeated, to time it without compilation
 _SAMPLERS, _MODELS = "Samplers of one model", "Models"
 
@@ -81,8 +81,10 @@ def measured(number: int, name: str, each, sampler: str) -> dict:
     if not each.label_dropout:
         arguments["guidance_scale"] = 1.0
     run, seconds, compile_seconds = timed(network, number, arguments)
-    with st.spinner("Scoring the samples (the first time compiles) ..."):
-        bits, _ = bits_per_value(network, run.tokens, labels, num_samples=8)
+    with progress.stoppable(
+        "Scoring the samples (the first time compiles) ...", f"compare_score_{number}"
+    ) as tell:
+        bits, _ = bits_per_value(network, run.tokens, labels, num_samples=8, on_step=tell)
     row = {
         "Name": name,
         "Seconds": seconds,
@@ -93,17 +95,7 @@ def measured(number: int, name: str, each, sampler: str) -> dict:
         "Distinct": variety.distinct_fraction(run.tokens),
         "Entropy": variety.token_entropy(run.tokens),
     }
-    return {"row": row} | samples_of(run.tokens, each, network)
-
-
-def samples_of(tokens, each, network) -> dict:
-    """Samples as they are shown: a text, a picture, or the tokens themselves."""
-    if network.tokenizer is not None:
-        return {"text": "\n\n".join(network.tokenizer.decode(tokens))}
-    if each.is_image:
-        scale = max(1, _WIDTH // (4 * (each.data_shape[1] + 1) + 1))
-        return {"picture": pictures.image_grid(tokens, each.vocabulary_size, 4, scale)}
-    return {"tokens": np.reshape(tokens, (len(tokens), -1))}
+    return {"row": row, "samples": samples.drawn(run.tokens, each, network, _WIDTH, columns=4)}
 
 
 def show_table(results: list[dict]) -> None:
@@ -158,12 +150,7 @@ def show_samples(results: list[dict]) -> None:
         for column, result in zip(columns, together, strict=False):
             with column:
                 st.text(result["row"]["Name"])
-                if "text" in result:
-                    st.code(result["text"], language=None, wrap_lines=True, height=400)
-                elif "picture" in result:
-                    st.image(result["picture"])
-                else:
-                    st.dataframe(result["tokens"])
+                samples.show(result["samples"], together=True)
 
 
 left, right = st.columns([1, 3])

@@ -51,8 +51,9 @@ def show_images(result: dict, k: int) -> None:
     height, width, channels = zt.shape[1:]
     columns = min(4, len(zt))
     look = {"columns": columns, "scale": max(1, _WIDTH // (columns * (width + 1) + 1))}
+    look["transparent"] = True
     strip = np.linspace(0.0, 1.0, 60)[None, None].repeat(3, 1)  # [1, 3, 60]
-    strip_look = {"columns": 1, "scale": 4}
+    strip_look = {"columns": 1, "scale": 4, "transparent": True}
     left, middle, right = st.columns(3)
     with left:
         grid = pictures.image_grid(
