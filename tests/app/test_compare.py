@@ -97,6 +97,20 @@ def test_models_of_one_kind_of_data(open_page, all_folder):
     assert len(page.get("image")) == 2
 
 
+def test_two_models_of_texts(open_page, text_folder, tmp_path):
+    for name in ("one", "other"):
+        shutil.copytree(text_folder / "text" / "model", tmp_path / name)
+    page = open_page("compare", tmp_path)
+    page.radio(key="compare_way").set_value("Models").run()
+    compare(page)
+    rows = table(page)
+    assert list(rows.index) == ["one", "other"]
+    assert rows["Bits per dimension"].between(0, 40).all()
+    one, other = (code.value for code in page.code)
+    assert one == other and len(one.split("\n\n")) == 4  # the same model and seed
+    assert not page.get("progress")
+
+
 def test_one_model_alone_is_told(open_page, text_folder):
     page = open_page("compare", text_folder)
     page.radio(key="compare_way").set_value("Models").run()
