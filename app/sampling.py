@@ -142,6 +142,11 @@ class Run:
         return text
 
 
+def padded(count: int) -> int:
+    """The next power of two: how many rows the network gets for so many samples."""
+    return 1 << (count - 1).bit_length()
+
+
 def run(function, stop_key: str = "stop", keep_states: bool = False, **arguments) -> Run:
     """Calls `model.generate` or `model.infill` under a progress bar that can be stopped.
 
@@ -156,7 +161,7 @@ def run(function, stop_key: str = "stop", keep_states: bool = False, **arguments
     """
     count = arguments["num_samples"] if "num_samples" in arguments else len(arguments["tokens"])
     outputs = {"return_trajectory": keep_states, "return_network_calls": True}
-    outputs["pad_to"] = 1 << (count - 1).bit_length()
+    outputs["pad_to"] = padded(count)
     start = time.perf_counter()
     times = [start]
 

@@ -117,7 +117,9 @@ def show_table(results: list[dict]) -> None:
                 "at this number of samples. About 0 if it was run before.",
             ),
             "Network calls": number(
-                help="How often the network was asked; with guidance, each call has two halves."
+                "Calls",
+                help="How often the network was asked; with guidance, each such network call has "
+                "two halves.",
             ),
             "Bits per dimension": number(
                 format="%.3f",
@@ -126,6 +128,7 @@ def show_table(results: list[dict]) -> None:
                 "Different models are different judges.",
             ),
             "Uncertainty": number(
+                "±",
                 format="%.3f",
                 help="Standard error of the bits per dimension: their spread over the samples, "
                 "divided by the root of their number. Smaller differences say nothing.",

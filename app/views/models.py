@@ -15,7 +15,7 @@ CURVE = {
             "title": "bits per dimension",
             "scale": {"zero": False},  # what is learned late would be lost in the distance to 0
         },
-        "color": {"field": "split", "type": "nominal", "title": None},
+        "color": {"field": "split", "type": "nominal", "title": None, "legend": {"orient": "top"}},
     },
 }
 

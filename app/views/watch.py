@@ -39,8 +39,11 @@ def doubts(result: dict, k: int):
         unsure = (zt == model.mask_token).any()
         bits = np.zeros(zt.shape)
         if unsure:
+            rows, labels = sampling.padded(len(zt)), result["labels"]  # few sizes are compiled
+            labels = None if labels is None else np.resize(labels, rows)
             with st.spinner("Asking the network ..."):
-                bits = entropy_map(model, zt, labels=result["labels"])
+                bits = entropy_map(model, np.resize(zt, (rows, *zt.shape[1:])), labels=labels)
+            bits = bits[: len(zt)]
         result["entropy"][k] = bits.astype("float16")
     return result["entropy"][k].astype("float64")
 

@@ -188,7 +188,6 @@ def test_pixels_are_masked_with_keys(page):
     playwright.expect(page.get_by_text("row 1, column 4: not masked")).to_be_visible()
     cursor = page.locator(".cursor")
     playwright.expect(cursor).to_be_visible()
-    photograph(page, "keys")
     page.get_by_role("button", name="Clear").click()
     expect_masked(page, 0)
     playwright.expect(cursor).to_be_hidden()
@@ -269,11 +268,9 @@ def test_models_and_texts_are_compared(page):
     press(page, "Compare")
     table = page.get_by_test_id("stDataFrame").first
     playwright.expect(table).to_be_visible()
-    photograph(page, "compare_models")
     choose_model(page, "text|pydoc")
     press(page, "Compare")
     playwright.expect(page.get_by_test_id("stCode").first).to_be_visible()
-    photograph(page, "compare_texts")
 
 
 def test_a_narrow_dark_window_shows_the_same(browser, url):
