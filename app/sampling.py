@@ -48,7 +48,7 @@ def controls(saved: SavedModel, model, key: str, steps: int = 32) -> dict:
         Keyword arguments of `model.generate` and `model.infill`.
     """
     names = available(model)
-    shell.forget_unless(f"{key}_sampler", names, "sampler")
+    shell.forget_unless(f"{key}_sampler", names, "This model has no sampler")
     name = st.selectbox(
         "Sampler",
         names,

@@ -74,6 +74,7 @@ def pick(suits=lambda saved: True, wanted: str = "model"):
         )
         st.stop()
     chosen = st.session_state.get(_CHOSEN)
+    forget_unless(f"{_PICKER}_{wanted}", names, "The folder no longer has the model")
     name = st.sidebar.selectbox(
         "Model",
         names,
@@ -109,19 +110,22 @@ def messages():
         st.error(plain(error), icon=":material/error:")
 
 
-def forget_unless(key: str, choices, what: str) -> None:
-    """Forgets what is kept for a control, with a message, where the model does not have it.
+def forget_unless(key: str, choices, missing: str) -> None:
+    """Forgets what is kept for a control, with a message, where it cannot be chosen.
 
-    It may come from another model, or from one of that name that was trained anew.
+    It may come from another model, from one of that name that was trained anew, or be a model that
+    is no longer in the folder.
 
     Args:
         key: of the control, not yet drawn in this run of the page.
         choices: what can be chosen.
-        what: what is chosen, for the message.
+        missing: the message, up to what is missing.
     """
     kept = st.session_state.get(key)
-    if kept is not None and kept not in choices:
-        st.warning(plain(f"This model has no {what} {kept!r}: another one is chosen."))
+    several = kept if isinstance(kept, list) else [kept] if kept is not None else []
+    lacking = [repr(each) for each in several if each not in choices]
+    if lacking:
+        st.warning(plain(f"{missing} {', '.join(lacking)}: the control is set anew."))
         del st.session_state[key]
 
 
@@ -130,7 +134,7 @@ def labels_control(saved: SavedModel, key: str, every: bool = True):
     if not saved.num_classes:
         return None
     choices = [EACH] * every + list(range(saved.num_classes))
-    forget_unless(key, choices, "class")
+    forget_unless(key, choices, "This model has no class")
     return st.selectbox(
         "Class",
         choices,

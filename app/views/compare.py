@@ -23,12 +23,13 @@ def kind_of(other) -> str:
 
 def chosen_samplers() -> list[tuple]:
     """Name, model and sampler of each run: several samplers."""
-    possible = sampling.available(model)
+    possible, key = sampling.available(model), f"compare_samplers_{saved.name}"
+    shell.forget_unless(key, possible, "This model has no sampler")
     names = st.multiselect(
         "Samplers",
         possible,
         default=possible[:3],
-        key=f"compare_samplers_{saved.name}",
+        key=key,
         help="Each draws samples from the model with the same settings and the same seed.",
     )
     return [(name, saved, name) for name in names]
@@ -42,21 +43,24 @@ def chosen_models() -> list[tuple]:
         if each.problem is None and kind_of(each) == kind_of(saved)
     }
     others = [name for name in same if name != saved.name]
+    key = f"compare_models_{saved.name}"
+    shell.forget_unless(key, same, "The folder no longer has, for this kind of data, the model")
     names = st.multiselect(
         "Models",
         same,
         default=[saved.name, *others[:1]],
         max_selections=4,
-        key=f"compare_models_{saved.name}",
+        key=key,
         help="Saved models of the same kind of data; each draws with the same settings and seed.",
     )
     if not others:
         st.caption("The folder holds one model of this kind of data.")
-    possible = sampling.available(model)
+    possible, key = sampling.available(model), f"compare_sampler_{saved.name}"
+    shell.forget_unless(key, possible, "This model has no sampler")
     sampler = st.selectbox(
         "Sampler",
         possible,
-        key=f"compare_sampler_{saved.name}",
+        key=key,
         help="How masks are taken off, one step after the other.",
     )
     return [(name, same[name], sampler) for name in names]
