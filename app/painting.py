@@ -1,4 +1,4 @@
-"""A canvas on which pixels are masked with mouse, pen or finger."""
+"""A canvas on which pixels are masked with mouse, pen, finger or keys."""
 
 import base64
 
@@ -8,20 +8,33 @@ import streamlit as st
 from md4keras.evaluation.pictures import MASK_COLOUR
 
 _HTML = """
-<canvas role="img" aria-label="The image: press and drag to mask pixels"></canvas>
+<div class="picture">
+    <canvas role="application" tabindex="0" aria-label="The image: press and drag to mask pixels;
+        or move with the arrow keys, and press space to mask or unmask"></canvas>
+    <div class="cursor"></div>
+</div>
 <div class="below">
-    <button type="button" title="Masks nothing any more">Clear</button><span></span>
+    <button type="button" title="Masks nothing any more">Clear</button>
+    <span role="status"></span>
 </div>
 """
 
 _CSS = """
+.picture { position: relative; width: min(100%, 320px); }
 canvas {
     display: block;
-    width: min(100%, 320px);
+    box-sizing: border-box;
+    width: 100%;
     border: 1px solid var(--st-border-color);
     image-rendering: pixelated;
     touch-action: none;
     cursor: crosshair;
+}
+.cursor { display: none; position: absolute; box-sizing: border-box; pointer-events: none; }
+canvas:focus-visible + .cursor {
+    display: block;
+    border: 2px solid var(--st-primary-color);
+    outline: 2px solid white;
 }
 .below { display: flex; align-items: center; gap: 0.75rem; margin-top: 0.5rem; }
 button, span { font: 0.875rem var(--st-font); color: var(--st-text-color); }
@@ -47,6 +60,7 @@ export default function (component) {
         canvas.width = width;
         canvas.height = height;
         canvas.stroke = { painted: new Set(data.painted), last: null, erases: false };
+        canvas.stroke.cursor = [Math.floor(width / 2), Math.floor(height / 2)];
     }
     const stroke = canvas.stroke;
     const colours = Uint8Array.from(atob(data.colours), (letter) => letter.charCodeAt(0));
@@ -60,8 +74,25 @@ export default function (component) {
             picture.data[4 * pixel + 3] = 255;
         }
         context.putImageData(picture, 0, 0);
-        parentElement.querySelector("span").textContent =
-            `${stroke.painted.size} of ${width * height} pixels masked`;
+        tell(`${stroke.painted.size} of ${width * height} pixels masked`);
+        showCursor();
+    }
+
+    function tell(text) {
+        parentElement.querySelector("span").textContent = text;
+    }
+
+    function corner([x, y]) {  // of the square that the brush marks
+        return [x - Math.floor((brush - 1) / 2), y - Math.floor((brush - 1) / 2)];
+    }
+
+    function showCursor() {
+        const [left, top] = corner(stroke.cursor).map((place) => Math.max(0, place));
+        const style = parentElement.querySelector(".cursor").style;
+        style.left = `${(100 * left) / width}%`;
+        style.top = `${(100 * top) / height}%`;
+        style.width = `${(100 * Math.min(brush, width - left)) / width}%`;
+        style.height = `${(100 * Math.min(brush, height - top)) / height}%`;
     }
 
     function place(event) {
@@ -74,8 +105,7 @@ export default function (component) {
     }
 
     function mark(x, y) {
-        const left = x - Math.floor((brush - 1) / 2);
-        const top = y - Math.floor((brush - 1) / 2);
+        const [left, top] = corner([x, y]);
         for (let row = Math.max(0, top); row < Math.min(height, top + brush); row++) {
             for (let column = Math.max(0, left); column < Math.min(width, left + brush); column++) {
                 const pixel = row * width + column;
@@ -102,21 +132,51 @@ export default function (component) {
         setStateValue("painted", [...stroke.painted].sort((a, b) => a - b));
     }
 
+    function begin([x, y]) {  // a stroke that starts on a masked pixel unmasks
+        stroke.last = stroke.cursor = [x, y];
+        stroke.erases = stroke.painted.has(y * width + x);
+        moveTo(stroke.last);
+    }
+
+    function end() {
+        stroke.last = null;
+        send();
+    }
+
     canvas.onpointerdown = (event) => {
         if (!event.isPrimary || event.button !== 0) return;
         event.preventDefault();
         canvas.setPointerCapture(event.pointerId);
-        stroke.last = place(event);
-        stroke.erases = stroke.painted.has(stroke.last[1] * width + stroke.last[0]);
-        moveTo(stroke.last);
+        begin(place(event));
     };
     canvas.onpointermove = (event) => {
         if (event.isPrimary && stroke.last) moveTo(place(event));
     };
     canvas.onpointerup = canvas.onpointercancel = (event) => {
-        if (!event.isPrimary || !stroke.last) return;
-        stroke.last = null;
-        send();
+        if (event.isPrimary && stroke.last) end();
+    };
+    const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    canvas.onkeydown = (event) => {
+        const move = moves[event.key];
+        if (move) {
+            const inside = (place, size) => Math.min(size - 1, Math.max(0, place));
+            const [x, y] = stroke.cursor;
+            stroke.cursor = [inside(x + move[0], width), inside(y + move[1], height)];
+            showCursor();
+            const masked = stroke.painted.has(stroke.cursor[1] * width + stroke.cursor[0]);
+            tell(
+                `row ${stroke.cursor[1] + 1}, column ${stroke.cursor[0] + 1}: ` +
+                    (masked ? "masked" : "not masked"),
+            );
+        } else if (event.key === " ") {
+            if (!event.repeat) {
+                begin(stroke.cursor);
+                end();
+            }
+        } else {
+            return;
+        }
+        event.preventDefault();  // the page would scroll
     };
     parentElement.querySelector("button").onclick = () => {
         stroke.painted.clear();
@@ -131,7 +191,7 @@ _canvas = st.components.v2.component("md4keras_mask", html=_HTML, css=_CSS, js=_
 
 
 def paint(colours, key: str, brush: int = 1):
-    """A picture whose pixels are masked by dragging over them, and unmasked the same way.
+    """A picture whose pixels are masked by dragging or with keys, and unmasked the same way.
 
     What was painted is kept for the session, and for any picture of the same size.
 

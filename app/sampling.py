@@ -6,6 +6,7 @@ import time
 
 import streamlit as st
 
+from app import progress, shell
 from md4keras import samplers
 from md4keras.catalog import SavedModel
 
@@ -46,9 +47,11 @@ def controls(saved: SavedModel, model, key: str, steps: int = 32) -> dict:
     Returns:
         Keyword arguments of `model.generate` and `model.infill`.
     """
+    names = available(model)
+    shell.forget_unless(f"{key}_sampler", names, "This model has no sampler")
     name = st.selectbox(
         "Sampler",
-        available(model),
+        names,
         key=f"{key}_sampler",
         help=DESCRIPTIONS,
     )
@@ -139,21 +142,26 @@ class Run:
         return text
 
 
+def padded(count: int) -> int:
+    """The next power of two: how many rows the network gets for so many samples."""
+    return 1 << (count - 1).bit_length()
+
+
 def run(function, stop_key: str = "stop", keep_states: bool = False, **arguments) -> Run:
     """Calls `model.generate` or `model.infill` under a progress bar that can be stopped.
 
-    A click on any control ends the run: Streamlit leaves the page at the next sign of progress.
+    The number of samples is padded to a power of two: few sizes are compiled, and another number
+    of samples seldom has to wait.
 
     Args:
         function: `model.generate` or `model.infill`.
-        stop_key: of the stop button; where a page runs several, one for each.
+        stop_key: as in `progress.stoppable`.
         keep_states: bool, whether every state is kept; refused where they would fill the memory.
         **arguments: its arguments.
     """
-    place = st.empty()
-    with place.container():
-        bar = st.progress(0.0, "Starting ... (the first run compiles)")
-        st.button("Stop", key=stop_key, icon=":material/stop_circle:", help="Ends this run.")
+    count = arguments["num_samples"] if "num_samples" in arguments else len(arguments["tokens"])
+    outputs = {"return_trajectory": keep_states, "return_network_calls": True}
+    outputs["pad_to"] = padded(count)
     start = time.perf_counter()
     times = [start]
 
@@ -165,12 +173,10 @@ def run(function, stop_key: str = "stop", keep_states: bool = False, **arguments
                 "steps."
             )
         times.append(time.perf_counter())
-        bar.progress(min(1.0, calls / most), f"{calls} of at most {most} network calls")
+        tell(calls, most)
 
-    tokens, *states, calls = function(
-        **arguments, return_trajectory=keep_states, return_network_calls=True, on_step=on_step
-    )
-    place.empty()
+    with progress.stoppable("Starting ... (the first run compiles)", stop_key) as tell:
+        tokens, *states, calls = function(**arguments, **outputs, on_step=on_step)
     seconds = [after - before for before, after in zip(times[:-1], times[1:], strict=True)]
     extra = max(0.0, seconds[0] - statistics.median(seconds)) if len(seconds) > 1 else 0.0
     return Run(tokens, states[0] if keep_states else None, calls, times[-1] - start, extra)

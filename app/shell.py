@@ -74,6 +74,7 @@ def pick(suits=lambda saved: True, wanted: str = "model"):
         )
         st.stop()
     chosen = st.session_state.get(_CHOSEN)
+    forget_unless(f"{_PICKER}_{wanted}", names, "The folder no longer has the model")
     name = st.sidebar.selectbox(
         "Model",
         names,
@@ -109,11 +110,31 @@ def messages():
         st.error(plain(error), icon=":material/error:")
 
 
+def forget_unless(key: str, choices, missing: str) -> None:
+    """Forgets what is kept for a control, with a message, where it cannot be chosen.
+
+    It may come from another model, from one of that name that was trained anew, or be a model that
+    is no longer in the folder.
+
+    Args:
+        key: of the control, not yet drawn in this run of the page.
+        choices: what can be chosen.
+        missing: the message, up to what is missing.
+    """
+    kept = st.session_state.get(key)
+    several = kept if isinstance(kept, list) else [kept] if kept is not None else []
+    lacking = [repr(each) for each in several if each not in choices]
+    if lacking:
+        st.warning(plain(f"{missing} {', '.join(lacking)}: the control is set anew."))
+        del st.session_state[key]
+
+
 def labels_control(saved: SavedModel, key: str, every: bool = True):
     """The class to draw: a label, `EACH` for each class in turn, or `None` without classes."""
     if not saved.num_classes:
         return None
     choices = [EACH] * every + list(range(saved.num_classes))
+    forget_unless(key, choices, "This model has no class")
     return st.selectbox(
         "Class",
         choices,

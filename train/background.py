@@ -11,6 +11,7 @@ from train import digits, pydoc
 
 _ROOT = Path(__file__).resolve().parents[1]
 _RECIPES = (digits.DEMO, pydoc.DEMO)
+COMMAND = (sys.executable, "-m", "train.demo")
 
 
 class DemoTraining:
@@ -57,7 +58,7 @@ class DemoTraining:
                     (self.output / recipe.name / "history.json").unlink(missing_ok=True)
                 with open(self._log, "wb") as log:
                     self._process = subprocess.Popen(
-                        [sys.executable, "-m", "train.demo", "--output", str(self.output)],
+                        [*COMMAND, "--output", str(self.output)],
                         cwd=_ROOT,
                         stdin=subprocess.DEVNULL,
                         stdout=log,

@@ -3,12 +3,12 @@
 import numpy as np
 import streamlit as st
 
-from app import sampling, shell
-from md4keras.evaluation import pictures, variety
+from app import progress, samples, sampling, shell
+from md4keras.evaluation import variety
 from md4keras.evaluation.likelihood import bits_per_value
 
 _COLUMNS = 3  # results beside each other
-_WIDTH = 220  # of a grid of images, in pixels, about
+_WIDTH = 48  # of an image, in pixels, about
 _CHEAP = 10.0  # seconds: a run of at most so many is repeated, to time it without compilation
 _SAMPLERS, _MODELS = "Samplers of one model", "Models"
 
@@ -23,12 +23,13 @@ def kind_of(other) -> str:
 
 def chosen_samplers() -> list[tuple]:
     """Name, model and sampler of each run: several samplers."""
-    possible = sampling.available(model)
+    possible, key = sampling.available(model), f"compare_samplers_{saved.name}"
+    shell.forget_unless(key, possible, "This model has no sampler")
     names = st.multiselect(
         "Samplers",
         possible,
         default=possible[:3],
-        key=f"compare_samplers_{saved.name}",
+        key=key,
         help="Each draws samples from the model with the same settings and the same seed.",
     )
     return [(name, saved, name) for name in names]
@@ -42,21 +43,24 @@ def chosen_models() -> list[tuple]:
         if each.problem is None and kind_of(each) == kind_of(saved)
     }
     others = [name for name in same if name != saved.name]
+    key = f"compare_models_{saved.name}"
+    shell.forget_unless(key, same, "The folder no longer has, for this kind of data, the model")
     names = st.multiselect(
         "Models",
         same,
         default=[saved.name, *others[:1]],
         max_selections=4,
-        key=f"compare_models_{saved.name}",
+        key=key,
         help="Saved models of the same kind of data; each draws with the same settings and seed.",
     )
     if not others:
         st.caption("The folder holds one model of this kind of data.")
-    possible = sampling.available(model)
+    possible, key = sampling.available(model), f"compare_sampler_{saved.name}"
+    shell.forget_unless(key, possible, "This model has no sampler")
     sampler = st.selectbox(
         "Sampler",
         possible,
-        key=f"compare_sampler_{saved.name}",
+        key=key,
         help="How masks are taken off, one step after the other.",
     )
     return [(name, same[name], sampler) for name in names]
@@ -81,8 +85,10 @@ def measured(number: int, name: str, each, sampler: str) -> dict:
     if not each.label_dropout:
         arguments["guidance_scale"] = 1.0
     run, seconds, compile_seconds = timed(network, number, arguments)
-    with st.spinner("Scoring the samples (the first time compiles) ..."):
-        bits, _ = bits_per_value(network, run.tokens, labels, num_samples=8)
+    with progress.stoppable(
+        "Scoring the samples (the first time compiles) ...", f"compare_score_{number}"
+    ) as tell:
+        bits, _ = bits_per_value(network, run.tokens, labels, num_samples=8, on_step=tell)
     row = {
         "Name": name,
         "Seconds": seconds,
@@ -93,17 +99,7 @@ def measured(number: int, name: str, each, sampler: str) -> dict:
         "Distinct": variety.distinct_fraction(run.tokens),
         "Entropy": variety.token_entropy(run.tokens),
     }
-    return {"row": row} | samples_of(run.tokens, each, network)
-
-
-def samples_of(tokens, each, network) -> dict:
-    """Samples as they are shown: a text, a picture, or the tokens themselves."""
-    if network.tokenizer is not None:
-        return {"text": "\n\n".join(network.tokenizer.decode(tokens))}
-    if each.is_image:
-        scale = max(1, _WIDTH // (4 * (each.data_shape[1] + 1) + 1))
-        return {"picture": pictures.image_grid(tokens, each.vocabulary_size, 4, scale)}
-    return {"tokens": np.reshape(tokens, (len(tokens), -1))}
+    return {"row": row, "samples": samples.drawn(run.tokens, each, network, _WIDTH, columns=4)}
 
 
 def show_table(results: list[dict]) -> None:
@@ -125,7 +121,9 @@ def show_table(results: list[dict]) -> None:
                 "at this number of samples. About 0 if it was run before.",
             ),
             "Network calls": number(
-                help="How often the network was asked; with guidance, each call has two halves."
+                "Calls",
+                help="How often the network was asked; with guidance, each such network call has "
+                "two halves.",
             ),
             "Bits per dimension": number(
                 format="%.3f",
@@ -134,6 +132,7 @@ def show_table(results: list[dict]) -> None:
                 "Different models are different judges.",
             ),
             "Uncertainty": number(
+                "±",
                 format="%.3f",
                 help="Standard error of the bits per dimension: their spread over the samples, "
                 "divided by the root of their number. Smaller differences say nothing.",
@@ -158,12 +157,7 @@ def show_samples(results: list[dict]) -> None:
         for column, result in zip(columns, together, strict=False):
             with column:
                 st.text(result["row"]["Name"])
-                if "text" in result:
-                    st.code(result["text"], language=None, wrap_lines=True, height=400)
-                elif "picture" in result:
-                    st.image(result["picture"])
-                else:
-                    st.dataframe(result["tokens"])
+                samples.show(result["samples"], together=True)
 
 
 left, right = st.columns([1, 3])

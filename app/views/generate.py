@@ -5,13 +5,14 @@ import io
 import numpy as np
 import streamlit as st
 
-from app import sampling, shell
+from app import samples, sampling, shell
 from md4keras.evaluation import pictures
 
 st.title("Generate")
 saved, model = shell.pick()
 gallery = st.session_state.setdefault("gallery", [])
 _KEPT = 12  # results that the gallery shows
+_WIDTH = 48  # of an image, in pixels, about
 
 
 def restore(settings: dict) -> None:
@@ -24,18 +25,15 @@ def restore(settings: dict) -> None:
 def show(result: dict) -> None:
     """One result, with its downloads."""
     name = result["name"]
-    if result["lines"] is not None:
-        for line in result["lines"]:
-            st.code(line, language=None, wrap_lines=True)
-        text = "\n".join(result["lines"]) + "\n"
+    lines, png = result["samples"].lines, result["samples"].png
+    samples.show(result["samples"])
+    if lines is not None:
+        text = "\n".join(lines) + "\n"
         shell.download("Text", text, f"{name}.txt", "text/plain", "The samples, one a line.")
-    elif result["png"] is not None:
-        st.image(result["png"])
+    if png is not None:
         with st.container(horizontal=True):
-            shell.download("PNG", result["png"], f"{name}.png", "image/png", "The grid.")
+            shell.download("PNG", png, f"{name}.png", "image/png", "The grid.")
             shell.download("GIF", result["gif"], f"{name}.gif", "image/gif", "The reverse process.")
-    else:
-        st.dataframe(np.reshape(result["tokens"], (len(result["tokens"]), -1)))
     shell.download(
         "NPZ", result["npz"], f"{name}.npz", "application/zip", "Tokens and labels as arrays."
     )
@@ -60,14 +58,10 @@ def finished(run, labels) -> dict:
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)
     result = {"name": f"{saved.name.replace('/', '_')}_seed{settings['seed']}"}
-    result |= {"tokens": run.tokens, "npz": file.getvalue()}
-    result |= {"lines": None, "png": None, "gif": None, "about": described(run)}
-    if model.tokenizer is not None:
-        result["lines"] = model.tokenizer.decode(run.tokens)
-    elif saved.is_image:
-        look = {"levels": saved.vocabulary_size, "columns": columns}
-        look["scale"] = max(1, 48 // saved.data_shape[1])
-        result["png"] = pictures.png_bytes(pictures.image_grid(run.tokens, **look))
+    result |= {"tokens": run.tokens, "npz": file.getvalue(), "about": described(run)}
+    result["samples"] = samples.drawn(run.tokens, saved, model, _WIDTH)
+    if saved.is_image:
+        look = samples.grid_look(saved, _WIDTH)
         result["gif"] = pictures.gif_bytes(run.states, mask_token=model.mask_token, **look)
     controls = {key: st.session_state[key] for key in st.session_state if key.startswith("gen_")}
     result["settings"] = {"model": saved.name, "controls": controls}
@@ -81,7 +75,6 @@ with left:
     )
     label = shell.labels_control(saved, f"gen_label_{saved.name}")
     settings = sampling.controls(saved, model, "gen")
-    columns = min(saved.num_classes or 10, 10)
     start = st.button("Generate", type="primary", key="generate", help="Draws the samples.")
 with right:
     if start:
@@ -113,8 +106,8 @@ if len(gallery) > 1:
                 args=(result["settings"],),
                 help="Sets the controls as they were; press Generate to draw the same again.",
             )
-            if result["png"] is not None:
-                st.image(result["png"], width=320)
-            elif result["lines"] is not None:
-                st.code(result["lines"][0], language=None, wrap_lines=True)
+            if result["samples"].png is not None:
+                st.image(result["samples"].png, width=320)
+            elif result["samples"].lines is not None:
+                st.code(result["samples"].lines[0], language=None, wrap_lines=True)
             st.caption(shell.plain(result["about"]))

@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from app import sampling, shell
+from app import progress, sampling, shell
 from md4keras.data import gaps
 from md4keras.data.text import pydoc
 from md4keras.data.tokenizers import TEXT8_ALPHABET
@@ -121,11 +121,15 @@ def clicked():
     return None
 
 
-def finished(run, mask, label) -> dict:
-    """A result: what is shown and can be downloaded."""
+def finished(run, mask, label, tell) -> dict:
+    """A result: what is shown and can be downloaded; `tell(calls, most)` is told of progress."""
     pages, means = [], []
-    for tokens in run.tokens:
-        found = candidates(model, tokens, mask, labels=label)
+    for number, tokens in enumerate(run.tokens):
+
+        def on_step(calls, most, number=number):
+            tell(number * most + calls, len(run.tokens) * most)
+
+        found = candidates(model, tokens, mask, labels=label, on_step=on_step)
         backgrounds, titles = [None] * len(tokens), [None] * len(tokens)
         marks = zip(
             found.positions.tolist(),
@@ -159,8 +163,9 @@ def fill(tokens, mask) -> None:
             labels=shell.labels_of(saved, label, count),
             **settings,
         )
-        with st.spinner("Asking how sure the model is ..."):
-            st.session_state["infill_result"] = finished(run, mask, label)
+        with progress.stoppable("Asking how sure the model is ...", "infill_stop") as tell:
+            result = finished(run, mask, label, tell)
+        st.session_state["infill_result"] = result
 
 
 def show(result: dict) -> None:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import streamlit as st
 
-from app import painting, sampling, shell
+from app import painting, progress, sampling, shell
 from md4keras.data import images, masks
 from md4keras.evaluation import pictures
 from md4keras.evaluation.likelihood import bits_per_value
@@ -110,7 +110,10 @@ def painted(tokens):
             key=f"inpaint_brush_{size}",
             help="Side of the square that is painted, in pixels.",
         )
-    st.caption("Press and drag to mask pixels; start on a masked one to unmask.")
+    st.caption(
+        "Press and drag to mask pixels; start on a masked one to unmask. With keys: the arrows, "
+        "and space."
+    )
     return masks.pixels(shape, painting.paint(shown(tokens), "inpaint", brush))
 
 
@@ -194,7 +197,7 @@ def masked(tokens):
         mask = kinds[kind](tokens)
         if kind != "Paint":
             hidden = np.where(mask, model.mask_token, tokens)
-            st.image(pictures.colour_grid(shown(hidden)[None], 1, scale))
+            st.image(pictures.colour_grid(shown(hidden)[None], 1, scale, transparent=True))
         return mask
     return None
 
@@ -212,13 +215,18 @@ def finished(run, tokens, mask, label) -> dict:
     return {
         "model": model,
         "truth": (tokens, mask, label),
-        "pictures": [pictures.colour_grid(colour[None], 1, scale) for colour in colours],
+        "pictures": [
+            pictures.colour_grid(colour[None], 1, scale, transparent=True) for colour in colours
+        ],
         "captions": ["original", "masked", *(f"completion {i + 1}" for i in range(len(rows) - 2))],
-        "png": pictures.png_bytes(pictures.colour_grid(np.stack(colours), len(rows), scale)),
+        "png": pictures.png_bytes(
+            pictures.colour_grid(np.stack(colours), len(rows), scale, transparent=True)
+        ),
         "name": f"{saved.name.replace('/', '_')}_inpainted_seed{settings['seed']}",
         "kept": f"{kept} of {int((~mask).sum())} given values stayed bit for bit in every one.",
         "about": run.describe(),
         "bits": None,
+        "scored": False,
     }
 
 
@@ -235,6 +243,16 @@ def complete(tokens, mask, label) -> None:
         st.session_state["inpaint_result"] = finished(run, tokens, mask, label)
 
 
+def score(result: dict) -> None:
+    """Asks for the bits of the truth, under a progress bar."""
+    tokens, mask, label = result["truth"]
+    with progress.stoppable(
+        "Scoring the original (the first time compiles) ...", "inpaint_stop"
+    ) as tell:
+        bits, error = bits_per_value(model, tokens[None], label, given=~mask, on_step=tell)
+    result["bits"] = f"{bits[0]:.2f} ± {error[0]:.2f}"
+
+
 def show(result: dict) -> None:
     """Original, masked and completed images; then what the model says of the original."""
     st.image(result["pictures"], caption=result["captions"])
@@ -243,11 +261,19 @@ def show(result: dict) -> None:
         "PNG", result["png"], f"{result['name']}.png", "image/png", "The images, side by side."
     )
     with shell.messages():
+        if not result["scored"]:
+            result["scored"] = True  # once, even if it is stopped
+            score(result)
         if result["bits"] is None:
-            tokens, mask, label = result["truth"]
-            with st.spinner("Scoring the original (the first time compiles) ..."):
-                bits, error = bits_per_value(model, tokens[None], label, given=~mask)
-            result["bits"] = f"{bits[0]:.2f} ± {error[0]:.2f}"
+            st.caption("The original is not scored: that was stopped.")
+            st.button(
+                "Score the original",
+                key="inpaint_score",
+                on_click=result.update,
+                kwargs={"scored": False},
+                help="How many bits the model needs for what stands under the mask.",
+            )
+            return
         st.metric(
             "Bits of the truth for each masked value",
             result["bits"],

@@ -2,9 +2,33 @@
 
 import streamlit as st
 
-from app import demo, shell
+from app import demo, samples, shell
 from app.sampling import run
-from md4keras.evaluation import pictures
+
+CURVE = {
+    "mark": {"type": "line", "point": True},
+    "encoding": {
+        "x": {"field": "step", "type": "quantitative", "title": "step"},
+        "y": {
+            "field": "bits",
+            "type": "quantitative",
+            "title": "bits per dimension",
+            "scale": {"zero": False},  # what is learned late would be lost in the distance to 0
+        },
+        "color": {"field": "split", "type": "nominal", "title": None, "legend": {"orient": "top"}},
+    },
+}
+
+
+def points(saved) -> list[dict]:
+    """The training curve, a row for each point; what is no number is left out."""
+    return [
+        {"step": row["step"], "split": split, "bits": row[name]}
+        for row in saved.history
+        for split, name in (("training", "bits_per_dim"), ("validation", "val_bits_per_dim"))
+        if isinstance(row.get(name), int | float)
+    ]
+
 
 st.title("Models")
 found = shell.models()
@@ -52,19 +76,8 @@ if good:
     left, right = st.columns(2)
     with left:
         st.subheader("Training")
-        curve = [
-            {"step": row["step"], "training": row.get("bits_per_dim")}
-            | {"validation": row.get("val_bits_per_dim")}
-            for row in saved.history
-        ]
-        if curve:
-            st.line_chart(
-                curve,
-                x="step",
-                y=["training", "validation"],
-                x_label="step",
-                y_label="bits per dimension",
-            )
+        if curve := points(saved):
+            st.vega_lite_chart(curve, CURVE)
         else:
             st.caption("The saved model does not tell how it was trained.")
         baselines = saved.recipe.get("baselines_bits_per_dim")
@@ -73,18 +86,10 @@ if good:
             st.dataframe(baselines, column_config={"": "baseline", "value": "bits"})
     with right:
         st.subheader("Samples")
-        columns = min(saved.num_classes or 10, 10)
-        count = 3 if saved.has_tokenizer else 2 * columns
+        count = 3 if saved.has_tokenizer else 2 * min(saved.num_classes or 10, 10)
         if st.button("Draw samples", help="Some of each class, in 32 steps, under seed 0."):
             labels = shell.labels_of(saved, shell.EACH, count)
             with shell.messages():
                 result = run(model.generate, num_samples=count, labels=labels, num_steps=32)
-                if saved.has_tokenizer:
-                    for line in model.tokenizer.decode(result.tokens):
-                        st.code(line, language=None, wrap_lines=True)
-                elif saved.is_image:
-                    grid = pictures.image_grid(result.tokens, saved.vocabulary_size, columns)
-                    st.image(grid)
-                else:
-                    st.dataframe(result.tokens.reshape(count, -1))
+                samples.show(samples.drawn(result.tokens, saved, model))
                 st.caption(result.describe())

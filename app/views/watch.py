@@ -39,8 +39,11 @@ def doubts(result: dict, k: int):
         unsure = (zt == model.mask_token).any()
         bits = np.zeros(zt.shape)
         if unsure:
+            rows, labels = sampling.padded(len(zt)), result["labels"]  # few sizes are compiled
+            labels = None if labels is None else np.resize(labels, rows)
             with st.spinner("Asking the network ..."):
-                bits = entropy_map(model, zt, labels=result["labels"])
+                bits = entropy_map(model, np.resize(zt, (rows, *zt.shape[1:])), labels=labels)
+            bits = bits[: len(zt)]
         result["entropy"][k] = bits.astype("float16")
     return result["entropy"][k].astype("float64")
 
@@ -51,8 +54,9 @@ def show_images(result: dict, k: int) -> None:
     height, width, channels = zt.shape[1:]
     columns = min(4, len(zt))
     look = {"columns": columns, "scale": max(1, _WIDTH // (columns * (width + 1) + 1))}
+    look["transparent"] = True
     strip = np.linspace(0.0, 1.0, 60)[None, None].repeat(3, 1)  # [1, 3, 60]
-    strip_look = {"columns": 1, "scale": 4}
+    strip_look = {"columns": 1, "scale": 4, "transparent": True}
     left, middle, right = st.columns(3)
     with left:
         grid = pictures.image_grid(

@@ -23,7 +23,9 @@ class Candidates:
     probabilities: np.ndarray
 
 
-def candidates(model, tokens, mask, k: int = 5, labels=None, batch_size: int = 64) -> Candidates:
+def candidates(
+    model, tokens, mask, k: int = 5, labels=None, batch_size: int = 64, on_step=None
+) -> Candidates:
     """What might stand at each filled position, given everything else.
 
     For each position `i` in `mask`, the model is asked for `p(x_i | x without x_i)`: that position
@@ -38,6 +40,8 @@ def candidates(model, tokens, mask, k: int = 5, labels=None, batch_size: int = 6
         labels: int, the example's class, for a network with classes.
         batch_size: How many positions are looked at in one call of the network. Every call has so
             many rows (the last is filled up by repeated ones), so that one shape is compiled.
+        on_step: Function of `(calls, most)`, called after each network call with their number so
+            far and in all; what it raises ends the work. `None` for none.
 
     Returns:
         A `Candidates`.
@@ -53,14 +57,13 @@ def candidates(model, tokens, mask, k: int = 5, labels=None, batch_size: int = 6
         labels = np.full(batch_size, _check_label(labels), "int32")
     time = float(ops.convert_to_numpy(model.schedule.time_of_masked_fraction(1 / tokens.size)))
     positions = np.flatnonzero(mask)  # [M]
-    p = np.concatenate(
-        [
-            _conditionals(
-                model, tokens, positions[start : start + batch_size], time, labels, batch_size
-            )
-            for start in range(0, len(positions), batch_size)
-        ]
-    )  # [M, V]
+    most, parts = -(-len(positions) // batch_size), []
+    for call in range(most):
+        part = positions[call * batch_size :][:batch_size]
+        parts.append(_conditionals(model, tokens, part, time, labels, batch_size))
+        if on_step is not None:
+            on_step(call + 1, most)
+    p = np.concatenate(parts)  # [M, V]
     likeliest = np.argsort(-p, axis=-1, kind="stable")[:, :k]  # [M, k]
     there = tokens.ravel()[positions].astype("int64")
     return Candidates(

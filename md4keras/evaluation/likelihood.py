@@ -6,7 +6,14 @@ import numpy as np
 
 
 def bits_per_value(
-    model, tokens, labels=None, given=None, num_samples: int = 16, seed: int = 0, batch_size=16
+    model,
+    tokens,
+    labels=None,
+    given=None,
+    num_samples: int = 16,
+    seed: int = 0,
+    batch_size: int = 16,
+    on_step=None,
 ):
     """`model.score` in bits per scored value: an upper bound on `-log2 p(x) / N`.
 
@@ -22,6 +29,7 @@ def bits_per_value(
         num_samples: Draws of masks an example.
         seed: Decides the draws.
         batch_size: Draws in one network call; of one size, one call is compiled.
+        on_step: Function of `(calls, most)`, called after each network call; `None` for none.
 
     Returns:
         The bits and their standard error, float64 arrays `[n]`.
@@ -29,7 +37,7 @@ def bits_per_value(
     Raises:
         ValueError: As `model.score` does.
     """
-    nats, error = model.score(tokens, labels, num_samples, seed, given, batch_size)
+    nats, error = model.score(tokens, labels, num_samples, seed, given, batch_size, on_step)
     scored = ~np.broadcast_to(False if given is None else given, np.shape(tokens))
     values = scored.reshape(len(nats), -1).sum(axis=1) * math.log(2.0)  # [n]
     return nats / values, error / values

@@ -22,8 +22,9 @@ def image_grid(
     columns: int = 10,
     scale: int = 8,
     mask_token: int | None = None,
+    transparent: bool = False,
 ) -> np.ndarray:
-    """Lays images out in rows on white, each pixel as a square of one colour.
+    """Lays images out in rows, each pixel as a square of one colour.
 
     Args:
         tokens: Integers in `[0, levels)` or `mask_token`, shape `[n, height, width, channels]`
@@ -33,11 +34,13 @@ def image_grid(
         scale: The side of a pixel's square.
         mask_token: The token that is drawn in `MASK_COLOUR` (magenta); in colour images a masked
             channel is drawn at that colour's intensity. `None` where nothing is masked.
+        transparent: Whether what lies between the images is transparent, for pages of any colour;
+            else it is white.
 
     Returns:
-        uint8, shape `[grid_height, grid_width, 3]`.
+        uint8, shape `[grid_height, grid_width, 3]`; 4 for 3 if `transparent`.
     """
-    return colour_grid(image_colours(tokens, levels, mask_token), columns, scale)
+    return colour_grid(image_colours(tokens, levels, mask_token), columns, scale, transparent)
 
 
 def image_colours(tokens, levels: int, mask_token: int | None = None) -> np.ndarray:
@@ -55,16 +58,19 @@ def image_colours(tokens, levels: int, mask_token: int | None = None) -> np.ndar
     return np.where(masked, MASK_COLOUR, intensity).astype("uint8")
 
 
-def colour_grid(colours, columns: int = 10, scale: int = 8) -> np.ndarray:
+def colour_grid(
+    colours, columns: int = 10, scale: int = 8, transparent: bool = False
+) -> np.ndarray:
     """Lays pictures out as `image_grid` does, with their colours as they are.
 
     Args:
         colours: uint8, shape `[n, height, width, 3]`: red, green and blue.
         columns: Pictures in a row.
         scale: The side of a pixel's square.
+        transparent: As in `image_grid`.
 
     Returns:
-        uint8, shape `[grid_height, grid_width, 3]`.
+        uint8, shape `[grid_height, grid_width, 3]`; 4 for 3 if `transparent`.
     """
     colours = _check_colours("colours", colours, "[n, height, width, 3]")
     for name, value in (("columns", columns), ("scale", scale)):
@@ -75,18 +81,21 @@ def colour_grid(colours, columns: int = 10, scale: int = 8) -> np.ndarray:
     n, height, width, _ = colours.shape
     columns = min(columns, n)
     rows = -(-n // columns)
-    shape = (rows * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP, 3)
+    shape = (rows * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP, 4)
     if shape[0] * shape[1] * scale**2 > _MAX_PIXELS:
         raise ValueError(
             f"The picture is too large: expected at most {_MAX_PIXELS} pixels. "
             f"Received: {n} images of {height} x {width} pixels, columns={columns}, "
             f"scale={scale}. Draw fewer images or a smaller scale."
         )
-    grid = np.full(shape, _BACKGROUND, "uint8")
+    grid = np.full(shape, _BACKGROUND, "uint8")  # red, green, blue and opacity
+    grid[..., 3] = 0
     for i, colour in enumerate(colours):
         top = _GAP + (i // columns) * (height + _GAP)
         left = _GAP + (i % columns) * (width + _GAP)
-        grid[top : top + height, left : left + width] = colour
+        grid[top : top + height, left : left + width, :3] = colour
+        grid[top : top + height, left : left + width, 3] = 255
+    grid = grid if transparent else grid[..., :3]
     return grid.repeat(scale, 0).repeat(scale, 1)
 
 
@@ -138,12 +147,12 @@ def png_bytes(picture) -> bytes:
     """A picture as a PNG file's content.
 
     Args:
-        picture: uint8, shape `[height, width, 3]`, such as `image_grid` returns.
+        picture: uint8, shape `[height, width, 3 or 4]`, such as `image_grid` returns.
 
     Returns:
         The bytes.
     """
-    picture = _check_colours("picture", picture, "[height, width, 3]")
+    picture = _check_colours("picture", picture, "[height, width, 3 or 4]")
     stream = io.BytesIO()
     _pillow().fromarray(picture).save(stream, format="PNG", optimize=True)
     return stream.getvalue()
@@ -242,7 +251,8 @@ def _check_tokens(tokens, levels, mask_token):
 
 def _check_colours(name, colours, shape):
     colours = np.asarray(colours)
-    good = colours.ndim == shape.count(",") + 1 and colours.size and colours.shape[-1] == 3
+    good = colours.ndim == shape.count(",") + 1 and colours.size
+    good = good and str(colours.shape[-1]) in shape.rpartition(",")[2]
     if not good or colours.dtype != "uint8":
         raise ValueError(
             f"`{name}` cannot be drawn: expected uint8 of shape {shape}. "

@@ -9,9 +9,12 @@ from md4keras import forward_process, metrics
 from md4keras.models import validation
 from md4keras.models.backend import TrainStep
 from md4keras.models.blocks import BlockSampling
+from md4keras.models.compiled import CompiledFunctions
 from md4keras.models.evaluation import Evaluation
 from md4keras.models.sampling import Sampling
 from md4keras.models.scoring import Scoring
+
+_KEPT_FUNCTIONS = 32  # compiled samplers, each for one shape, and the scoring
 
 
 class MaskedDiffusion(TrainStep, Evaluation, Sampling, BlockSampling, Scoring, keras.Model):
@@ -44,8 +47,7 @@ class MaskedDiffusion(TrainStep, Evaluation, Sampling, BlockSampling, Scoring, k
         ]
         self._gradient_norm = keras.metrics.Mean(name="grad_norm")
         self._skipped_steps = keras.metrics.Sum(name="skipped_steps")
-        self._reverse_processes = {}
-        self._score_rows = None
+        self._compiled_functions = CompiledFunctions(_KEPT_FUNCTIONS)
         self.built = True
 
     def training_loss(self, x, labels):

@@ -10,8 +10,6 @@ from md4keras.models import sampling_checks, validation
 from md4keras.models.generation import SteppedProcess
 from md4keras.models.planned import PlannedProcess
 
-_KEPT_PROCESSES = 16  # compiled samplers that a model remembers
-
 
 @dataclasses.dataclass(frozen=True)
 class SamplingSettings:
@@ -23,12 +21,15 @@ class SamplingSettings:
     temperature: float
     guidance_scale: float
     seed: int
+    pad_to: int | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "sampler", samplers.get(self.sampler))
         sampling_checks.check_temperature(self.temperature)
         samplers.make_time_grid(self.num_steps, self.time_grid)
         samplers.threefry.seed_word(self.seed)
+        if self.pad_to is not None:
+            validation.check_positive_int("pad_to", self.pad_to)
         object.__setattr__(self, "num_steps", int(self.num_steps))
 
     @property
@@ -54,6 +55,7 @@ class Sampling:
         data_shape=None,
         return_network_calls: bool = False,
         on_step=None,
+        pad_to: int | None = None,
     ):
         """Draws samples by reversing the masking from time 1 to time 0.
 
@@ -79,6 +81,10 @@ class Sampling:
                 network calls so far, the most that there can be, and the state (int32 array
                 `[num_samples, *data_shape]`); what it raises ends the run. `None` for none.
                 (Steps are then taken one by one, as for a trajectory.)
+            pad_to: int, at least `num_samples`: the network gets so many rows, and all that is
+                returned or reported is cut to `num_samples`. The samples are the same. JAX and
+                TensorFlow compile anew for each number of rows: a caller who draws now 3, now 7
+                pads to a few sizes. `None` for no padding.
 
         Returns:
             int32 array `[num_samples, *data_shape]`; with `return_trajectory` then the states
@@ -93,7 +99,7 @@ class Sampling:
         shape = sampling_checks.check_data_shape(self.network, data_shape)
         labels = sampling_checks.check_sampling_labels(self.network, labels, num_samples)
         settings = SamplingSettings(
-            sampler, num_steps, time_grid, temperature, guidance_scale, seed
+            sampler, num_steps, time_grid, temperature, guidance_scale, seed, pad_to
         )
         z = ops.convert_to_numpy(forward_process.prior((num_samples, *shape), self.mask_token))
         start_time = np.ones((num_samples,), dtype="float32")
@@ -116,6 +122,7 @@ class Sampling:
         start_time="auto",
         return_network_calls: bool = False,
         on_step=None,
+        pad_to: int | None = None,
     ):
         """Draws the masked tokens given the others, which come back bit for bit.
 
@@ -123,7 +130,7 @@ class Sampling:
             tokens: int `[B, *data_shape]`; what stands under the mask is not read.
             mask: bool, the shape of `tokens` (or of one example); `True` is drawn.
             labels, sampler, num_steps, time_grid, temperature, seed, return_trajectory,
-                guidance_scale, return_network_calls, on_step: as in `generate`.
+                guidance_scale, return_network_calls, on_step, pad_to: as in `generate`.
             start_time: float in `(0, 1]`, the time of the first state; `"auto"` for the time at
                 which the schedule expects each row's fraction of masks (`GenMD4`: of token values
                 that are all equally frequent). A GenMD4 network takes a mask for evidence of the
@@ -140,7 +147,7 @@ class Sampling:
                 leaves a row nothing to fill.
         """
         settings = SamplingSettings(
-            sampler, num_steps, time_grid, temperature, guidance_scale, seed
+            sampler, num_steps, time_grid, temperature, guidance_scale, seed, pad_to
         )
         if not isinstance(start_time, str) or start_time != "auto":
             sampling_checks.check_start_time(start_time)
@@ -167,11 +174,14 @@ class Sampling:
         on_step=None,
     ):
         sampling_checks.check_guidance(self.network, settings.guidance_scale)
-        process = self._reverse_process(settings.sampler)
+        count = len(z)
+        z, labels, start_time = _padded(z, labels, start_time, settings.pad_to)
+        process = self._reverse_process(settings.sampler, z.shape)
         arguments = (z, labels, start_time, settings)
         if return_trajectory or on_step is not None:
-            states = [z]
+            states = [z[:count]]
             for tokens, calls, most in process.run_stepwise(*arguments):
+                tokens = tokens[:count]
                 if return_trajectory:
                     states.append(tokens)
                 if on_step is not None:
@@ -179,18 +189,27 @@ class Sampling:
             results = [tokens, np.stack(states)] if return_trajectory else [tokens]
         else:
             tokens, calls = process.run_compiled(*arguments)
-            results = [tokens]
+            results = [tokens[:count]]
         if return_network_calls:
             results.append(calls)
         return results[0] if len(results) == 1 else tuple(results)
 
-    def _reverse_process(self, sampler):
-        """The compiled process of a sampler: kept, but of the samplers used last alone."""
-        process = self._reverse_processes.pop(sampler, None)
-        if process is None:
-            kind = PlannedProcess if isinstance(sampler, samplers.Event) else SteppedProcess
-            process = kind(self, sampler)
-        self._reverse_processes[sampler] = process  # a dictionary keeps the order of insertion
-        if len(self._reverse_processes) > _KEPT_PROCESSES:
-            del self._reverse_processes[next(iter(self._reverse_processes))]
-        return process
+    def _reverse_process(self, sampler, shape):
+        """What is compiled for a sampler and a shape `[B, *data_shape]`; kept for a while."""
+        kind = PlannedProcess if isinstance(sampler, samplers.Event) else SteppedProcess
+        return self._compiled_functions.get((sampler, shape), lambda: kind(self, sampler))
+
+
+def _padded(z, labels, start_time, rows):
+    """The first state with complete rows behind it: nothing is drawn there, no call is for them."""
+    if rows is None:
+        return z, labels, start_time
+    if rows < len(z):
+        raise ValueError(
+            f"`pad_to` leaves no room for the samples. Expected at least {len(z)}. "
+            f"Received: pad_to={rows}. None pads nothing."
+        )
+    more = rows - len(z)
+    z = np.concatenate([z, np.zeros((more, *z.shape[1:]), z.dtype)])
+    labels = None if labels is None else np.pad(labels, (0, more))
+    return z, labels, np.pad(start_time, (0, more), constant_values=1.0)

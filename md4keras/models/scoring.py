@@ -19,6 +19,7 @@ class Scoring:
         seed: int = 0,
         given=None,
         batch_size: int = 64,
+        on_step=None,
     ):
         """An upper bound on `-log p(x)` of each example, in nats (the negative ELBO).
 
@@ -33,6 +34,8 @@ class Scoring:
             given: bool, the shape of `x` (or of one example): tokens that are known and are not
                 scored; `None` for none.
             batch_size: int, draws in one network call.
+            on_step: function of `(calls, most)`, called after each network call with their number
+                so far and in all; what it raises ends the scoring. `None` for none.
 
         Returns:
             The bound and its standard error, float64 arrays `[n]`, nats per example. The error is
@@ -52,8 +55,9 @@ class Scoring:
         x, given = sampling_checks.check_scoring(self.network, x, given)
         labels = sampling_checks.check_sampling_labels(self.network, labels, len(x))
         seed = threefry.seed_word(seed)
-        if self._score_rows is None:
-            self._score_rows = compile_function(self, self.draw_bounds)
+        score_rows = self._compiled_functions.get(
+            "score", lambda: compile_function(self, self.draw_bounds)
+        )
         count = len(x) * num_samples
         total, squares, previous = np.zeros(len(x)), np.zeros(len(x)), np.zeros(1)
         for start in range(0, count, batch_size):
@@ -73,7 +77,7 @@ class Scoring:
                 name: None if value is None else ops.convert_to_tensor(value)
                 for name, value in inputs.items()
             }
-            nats = ops.convert_to_numpy(self._score_rows(inputs))[: count - start]
+            nats = ops.convert_to_numpy(score_rows(inputs))[: count - start]
             nats, example, draw = nats.astype("float64"), example[: len(nats)], draw[: len(nats)]
             differences = np.diff(np.concatenate([previous, nats]))
             # Strata in pairs; the last of an odd number makes one with its neighbour.
@@ -81,6 +85,8 @@ class Scoring:
             np.add.at(total, example, nats)
             np.add.at(squares, example, np.where(paired, differences**2, 0.0))
             previous = nats[-1:]
+            if on_step is not None:
+                on_step(start // batch_size + 1, -(-count // batch_size))
         return total / num_samples, np.sqrt(squares) / num_samples
 
     def draw_bounds(self, inputs):

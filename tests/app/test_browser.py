@@ -8,23 +8,19 @@ import io
 import os
 import re
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.app.browsers import MISSING, find_browser
+from tests.app.server import served
+
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 # One server and one browser for the file: its tests go to one process.
 pytestmark = [pytest.mark.one_backend, pytest.mark.xdist_group("browser")]
 
-ROOT = Path(__file__).parents[2]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
@@ -37,11 +33,10 @@ playwright.expect.set_options(timeout=WAIT)
 
 @pytest.fixture(scope="module")
 def browser():
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        message = "no Chromium or Chrome: on Debian and Ubuntu, apt install chromium"
-        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
     with playwright.sync_playwright() as driver:
+        found = find_browser(driver.chromium.executable_path)
+        if found is None:
+            pytest.fail(MISSING) if os.environ.get("CI") else pytest.skip(MISSING)
         browser = driver.chromium.launch(executable_path=found, args=FLAGS)
         yield browser
         browser.close()
@@ -55,46 +50,9 @@ def url(tmp_path_factory, text_folder, digits_folder):
         folder = tmp_path_factory.mktemp("runs")
         for source in (text_folder, digits_folder):
             shutil.copytree(source, folder, dirs_exist_ok=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = {
-        "server.headless": "true",
-        "server.address": "127.0.0.1",
-        "server.port": str(port),
-        "browser.gatherUsageStats": "false",
-    }
-    arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
-    log = tmp_path_factory.mktemp("log") / "streamlit.log"
-    with open(log, "wb") as output:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", *arguments, "app/Home.py", "--", folder],
-            cwd=ROOT,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        wait_until_it_answers(f"{address}/_stcore/health", server, log)
+        shutil.copytree(digits_folder / "digits", folder / "second")  # to compare
+    with served(folder, tmp_path_factory.mktemp("log") / "streamlit.log") as address:
         yield address
-    finally:
-        server.terminate()
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            server.kill()
-    assert "Traceback" not in log.read_text(errors="replace")
-
-
-def wait_until_it_answers(address, server, log):
-    for _ in range(120):
-        assert server.poll() is None, log.read_text(errors="replace")
-        try:
-            with urllib.request.urlopen(address, timeout=1):
-                return
-        except OSError:
-            time.sleep(0.5)
-    pytest.fail(f"the app did not start: {log.read_text(errors='replace')}")
 
 
 @pytest.fixture
@@ -198,13 +156,67 @@ def test_a_sentence_is_filled_in(page):
     photograph(page, "infill")
 
 
+def canvas_of(page):
+    """The canvas, and where it is in the window."""
+    canvas = page.get_by_role("application", name=re.compile("press and drag"))
+    canvas.scroll_into_view_if_needed()
+    return canvas, canvas.bounding_box()
+
+
+def expect_masked(page, count):
+    playwright.expect(
+        page.get_by_text(re.compile(rf"^{count} of \d+ pixels masked"))
+    ).to_be_visible()
+    settle(page)
+
+
+def test_pixels_are_masked_with_keys(page):
+    settle(page)
+    choose_model(page, "digits")
+    open_page(page, "Inpaint images")
+    canvas, _ = canvas_of(page)
+    canvas.focus()
+    for count, key in enumerate(("ArrowLeft", "ArrowDown", "ArrowDown"), start=1):
+        page.keyboard.press(key)
+        playwright.expect(page.get_by_text(re.compile(r"row \d, column 4: not"))).to_be_visible()
+        page.keyboard.press(" ")
+        expect_masked(page, count)
+    page.keyboard.press(" ")  # the same again: unmasked
+    expect_masked(page, 2)
+    for _ in range(9):  # no further than the border
+        page.keyboard.press("ArrowUp")
+    playwright.expect(page.get_by_text("row 1, column 4: not masked")).to_be_visible()
+    cursor = page.locator(".cursor")
+    playwright.expect(cursor).to_be_visible()
+    page.get_by_role("button", name="Clear").click()
+    expect_masked(page, 0)
+    playwright.expect(cursor).to_be_hidden()
+
+
+def test_pixels_are_masked_by_touch(browser, url):
+    context = browser.new_context(viewport={"width": 420, "height": 800}, has_touch=True)
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    page.goto(f"{url}/inpaint")
+    settle(page)
+    _, box = canvas_of(page)
+    page.touchscreen.tap(box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"])
+    expect_masked(page, 1)
+    fingers = context.new_cdp_session(page)  # a finger that is drawn over the picture
+    row = box["y"] + 0.7 * box["height"]
+    for kind, share in (("touchStart", 0.07), ("touchMove", 0.5), ("touchMove", 0.9)):
+        point = {"x": box["x"] + share * box["width"], "y": row}
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+    fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    expect_masked(page, 9)
+    context.close()
+
+
 def test_an_image_is_painted_and_completed(page):
     settle(page)
     choose_model(page, "digits")
     open_page(page, "Inpaint images")
-    canvas = page.get_by_role("img", name=re.compile("press and drag"))
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
+    canvas, box = canvas_of(page)
     page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"])
     page.mouse.down()
     page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 0.6 * box["height"], steps=12)
@@ -245,6 +257,20 @@ def test_samplers_are_compared(page):
     press(page, "Compare")
     playwright.expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
     photograph(page, "compare")
+
+
+def test_models_and_texts_are_compared(page):
+    settle(page)
+    choose_model(page, "digits")
+    open_page(page, "Compare")
+    page.get_by_text("Models", exact=True).last.click()
+    settle(page)
+    press(page, "Compare")
+    table = page.get_by_test_id("stDataFrame").first
+    playwright.expect(table).to_be_visible()
+    choose_model(page, "text|pydoc")
+    press(page, "Compare")
+    playwright.expect(page.get_by_test_id("stCode").first).to_be_visible()
 
 
 def test_a_narrow_dark_window_shows_the_same(browser, url):

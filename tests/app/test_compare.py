@@ -97,6 +97,35 @@ def test_models_of_one_kind_of_data(open_page, all_folder):
     assert len(page.get("image")) == 2
 
 
+def test_two_models_of_texts(open_page, text_folder, tmp_path):
+    for name in ("one", "other"):
+        shutil.copytree(text_folder / "text" / "model", tmp_path / name)
+    page = open_page("compare", tmp_path)
+    page.radio(key="compare_way").set_value("Models").run()
+    compare(page)
+    rows = table(page)
+    assert list(rows.index) == ["one", "other"]
+    assert rows["Bits per dimension"].between(0, 40).all()
+    one, other = (code.value for code in page.code)
+    assert one == other and len(one.split("\n\n")) == 4  # the same model and seed
+    assert not page.get("progress")
+
+
+def test_models_that_go_away_meanwhile_are_told(open_page, text_folder, tmp_path):
+    for name in ("one", "other"):
+        shutil.copytree(text_folder / "text" / "model", tmp_path / name)
+    page = open_page("compare", tmp_path)
+    page.radio(key="compare_way").set_value("Models").run()
+    page.multiselect(key="compare_models_one").set_value(["one", "other"]).run()
+    shutil.rmtree(tmp_path / "other")
+    page.run()
+    assert not page.exception and "'other'" in page.warning[0].value
+    assert page.multiselect(key="compare_models_one").value == ["one"]
+    (tmp_path / "one").rename(tmp_path / "new")
+    page.run()
+    assert not page.exception and page.sidebar.selectbox[0].value == "new"
+
+
 def test_one_model_alone_is_told(open_page, text_folder):
     page = open_page("compare", text_folder)
     page.radio(key="compare_way").set_value("Models").run()

@@ -1,8 +1,16 @@
 """Samples: the same seed, the same picture; results that are kept and restored."""
 
+import hashlib
+import json
 import shutil
 
+import keras
 import pytest
+
+from app import sampling
+from md4keras import MD4, GenMD4, load_model, save_model
+from md4keras.data import CharacterTokenizer
+from md4keras.networks import Transformer
 
 pytestmark = pytest.mark.one_backend
 
@@ -25,7 +33,7 @@ def test_the_same_seed_gives_the_same_picture(open_page, digits_folder):
     app.number_input(key="gen_seed").set_value(1)
     generate(app)
     other, second, first = results(app)
-    assert first["png"] == second["png"] != other["png"]
+    assert first["samples"].png == second["samples"].png != other["samples"].png
     assert "digits/model, 10 samples, each class, ancestral, 3 steps" in first["about"]
     assert {"download_PNG", "download_GIF", "download_NPZ"} <= {
         b.key for b in app.get("download_button")
@@ -49,7 +57,7 @@ def test_controls_are_followed_and_restored(open_page, digits_folder):
     assert app.selectbox(key="gen_sampler").value == "event"
     assert app.selectbox(key="gen_label_digits/model").value == 7
     generate(app)
-    assert results(app)[0]["png"] == results(app)[2]["png"]
+    assert results(app)[0]["samples"].png == results(app)[2]["samples"].png
 
 
 @pytest.fixture
@@ -78,5 +86,95 @@ def test_text_is_shown_line_by_line(open_page, text_folder):
     app.slider(key="gen_number").set_value(3)
     app.slider(key="gen_steps").set_value(2)
     generate(app)
-    assert [code.value for code in app.code] == results(app)[0]["lines"]
+    assert [code.value for code in app.code] == results(app)[0]["samples"].lines
     assert len(app.code) == 3 and app.slider(key="gen_guidance").disabled
+
+
+def test_other_numbers_of_samples_draw_the_same_first_ones(open_page, image_folder, monkeypatch):
+    """Few sizes are compiled, and none of the rows that fill them up is seen."""
+    padded = []
+    reverse = MD4._reverse
+
+    def watched(self, z, labels, start_time, settings, *outputs):
+        padded.append(settings.pad_to)
+        return reverse(self, z, labels, start_time, settings, *outputs)
+
+    monkeypatch.setattr(MD4, "_reverse", watched)
+    app = open_page("generate", image_folder)
+    app.slider(key="gen_steps").set_value(2)
+    for count in (5, 7, 8):
+        app.slider(key="gen_number").set_value(count)
+        generate(app)
+    drawn = [result["tokens"] for result in results(app)]
+    assert [len(tokens) for tokens in drawn] == [8, 7, 5] and padded == [8, 8, 8]
+    assert (drawn[0][:7] == drawn[1]).all() and (drawn[1][:5] == drawn[2]).all()
+
+
+def test_what_is_refused_leaves_no_progress_bar(open_page, image_folder, monkeypatch):
+    monkeypatch.setattr(sampling, "MOST_BYTES", 100)
+    app = open_page("generate", image_folder)
+    generate(app)
+    assert "Expected at most" in app.error[0].value
+    assert not app.get("progress") and "stop" not in [button.key for button in app.button]
+
+
+class TestWhatAModelDoesNotHave:
+    """Kept settings may be of another model, or of one that was trained anew under its name."""
+
+    @pytest.fixture
+    def app(self, open_page, image_folder):
+        return open_page("generate", image_folder)
+
+    def test_class_in_the_session(self, open_page, image_folder):
+        app = open_page("models", image_folder)
+        app.session_state["gen_label_image/model"] = 9
+        app.switch_page("views/generate.py").run()
+        assert not app.exception and "no class 9" in app.warning[0].value
+        assert app.selectbox(key="gen_label_image/model").value == -1
+        assert not app.run().warning
+
+    def test_class_and_sampler_in_the_gallery(self, app):
+        app.slider(key="gen_steps").set_value(2)
+        for _ in range(2):
+            generate(app)
+        controls = results(app)[1]["settings"]["controls"]
+        controls |= {"gen_label_image/model": 9, "gen_sampler": "unheard-of"}
+        app.button(key="restore_1").click().run()
+        assert not app.exception and len(app.warning) == 2
+        assert app.selectbox(key="gen_sampler").value == "ancestral"
+        generate(app)
+
+    def test_class_in_the_library(self, image_folder):
+        model = load_model(image_folder / "image" / "model")
+        with pytest.raises(ValueError, match="Labels out of range"):
+            model.generate(1, labels=9)
+
+
+def test_a_sampler_does_not_follow_to_a_model_without_it(open_page, text_folder, tmp_path):
+    shutil.copytree(text_folder, tmp_path, dirs_exist_ok=True)
+    keras.utils.set_random_seed(0)
+    network = Transformer(27, 32, num_layers=1, num_heads=2, feature_dim=8)
+    model = GenMD4(network)
+    model.tokenizer = CharacterTokenizer()
+    save_model(model, tmp_path / "general")
+    app = open_page("generate", tmp_path)
+    app.sidebar.selectbox[0].select("text/model").run()
+    app.selectbox(key="gen_sampler").select("event").run()
+    app.sidebar.selectbox[0].select("general").run()
+    assert not app.exception
+    app.slider(key="gen_steps").set_value(2)
+    assert generate(app).code
+
+
+def test_weights_that_are_damaged_are_told_in_the_page(open_page, text_folder, tmp_path):
+    shutil.copytree(text_folder, tmp_path, dirs_exist_ok=True)
+    folder = tmp_path / "text" / "model"
+    (weights,) = folder.glob("*.weights.h5")
+    weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
+    assert "not the file that was saved" in open_page("models", tmp_path).warning[0].value
+    metadata = json.loads((folder / "metadata.json").read_text())  # whole, as far as it says
+    metadata["sha256"][weights.name] = hashlib.sha256(weights.read_bytes()).hexdigest()
+    (folder / "metadata.json").write_text(json.dumps(metadata))
+    for page in ("models", "generate"):
+        app = open_page(page, tmp_path)
+        assert "cannot be loaded" in app.error[0].value and not app.button

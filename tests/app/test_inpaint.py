@@ -6,10 +6,12 @@ import re
 import keras
 import numpy as np
 import pytest
+import streamlit as st
 from PIL import Image
 
 import md4keras
 from md4keras.data import images
+from md4keras.evaluation import likelihood
 from md4keras.networks import UNet
 
 pytestmark = pytest.mark.one_backend
@@ -92,6 +94,23 @@ def test_the_result_stays_when_controls_change(page):
     assert not page.exception and page.metric[0].value == shown
     label = page.selectbox(key="inpaint_label_digits/model_7").value
     assert label == images.digits()[1][1][7]
+
+
+def test_scoring_that_is_stopped_is_not_begun_again_by_itself(page, monkeypatch):
+    def leave_the_page(*arguments, on_step, **settings):
+        on_step(1, 2)
+        st.stop()  # as a click on Stop does
+
+    page.session_state[CANVAS] = [5]
+    with monkeypatch.context() as patch:
+        patch.setattr(likelihood, "bits_per_value", leave_the_page)
+        inpaint(page.run())
+        assert "1 of at most 2" in page.get("progress")[0].proto.text
+        assert page.button(key="inpaint_stop").help
+    clean(page.run())
+    assert not page.metric and any("not scored" in caption for caption in captions(page))
+    page.button(key="inpaint_score").click().run()
+    assert clean(page).metric and not page.get("progress")
 
 
 @pytest.mark.parametrize("numbers", [[64], [-1], ["x"], [None], "all", [0.5]])

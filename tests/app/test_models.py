@@ -1,10 +1,15 @@
 """The first page: what is saved, what does not load, and what to do where there is nothing."""
 
+import json
 import shutil
 
+import keras
+import pyarrow
 import pytest
 
+import md4keras
 from app import demo
+from md4keras.networks import UNet
 
 pytestmark = pytest.mark.one_backend
 
@@ -36,6 +41,28 @@ def test_samples_are_drawn_of_the_model_that_is_picked(open_page, folder):
     assert not app.exception and len(app.code) == 3
     assert all(len(code.value) == 32 for code in app.code)
     assert "network calls" in app.caption[-1].value
+
+
+def test_the_training_curve_begins_near_its_values(open_page, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = md4keras.MD4(UNet(17, (4, 4, 1), num_layers=0, feature_dim=64))
+    model.recipe = {
+        "history": [
+            {"step": 1, "bits_per_dim": 3.0},
+            {"step": 2, "bits_per_dim": 2.0, "val_bits_per_dim": 2.5, "grad_norm": 1.0},
+            {"step": 3, "bits_per_dim": None, "val_bits_per_dim": "much"},
+            "no row",
+        ]
+    }
+    md4keras.save_model(model, tmp_path / "model")
+    (chart,) = open_page("models", tmp_path).get("vega_lite_chart")
+    assert json.loads(chart.proto.spec)["encoding"]["y"]["scale"] == {"zero": False}
+    rows = pyarrow.ipc.open_stream(chart.proto.data.data).read_all().to_pylist()
+    assert rows == [
+        {"step": 1, "split": "training", "bits": 3.0},
+        {"step": 2, "split": "training", "bits": 2.0},
+        {"step": 2, "split": "validation", "bits": 2.5},
+    ]
 
 
 def test_without_models_the_demo_is_offered(open_page, tmp_path, monkeypatch):

@@ -101,6 +101,21 @@ def test_each_call_has_the_same_shape_and_hides_one_position_a_row(batch_size, m
         assert COUNT * (1 - float(array(model.schedule.alpha(time)))) == pytest.approx(1, rel=1e-5)
 
 
+def test_each_call_is_told_and_can_be_the_last(model):
+    x, mask, told = STATES[5], np.array([True, False, True, True]), []
+    found = candidates(model, x, mask, batch_size=2, on_step=lambda *step: told.append(step))
+    assert told == [(1, 2), (2, 2)]
+    np.testing.assert_array_equal(
+        found.probability, candidates(model, x, mask, batch_size=2).probability
+    )
+
+    def stop(calls, most):
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        candidates(model, x, mask, batch_size=1, on_step=stop)
+
+
 def test_positions_of_images_are_flat(model, joint):
     x = STATES[65]
     mask = np.array([False, True, True, False])

@@ -47,3 +47,16 @@ def test_a_network_that_knows_nothing_guesses_evenly():
 def test_refuses_what_score_refuses(joint):
     with pytest.raises(ValueError, match="nothing to score"):
         bits_per_value(MD4(TrueConditionals(joint)), X, given=np.ones(4, bool))
+
+
+def test_each_call_is_told_and_can_be_the_last(joint):
+    model, told = MD4(TrueConditionals(joint)), []
+    found = bits_per_value(model, X, on_step=lambda *step: told.append(step))
+    assert told == [(1, 2), (2, 2)]  # 2 examples, 16 draws each, 16 in a call
+    np.testing.assert_array_equal(found, bits_per_value(model, X))
+
+    def stop(calls, most):
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        bits_per_value(model, X, on_step=stop)

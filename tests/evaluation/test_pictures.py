@@ -36,6 +36,17 @@ def test_images_are_laid_out_row_by_row():
     assert (grid[3, 5] == 255).all()  # no sixth: background
 
 
+def test_between_images_a_grid_is_transparent_where_that_is_wanted():
+    tokens = np.arange(5).reshape(5, 1, 1, 1)
+    settings = {"levels": 5, "columns": 3, "scale": 2}
+    grid, opaque = image_grid(tokens, **settings, transparent=True), image_grid(tokens, **settings)
+    assert grid.shape == (*opaque.shape[:2], 4)
+    np.testing.assert_array_equal(grid[..., :3], opaque)
+    assert (grid[..., 3] == 255).sum() == 5 * 2 * 2 and (grid[2:4, 2:4, 3] == 255).all()
+    with Image.open(io.BytesIO(png_bytes(grid))) as picture:
+        np.testing.assert_array_equal(np.asarray(picture), grid)
+
+
 def test_masks_have_a_colour_that_no_grey_has():
     grid = image_grid(np.array([[[[2]], [[0]]]]), levels=2, scale=1, mask_token=2)
     assert tuple(grid[1, 1]) == MASK_COLOUR and tuple(grid[2, 1]) == (0, 0, 0)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from md4keras import MD4, GenMD4, samplers
+from md4keras import MD4, GenMD4
 from md4keras.networks import Transformer, UNet
 from tests.models.weights import randomised
 
@@ -118,13 +118,3 @@ def test_each_step_is_reported_and_can_be_the_last(sampler, models):
 
     with pytest.raises(InterruptedError):
         model.infill(np.zeros((1, 12), "int32"), np.ones(12, bool), on_step=stop)
-
-
-def test_a_model_keeps_the_samplers_used_last(models):
-    """What was compiled for a sampler is used again, and does not pile up."""
-    model = text_model()
-    used = [samplers.TopP(p) for p in np.linspace(0.5, 1.0, 18)]
-    processes = [model._reverse_process(samplers.get(sampler)) for sampler in used]
-    assert model._reverse_process(samplers.get(used[-1])) is processes[-1]
-    assert model._reverse_process(samplers.get(used[0])) is not processes[0]
-    assert len(model._reverse_processes) == 16
