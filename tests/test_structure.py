@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "checkpoints": {"version", "data", "models", "conversion"},
     "catalog": {"checkpoints"},
     "client": set(),
-    "export": {"version", "samplers", "models", "data", "checkpoints"},
+    "export": {"version", "schedules", "samplers", "models", "data", "checkpoints"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT) | {"__init__"}
 MAY_IMPORT["__init__"] = set(MAY_IMPORT)

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from md4keras.export import checks, reverse
+from md4keras.export.inputs import Inputs
 from md4keras.export.limits import Limits
 from md4keras.export.signature import Argument, Signature
 from md4keras.export.text import GraphTokenizer
@@ -23,16 +24,14 @@ class Signatures:
 
     def __init__(self, model, sampler, limits: Limits):
         self.model, self.network, self.sampler, self.limits = model, model.network, sampler, limits
-        self.is_text = len(self.network.data_shape) == 1
-        self.max_length = limits.length or self.network.data_shape[0]
-        self.data_shape = (None,) if self.is_text else tuple(self.network.data_shape)
+        self.inputs = Inputs(self.network, limits)
         # Traced once for the signatures of tokens and of strings.
         self._answer_generate = tf.function(self._answer_generate, autograph=False)
         self._answer_infill = tf.function(self._answer_infill, autograph=False)
         self._answer_score = tf.function(self._answer_score, autograph=False)
         self.text = None
         if model.tokenizer is not None:
-            self.text = GraphTokenizer(model.tokenizer, self.max_length)
+            self.text = GraphTokenizer(model.tokenizer, self.inputs.max_length)
 
     def all(self) -> dict[str, Signature]:
         """Every signature of the model, by name."""
@@ -51,39 +50,37 @@ class Signatures:
             }
         return found
 
-    # What is exported
-
     def serving_default(self) -> Signature:
-        arguments = [self._tokens("masked ones are the mask token")]
+        arguments = [self.inputs.tokens("masked ones are the mask token")]
         if self.network.time_conditioned:
             meaning = "time in [0, 1] of each row"
             arguments.append(Argument("time", "float32", (None,), meaning, example=[0.5]))
         return Signature(
             "Logits of the denoising distribution, `model.predict_logits`.",
-            (*arguments, *self._labels("each row")),
-            {"logits": f"float32 [rows, {self._shape_text}, {self.network.vocabulary_size}]"},
+            (*arguments, *self.inputs.labels("each row")),
+            {"logits": f"float32 [rows, {self.inputs.shape_text}, {self.network.vocabulary_size}]"},
             self._answer_logits,
         )
 
     def denoise_step(self) -> Signature:
         arguments = [
-            self._tokens("masked ones are the mask token"),
-            *self._labels("each row"),
+            self.inputs.tokens("masked ones are the mask token"),
+            *self.inputs.labels("each row"),
             Argument("t", "float32", (), "present time; 0 fills all masks", example=1.0),
             Argument("s", "float32", (), "time to reach, below t (or 0)", example=0.5),
             Argument("step", "int32", (), "number of the step, from 0: new noise for each", 0),
             Argument("start_time", "float32", (), "time of the first state", 1.0),
         ]
-        outputs = {"tokens": f"{_TOKENS} [rows, {self._shape_text}]"}
+        outputs = {"tokens": f"{_TOKENS} [rows, {self.inputs.shape_text}]"}
         if self.sampler.remembers:
             meaning = "of the step before; at first 0, infinity where a token was given"
-            shape = (None, *self.data_shape)
-            example = np.zeros((1, *self.network.data_shape))
+            shape = (None, *self.inputs.data_shape)
+            example = np.zeros(self.inputs.example_shape)
             arguments.insert(1, Argument("memory", "float32", shape, meaning, example=example))
             outputs["memory"] = "float32, for the next step"
         return Signature(
             "One step of the reverse process, from time t to time s.",
-            (*arguments, *self._how_to_draw()),
+            (*arguments, *self.inputs.how_to_draw()),
             outputs,
             self._answer_step,
         )
@@ -91,30 +88,30 @@ class Signatures:
     def generate(self) -> Signature:
         return Signature(
             "Samples, `model.generate`.",
-            self._generation_arguments(),
-            {"tokens": f"{_TOKENS} [num_samples, {self._shape_text}]", **_CALLS},
+            self.inputs.generation(),
+            {"tokens": f"{_TOKENS} [num_samples, {self.inputs.shape_text}]", **_CALLS},
             self._answer_generate,
         )
 
     def generate_text(self) -> Signature:
         return Signature(
             "Samples as text.",
-            self._generation_arguments(),
+            self.inputs.generation(),
             {"text": "string [num_samples]", **_CALLS},
             self._as_text(self._answer_generate),
         )
 
     def infill(self) -> Signature:
-        mask = np.ones((1, *self.network.data_shape), bool)
-        shape = (None, *self.data_shape)
+        mask = np.ones(self.inputs.example_shape, bool)
+        shape = (None, *self.inputs.data_shape)
         return Signature(
             "Masked tokens drawn given the others, `model.infill`.",
             (
-                self._tokens("what stands under the mask is not read"),
+                self.inputs.tokens("what stands under the mask is not read"),
                 Argument("mask", "bool", shape, "true where to draw", example=mask),
-                *self._infilling_arguments(),
+                *self.inputs.infilling(),
             ),
-            {"tokens": f"{_TOKENS} [rows, {self._shape_text}]", **_CALLS},
+            {"tokens": f"{_TOKENS} [rows, {self.inputs.shape_text}]", **_CALLS},
             self._answer_infill,
         )
 
@@ -127,7 +124,7 @@ class Signatures:
             "Texts with their gaps filled.",
             (
                 Argument("text", "string", (None,), gap, example=["_" * least]),
-                *self._infilling_arguments(),
+                *self.inputs.infilling(),
             ),
             {"text": "string [rows]", **_CALLS},
             self._as_text(lambda request: self._answer_infill(self._parsed_gaps(request))),
@@ -136,91 +133,29 @@ class Signatures:
     def score(self) -> Signature:
         return Signature(
             "A bound on the negative log-likelihood, `model.score`.",
-            (self._tokens("no masks among them"), *self._scoring_arguments()),
+            (self.inputs.tokens("no masks among them"), *self.inputs.scoring()),
             _SCORES,
             self._answer_score,
         )
 
     def score_text(self) -> Signature:
-        text = Argument("text", "string", (None,), "rows of one length", example=[self._example])
+        text = Argument(
+            "text",
+            "string",
+            (None,),
+            "rows of one length",
+            example=[self.model.tokenizer.decode([0])],
+        )
         return Signature(
             "A bound on the negative log-likelihood of texts.",
-            (text, *self._scoring_arguments()),
+            (text, *self.inputs.scoring()),
             _SCORES,
             lambda request: self._answer_score(
                 request | {"tokens": self.text.encode(request.pop("text"))}
             ),
         )
 
-    # Inputs that several signatures have
-
-    def _tokens(self, meaning):
-        example = np.zeros((1, *self.network.data_shape))
-        meaning = f"values in [0, {self.network.vocabulary_size}); {meaning}"
-        return Argument("tokens", "int32", (None, *self.data_shape), meaning, example=example)
-
-    def _labels(self, of_what):
-        if not self.network.num_classes:
-            return ()
-        meaning = f"class of {of_what}, in [0, {self._highest_label}]"
-        return (Argument("labels", "int32", (None,), meaning, example=[0]),)
-
-    def _how_to_draw(self):
-        arguments = [
-            Argument("seed", "int64", (), "in [0, 2**32); the same seed gives the same tokens", 0),
-            Argument("temperature", "float32", (), "divides the logits, at least 1e-4", 1.0),
-            Argument("top_p", "float32", (), "mass of values to keep, in (0, 1]", 1.0),
-        ]
-        if getattr(self.network, "label_dropout", 0.0):
-            arguments.append(Argument("guidance", "float32", (), "scale of guidance", 1.0))
-        return tuple(arguments)
-
-    def _steps(self):
-        most, usual = self.limits.num_steps, min(128, self.limits.num_steps)
-        return (
-            Argument("num_steps", "int32", (), f"steps, 1 to {most}", usual, example=2),
-            Argument("time_grid", "string", (), f"one of {list(TIME_GRIDS)}", TIME_GRIDS[0]),
-        )
-
-    def _generation_arguments(self):
-        arguments = self._labels("each sample")
-        most = self.limits.num_samples
-        arguments += (Argument("num_samples", "int32", (), f"samples, 1 to {most}", 1),)
-        if self.is_text:
-            meaning = f"tokens of a sample, 1 to {self.max_length}"
-            usual = min(self.network.data_shape[0], self.max_length)
-            arguments += (Argument("length", "int32", (), meaning, usual),)
-        return (*arguments, *self._steps(), *self._how_to_draw())
-
-    def _infilling_arguments(self):
-        meaning = "time of the first state, in (0, 1]; 0 for the one that fits the gaps"
-        start = Argument("start_time", "float32", (), meaning, 0.0)
-        return (*self._labels("each row"), *self._steps(), *self._how_to_draw(), start)
-
-    def _scoring_arguments(self):
-        most, usual = self.limits.num_draws, min(64, self.limits.num_draws)
-        meaning = f"draws of masks, 2 to {most}"
-        return (
-            *self._labels("each row"),
-            Argument("seed", "int64", (), "in [0, 2**32), of the masks", 0),
-            Argument("num_samples", "int32", (), meaning, usual, example=2),
-        )
-
-    @property
-    def _example(self) -> str:
-        return self.model.tokenizer.decode([0])
-
-    @property
-    def _shape_text(self) -> str:
-        return ", ".join("length" if size is None else str(size) for size in self.data_shape)
-
-    @property
-    def _highest_label(self) -> int:
-        # The id num_classes is the null label of a network with label dropout.
-        null = 1 if getattr(self.network, "label_dropout", 0.0) else 0
-        return self.network.num_classes - 1 + null
-
-    # Answers: a request that was not checked yet, to outputs
+    # What answers: a request that was not checked yet, to outputs
 
     def _answer_logits(self, request):
         checked = self._check_rows(request, self.network.vocabulary_size)
@@ -263,10 +198,10 @@ class Signatures:
         count = request["num_samples"]
         checked = [checks.in_range("num_samples", count, 1, self.limits.num_samples)]
         checked += self._check_steps(request) + self._check_labels(request, count)
-        if self.is_text:
-            checked.append(checks.in_range("length", request["length"], 1, self.max_length))
+        if self.inputs.is_text:
+            checked.append(checks.in_range("length", request["length"], 1, self.inputs.max_length))
         request = checks.after(checked, request)
-        shape = (request["length"],) if self.is_text else self.network.data_shape
+        shape = (request["length"],) if self.inputs.is_text else self.network.data_shape
         z = tf.fill((request["num_samples"], *shape), self.model.mask_token)
         start_time = tf.ones((request["num_samples"],))
         return self._reversed(z, start_time, request)
@@ -320,7 +255,7 @@ class Signatures:
 
         return answer_with_text
 
-    # Checks that several signatures make
+    # What several of them check
 
     def _check_rows(self, request, highest):
         tokens = request["tokens"]
@@ -329,8 +264,8 @@ class Signatures:
             checks.in_vocabulary("tokens", tokens, highest),
             *self._check_labels(request, tf.shape(tokens)[0]),
         ]
-        if self.is_text:
-            checked.append(checks.length("tokens", tokens, self.max_length))
+        if self.inputs.is_text:
+            checked.append(checks.length("tokens", tokens, self.inputs.max_length))
         return checked
 
     def _check_labels(self, request, count):
@@ -339,7 +274,7 @@ class Signatures:
         labels = request["labels"]
         return [
             checks.count_is("labels", labels, count),
-            checks.in_range("labels", labels, 0, self._highest_label),
+            checks.in_range("labels", labels, 0, self.inputs.highest_label),
         ]
 
     def _check_steps(self, request):

@@ -37,9 +37,9 @@ def image_model():
 
 
 def byte_model():
-    """GenMD4 of bytes, whose exponents differ."""
+    """GenMD4 of bytes, whose exponents differ; exported for less than its length."""
     keras.utils.set_random_seed(2)
-    network = Transformer(256, LENGTH, num_layers=1, num_heads=2, feature_dim=8)
+    network = Transformer(256, LENGTH + 4, num_layers=1, num_heads=2, feature_dim=8)
     model = md4keras.GenMD4(spread(network))
     model.schedule.theta.assign(np.linspace(-0.5, 1.5, 256))
     model.tokenizer = ByteTokenizer()
@@ -62,7 +62,13 @@ def exported(tmp_path_factory):
     orders = {
         "text": (text_model, {"limits": Limits(num_samples=8, num_steps=32, num_draws=16)}),
         "image": (image_model, {"sampler": samplers.Remasking(rule="confidence")}),
-        "bytes": (byte_model, {"signatures": ("generate", "infill", "infill_text", "score")}),
+        "bytes": (
+            byte_model,
+            {
+                "limits": Limits(length=LENGTH, num_steps=8),
+                "signatures": ("generate", "infill", "infill_text", "score"),
+            },
+        ),
     }
 
     def get(name):

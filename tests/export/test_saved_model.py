@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import pytest
 
+from md4keras import samplers
+from md4keras.data.gaps import parse_gaps
 from md4keras.export import SIGNATURES
 
 LENGTH = 12
@@ -78,8 +80,6 @@ def test_text_is_generated_filled_and_scored_as_by_the_model(exported, ask):
 
 
 def _top_p(p):
-    from md4keras import samplers
-
     return samplers.Ancestral() if p == 1.0 else samplers.TopP(p)
 
 
@@ -99,8 +99,6 @@ def test_strings_are_those_of_the_tokenizer(exported, ask):
     )
     texts = [text.decode() for text in answers[0]["text"]]
     assert texts == model.tokenizer.decode(model.generate(4, **_without_top_p(STEPS)))
-    from md4keras.data.gaps import parse_gaps
-
     parsed = [parse_gaps(text, model.tokenizer) for text in ("a____é_b", "b_c___ c")]
     tokens, mask = map(np.stack, zip(*parsed, strict=True))
     filled = model.infill(np.where(mask, 0, tokens), mask, **_without_top_p(STEPS))
@@ -113,8 +111,6 @@ def test_strings_are_those_of_the_tokenizer(exported, ask):
 
 def test_images_with_classes_guidance_and_a_sampler_with_memory(exported, ask):
     model, folder = exported("image")
-    from md4keras import samplers
-
     sampler = samplers.Remasking(rule="confidence")
     labels = np.array([0, 2, 3, 1])  # 3: no class
     tokens = np.random.default_rng(0).integers(5, size=(4, 4, 4, 1))
@@ -160,7 +156,10 @@ def test_bytes_under_a_schedule_per_token(exported, ask):
             ("infill_text", STEPS | {"text": ["né ____ __x"], "start_time": 0.0}),
         ],
     )
-    np.testing.assert_array_equal(answers[0]["tokens"], model.generate(3, **_without_top_p(STEPS)))
+    np.testing.assert_array_equal(
+        answers[0]["tokens"],
+        model.generate(3, data_shape=(LENGTH,), **_without_top_p(STEPS)),
+    )
     np.testing.assert_array_equal(
         answers[1]["tokens"], model.infill(x, mask, **_without_top_p(STEPS))
     )
@@ -172,8 +171,6 @@ def test_bytes_under_a_schedule_per_token(exported, ask):
 
 def test_steps_of_the_client_are_those_of_the_loop(exported, ask):
     """A loop of `denoise_step` outside gives what `generate` gives inside."""
-    from md4keras import samplers
-
     model, folder = exported("image")
     labels = np.array([1, 0])
     t, s = samplers.make_time_grid(3)
