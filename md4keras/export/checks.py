@@ -37,7 +37,7 @@ def one_of(name: str, value, choices):
     """A string that is one of the choices."""
     return _require(
         tf.reduce_any(tf.equal(value, list(choices))),
-        f"Unknown {name}. Expected one of {list(choices)}. Received: {name} =",
+        f"Unknown {name}. Expected one of: {', '.join(choices)}. Received: {name} =",
         value,
     )
 

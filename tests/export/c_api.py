@@ -1,11 +1,12 @@
-"""Asks a SavedModel through TensorFlow's C API: `c_api.py REQUESTS ANSWERS`, as `ask.py`.
+"""Answers for a SavedModel through TensorFlow's C API: `c_api.py VERSION`, as `ask.py`.
 
 `TF_LoadSessionFromSavedModel` is the path that TensorFlow Serving takes. No Python of TensorFlow's
 is imported: requests name the tensors of the graph (see `test_c_api.py`).
 """
 
 import ctypes
-import importlib.util
+import importlib.machinery
+import os
 import pickle
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 for name in ("tensorflow", "keras", "md4keras", "jax", "torch"):
-    sys.modules.setdefault(name, None)
+    sys.modules[name] = None  # importing it fails
 
 STRING, TYPES = 7, {1: "f4", 2: "f8", 3: "i4", 9: "i8", 10: "?"}  # TF_DataType
 NUMBERS = {np.dtype(name): number for number, name in TYPES.items()}
@@ -148,18 +149,24 @@ class Session:
         return {name: self.library.array(r) for name, r in zip(fetches, results, strict=True)}
 
 
-def main(requests: Path, answers: Path) -> None:
-    folder, asked = pickle.loads(requests.read_bytes())
+def main(version: str) -> None:
+    answers_to = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
     place = importlib.machinery.PathFinder.find_spec("tensorflow").submodule_search_locations[0]
-    session = Session(Library(Path(place)), folder)
-    results = []
-    for feeds, fetches in asked:
+    session = Session(Library(Path(place)), version)
+    while True:
         try:
-            results.append(session.run(feeds, fetches))
-        except Failed as failed:
-            results.append(failed.args)
-    assert sys.modules["tensorflow"] is None
-    answers.write_bytes(pickle.dumps(results))
+            asked = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            break
+        answers = []
+        for feeds, fetches in asked:
+            try:
+                answers.append(session.run(feeds, fetches))
+            except Failed as failed:
+                answers.append(failed.args)
+        pickle.dump(answers, answers_to)
+        answers_to.flush()
 
 
-main(*map(Path, sys.argv[1:]))
+main(sys.argv[1])

@@ -83,23 +83,28 @@ def exported(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def ask(tmp_path_factory):
+def ask():
     """`ask(version, requests)`: answers from a process in which Keras cannot be imported.
 
     A request is `(signature, inputs)`; its answer the outputs, or the message of an error.
     """
+    processes = {}
 
     def run(version, requests, script=ASK):
-        files = [tmp_path_factory.mktemp("ask") / name for name in ("requests", "answers")]
-        files[0].write_bytes(pickle.dumps((str(version), requests)))
-        environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-        subprocess.run(
-            [sys.executable, "-I", str(script), *map(str, files)],
-            env=environment | {"CUDA_VISIBLE_DEVICES": "-1"},
-            cwd=files[0].parent,
-            check=True,
-            capture_output=True,
-        )
-        return pickle.loads(files[1].read_bytes())
+        key = str(version), str(script)
+        if key not in processes:
+            environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+            processes[key] = subprocess.Popen(
+                [sys.executable, "-I", str(script), str(version)],
+                env=environment | {"CUDA_VISIBLE_DEVICES": "-1"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
+        process = processes[key]
+        pickle.dump(requests, process.stdin)
+        process.stdin.flush()
+        return pickle.load(process.stdout)
 
-    return run
+    yield run
+    for process in processes.values():
+        process.communicate(timeout=60)

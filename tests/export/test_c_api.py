@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.one_backend
+# In one process: the exports are shared.
+pytestmark = [pytest.mark.one_backend, pytest.mark.xdist_group("export")]
 
 INVALID_ARGUMENT = 3
 C_API = Path(__file__).with_name("c_api.py")
@@ -55,7 +56,7 @@ def test_all_signatures_run_and_bad_requests_come_back_as_a_status(exported, ask
         ("infill", infill | {"tokens": [[6] * 4], "mask": [[False] * 3 + [True]]}, "vocabulary"),
         ("infill_text", STEPS | {"text": ["xyz___"], "start_time": 0.0}, "alphabet"),
         ("serving_default", {"tokens": [[9]], "time": [0.5]}, "vocabulary"),
-        ("generate", generate | {"num_samples": [1, 2]}, "shape"),
+        ("generate", generate | {"num_samples": [1, 2]}, "scalar"),
     ]
     asked = [named(version, name, inputs) for name, inputs in requests.items()]
     # Bad ones in between: the process lives on, and answers the same afterwards.

@@ -10,6 +10,8 @@ from md4keras import samplers
 from md4keras.data.gaps import parse_gaps
 from md4keras.export import SIGNATURES
 
+pytestmark = pytest.mark.xdist_group("export")  # in one process: the exports are shared
+
 LENGTH = 12
 DRAW = {"seed": 0, "temperature": 1.0, "top_p": 1.0}
 STEPS = DRAW | {"num_steps": 8, "time_grid": "cosine"}
@@ -170,21 +172,31 @@ def test_bytes_under_a_schedule_per_token(exported, ask):
 
 
 def test_steps_of_the_client_are_those_of_the_loop(exported, ask):
-    """A loop of `denoise_step` outside gives what `generate` gives inside."""
+    """A loop of `denoise_step` outside gives what `generate` gives inside, step by step."""
+    model, folder = exported("text")
+    t, s = samplers.make_time_grid(5)
+    _, states = model.generate(2, num_steps=5, seed=3, return_trajectory=True)
+    one = DRAW | {"seed": 3, "start_time": 1.0}
+    requests = [one | {"tokens": states[k], "t": t[k], "s": s[k], "step": k} for k in range(4)]
+    answers = ask(folder / "1", [("denoise_step", request) for request in requests])
+    for answer, state in zip(answers, states[1:], strict=False):
+        np.testing.assert_array_equal(answer["tokens"], state)
+
+
+def test_steps_carry_the_memory_of_a_sampler(exported, ask):
     model, folder = exported("image")
-    labels = np.array([1, 0])
     t, s = samplers.make_time_grid(3)
-    tokens, memory = np.full((2, 4, 4, 1), 5), np.zeros((2, 4, 4, 1), "float32")
+    one = DRAW | {"labels": [1, 0], "guidance": 1.0, "start_time": 1.0}
+    first = {"tokens": np.full((2, 4, 4, 1), 5), "memory": np.zeros((2, 4, 4, 1))}
+    requests = []
     for step, (now, then) in enumerate([*zip(t, s, strict=True), (0.0, 0.0)]):
-        if step == 3 and not (tokens == 5).any():
-            break
-        request = DRAW | {"labels": labels, "guidance": 1.0, "start_time": 1.0}
-        request |= {"tokens": tokens, "memory": memory, "t": now, "s": then, "step": step}
-        (answer,) = ask(folder / "1", [("denoise_step", request)])
-        tokens, memory = answer["tokens"], answer["memory"]
+        state = {name: ("earlier", step - 1, name) for name in first} if step else first
+        requests.append(("denoise_step", one | state | {"t": now, "s": then, "step": step}))
+    answers = ask(folder / "1", requests)
     sampler = samplers.Remasking(rule="confidence")
     np.testing.assert_array_equal(
-        tokens, model.generate(2, labels=labels, num_steps=3, sampler=sampler)
+        answers[-1]["tokens"],
+        model.generate(2, labels=np.array([1, 0]), num_steps=3, sampler=sampler),
     )
 
 
@@ -206,7 +218,7 @@ def test_what_a_request_may_not_ask(exported, ask):
         ("generate", generate | {"temperature": 0.0}, "<= temperature"),
         ("generate", generate | {"temperature": np.nan}, "<= temperature"),
         ("generate", generate | {"top_p": 0.0}, "0.0 < top_p <= 1.0"),
-        ("generate", generate | {"time_grid": "linear"}, "['cosine', 'uniform']"),
+        ("generate", generate | {"time_grid": "linear"}, "one of: cosine, uniform"),
         ("infill", infill | {"tokens": [[6] * 4], "mask": [[True] * 3 + [False]]}, "[0, 5]"),
         ("infill", infill | {"mask": [[True] * 3]}, "the shape of tokens"),
         ("infill", infill | {"mask": [[False] * 4]}, "at least one gap"),

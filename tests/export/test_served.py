@@ -7,7 +7,8 @@ from md4keras import cli
 from md4keras.client import ServingError, request
 from tests.serving_double import ServingDouble
 
-pytestmark = pytest.mark.one_backend
+# In one process: the exports are shared.
+pytestmark = [pytest.mark.one_backend, pytest.mark.xdist_group("export")]
 
 
 def test_samples_come_by_rest_and_by_grpc(exported, capsys):
