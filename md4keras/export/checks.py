@@ -28,7 +28,7 @@ def not_above(first: str, one, second: str, other):
     """One number is at most another."""
     return _require(
         one <= other,
-        f"{first} must not be above {second}. Received: {first}, {second} =",
+        f"{first} is above {second}. Expected {first} <= {second}. Received: {first}, {second} =",
         tf.stack([one, other]),
     )
 
@@ -78,7 +78,7 @@ def same_shape(first: str, one, second: str, other):
     """Two tensors of equal rank have the same shape."""
     return _require(
         tf.reduce_all(tf.equal(tf.shape(one), tf.shape(other))),
-        f"{second} must have the shape of {first}. Received: shapes =",
+        f"{second} is not like {first}. Expected the shape of {first}. Received: shapes =",
         tf.stack([tf.shape(one), tf.shape(other)]),
     )
 
@@ -87,7 +87,8 @@ def count_is(name: str, vector, count):
     """A vector with as many elements as there are samples."""
     return _require(
         tf.equal(tf.size(vector), count),
-        f"{name} must hold one value for each sample. Received: numbers of values and samples =",
+        f"{name} has the wrong size. Expected one value for each sample. Received: numbers of "
+        "values and samples =",
         tf.stack([tf.size(vector), count]),
     )
 
@@ -113,15 +114,38 @@ def equal_lengths(name: str, lengths):
     )
 
 
+def short_enough(name: str, text, most: int):
+    """Strings of 1 to `most` bytes."""
+    size = tf.strings.length(text)
+    return _require(
+        tf.reduce_all((size >= 1) & (size <= most)),
+        f"{name} is too long, or empty. Expected 1 to {most} bytes a row. Received: bytes =",
+        size,
+    )
+
+
+def no_mark(name: str, clean):
+    """No text holds what stands for a gap inside the graph."""
+    return _require(
+        tf.reduce_all(clean),
+        f"{name} holds U+10FFFF or the byte 255, which are no characters. Expected text. Received: "
+        "rows without them =",
+        clean,
+    )
+
+
 def known_characters(name: str, known, codes):
     """No code point is outside the alphabet."""
     strange = tf.boolean_mask(codes, tf.logical_not(known))[:8]
     return _require(
         tf.reduce_all(known),
-        f"{name} holds characters outside the alphabet. Received: among others",
+        f"{name} holds characters outside the alphabet. Expected those that the model was trained "
+        "on. Received: among others",
         tf.strings.unicode_encode(tf.expand_dims(strange, -1), "UTF-8"),
     )
 
 
 def _require(condition, message: str, received):
+    if received.dtype == tf.string:  # a long message would not reach a client of gRPC at all
+        received = tf.strings.substr(received, 0, 40)
     return tf.debugging.Assert(condition, [message, received], summarize=8)

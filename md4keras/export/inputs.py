@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from md4keras.export.interface import Argument
 from md4keras.export.limits import Limits
-from md4keras.export.signature import Argument
 from md4keras.samplers import TIME_GRIDS
 
 
@@ -23,11 +23,13 @@ class Inputs:
         short = (min(self.max_length, network.data_shape[0]),)
         self.example_shape = (1, *(short if self.is_text else network.data_shape))
 
-    def tokens(self, meaning):
-        """Tokens of one or more rows."""
+    def tokens(self, meaning: str, masks: bool = False):
+        """Tokens of one or more rows, with or without the mask token among them."""
+        values = self.network.vocabulary_size
+        allowed = f"in [0, {values}], {values} is the mask" if masks else f"in [0, {values})"
         example = np.zeros(self.example_shape)
-        meaning = f"values in [0, {self.network.vocabulary_size}); {meaning}"
-        return Argument("tokens", "int32", (None, *self.data_shape), meaning, example=example)
+        shape = (None, *self.data_shape)
+        return Argument("tokens", "int32", shape, f"{meaning}; values {allowed}", example=example)
 
     def labels(self, of_what):
         """Classes, where the network has them; else nothing."""

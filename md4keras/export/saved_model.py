@@ -78,7 +78,7 @@ def export_saved_model(
     ```
     """
     folder = Path(folder)
-    version = versions.check_target(folder, version)
+    versions.check_target(folder, version)
     order = {
         "sampler": keras.saving.serialize_keras_object(_checked_sampler(sampler)),
         "limits": dataclasses.asdict(_checked_limits(limits)),
@@ -86,17 +86,16 @@ def export_saved_model(
         "verbose": bool(verbose),
     }
     _check_packages()
-    with versions.new_version(folder, version) as staging, tempfile.TemporaryDirectory() as work:
+    with versions.new_version(folder, version) as new, tempfile.TemporaryDirectory() as work:
         if isinstance(model, str | os.PathLike):
             order["model"] = str(Path(checkpoints.read_saved(model).folder).resolve())
         else:
             order["model"] = str(checkpoints.save_model(model, Path(work) / "model"))
-        order["target"] = str(staging.resolve())
+        order["target"] = str(new.content.resolve())
         _build(order)
-    path = folder / str(version)
     if verbose:
-        print(f"Exported to {path}", flush=True)
-    return path
+        print(f"Exported to {new.path}", flush=True)
+    return new.path
 
 
 def _build(order: dict) -> None:

@@ -5,8 +5,8 @@ import tensorflow as tf
 
 from md4keras.export import checks, reverse
 from md4keras.export.inputs import Inputs
+from md4keras.export.interface import Argument, Signature
 from md4keras.export.limits import Limits
-from md4keras.export.signature import Argument, Signature
 from md4keras.export.text import GraphTokenizer
 from md4keras.samplers import TIME_GRIDS
 
@@ -26,12 +26,12 @@ class Signatures:
         self.model, self.network, self.sampler, self.limits = model, model.network, sampler, limits
         self.inputs = Inputs(self.network, limits)
         # Traced once for the signatures of tokens and of strings.
-        self._answer_generate = tf.function(self._answer_generate, autograph=False)
-        self._answer_infill = tf.function(self._answer_infill, autograph=False)
-        self._answer_score = tf.function(self._answer_score, autograph=False)
+        self._samples = tf.function(self._answer_generate, autograph=False)
+        self._completions = tf.function(self._answer_infill, autograph=False)
+        self._scores = tf.function(self._answer_score, autograph=False)
         self.text = None
         if model.tokenizer is not None:
-            self.text = GraphTokenizer(model.tokenizer, self.inputs.max_length)
+            self.text = GraphTokenizer(model.tokenizer, self.inputs.max_length, limits.num_samples)
 
     def all(self) -> dict[str, Signature]:
         """Every signature of the model, by name."""
@@ -51,7 +51,7 @@ class Signatures:
         return found
 
     def serving_default(self) -> Signature:
-        arguments = [self.inputs.tokens("masked ones are the mask token")]
+        arguments = [self.inputs.tokens("a state", masks=True)]
         if self.network.time_conditioned:
             meaning = "time in [0, 1] of each row"
             arguments.append(Argument("time", "float32", (None,), meaning, example=[0.5]))
@@ -64,7 +64,7 @@ class Signatures:
 
     def denoise_step(self) -> Signature:
         arguments = [
-            self.inputs.tokens("masked ones are the mask token"),
+            self.inputs.tokens("a state", masks=True),
             *self.inputs.labels("each row"),
             Argument("t", "float32", (), "present time; 0 fills all masks", example=1.0),
             Argument("s", "float32", (), "time to reach, below t (or 0)", example=0.5),
@@ -90,7 +90,7 @@ class Signatures:
             "Samples, `model.generate`.",
             self.inputs.generation(),
             {"tokens": f"{_TOKENS} [num_samples, {self.inputs.shape_text}]", **_CALLS},
-            self._answer_generate,
+            self._samples,
         )
 
     def generate_text(self) -> Signature:
@@ -98,7 +98,7 @@ class Signatures:
             "Samples as text.",
             self.inputs.generation(),
             {"text": "string [num_samples]", **_CALLS},
-            self._as_text(self._answer_generate),
+            self._as_text(self._samples),
         )
 
     def infill(self) -> Signature:
@@ -112,7 +112,7 @@ class Signatures:
                 *self.inputs.infilling(),
             ),
             {"tokens": f"{_TOKENS} [rows, {self.inputs.shape_text}]", **_CALLS},
-            self._answer_infill,
+            self._completions,
         )
 
     def infill_text(self) -> Signature:
@@ -127,15 +127,15 @@ class Signatures:
                 *self.inputs.infilling(),
             ),
             {"text": "string [rows]", **_CALLS},
-            self._as_text(lambda request: self._answer_infill(self._parsed_gaps(request))),
+            self._as_text(lambda request: self._completions(self._parsed_gaps(request))),
         )
 
     def score(self) -> Signature:
         return Signature(
             "A bound on the negative log-likelihood, `model.score`.",
-            (self.inputs.tokens("no masks among them"), *self.inputs.scoring()),
+            (self.inputs.tokens("clean"), *self.inputs.scoring()),
             _SCORES,
-            self._answer_score,
+            self._scores,
         )
 
     def score_text(self) -> Signature:
@@ -150,9 +150,7 @@ class Signatures:
             "A bound on the negative log-likelihood of texts.",
             (text, *self.inputs.scoring()),
             _SCORES,
-            lambda request: self._answer_score(
-                request | {"tokens": self.text.encode(request.pop("text"))}
-            ),
+            lambda request: self._scores(self._encoded(request)),
         )
 
     # What answers: a request that was not checked yet, to outputs
@@ -175,15 +173,17 @@ class Signatures:
             checks.in_range("t", request["t"], 0.0, 1.0),
             checks.in_range("s", request["s"], 0.0, 1.0),
             checks.not_above("s", request["s"], "t", request["t"]),
-            checks.in_range("step", request["step"], 0, 2**31 - 1),
+            checks.in_range("step", request["step"], 0, self.limits.num_steps),
             checks.in_range("start_time", request["start_time"], 0.0, 1.0, above=True),
+            checks.not_above("t", request["t"], "start_time", request["start_time"]),
         ]
         memory = {}
         if self.sampler.remembers:
             memory = {"memory": request["memory"]}
-            checked.append(
-                checks.same_shape("tokens", request["tokens"], "memory", memory["memory"])
-            )
+            checked += [
+                checks.same_shape("tokens", request["tokens"], "memory", memory["memory"]),
+                checks.in_range("memory", memory["memory"], 0.0, float("inf")),
+            ]
         request = checks.after(checked, request)
         process = reverse.ExportedProcess(self.model, self.sampler, request["top_p"])
         tokens, memory["memory"] = process.run_step(
@@ -244,9 +244,14 @@ class Signatures:
         )
         return {"nelbo": nelbo, "standard_error": error}
 
+    def _encoded(self, request, gaps=False):
+        """The request with tokens in place of its text."""
+        rest = {name: value for name, value in request.items() if name != "text"}
+        return rest | {"tokens": self.text.encode(request["text"], gaps)}
+
     def _parsed_gaps(self, request):
-        tokens = self.text.encode(request.pop("text"), gaps=True)
-        return request | {"tokens": tokens, "mask": tf.equal(tokens, self.model.mask_token)}
+        request = self._encoded(request, gaps=True)
+        return request | {"mask": tf.equal(request["tokens"], self.model.mask_token)}
 
     def _as_text(self, answer):
         def answer_with_text(request):

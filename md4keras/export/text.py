@@ -19,13 +19,14 @@ class GraphTokenizer:
     Args:
         tokenizer: a `CharacterTokenizer` or `ByteTokenizer`.
         most: int, tokens of a text; longer ones are refused before they are read.
+        most_rows: int, texts of a request.
     """
 
-    def __init__(self, tokenizer, most: int):
+    def __init__(self, tokenizer, most: int, most_rows: int):
         self.mask_token = tokenizer.mask_token
         self._of_bytes = isinstance(tokenizer, ByteTokenizer)
         self.fewest_underscores = fewest_underscores(tokenizer)
-        self._most = most
+        self._most, self._most_rows = most, most_rows
         if self._of_bytes:
             self._symbols = [bytes([value]) for value in range(256)]
         else:
@@ -48,15 +49,22 @@ class GraphTokenizer:
         Args:
             text: string tensor `[B]`; its rows must have the same number of tokens.
             gaps: bool, whether runs of underscores become masks, one a character, as
-                `md4keras.data.gaps.parse_gaps` reads them.
+                `md4keras.data.gaps.parse_gaps` reads them. (`[mask 12]` is text here.)
         """
-        size = tf.strings.length(text)
         most = self._most * (1 if self._of_bytes else _MOST_BYTES)
-        short = checks.in_range("The number of bytes of a text", size, 1, most)
-        text = checks.after([short], {"text": text})["text"]
-        if gaps:
-            text = self._mark_gaps(text)
-        return self._encode_bytes(text, gaps) if self._of_bytes else self._encode(text, gaps)
+        limits = [
+            checks.rows("text", text, self._most_rows),
+            checks.short_enough("text", text, most),
+        ]
+        text = checks.after(limits, {"text": text})["text"]
+        if not gaps:
+            return self._tokens(text, False)
+        clean = tf.equal(tf.strings.regex_replace(text, _GAP, ""), text)
+        if self._of_bytes:
+            clean = [clean, tf.reduce_all(tf.not_equal(self._bytes(text), _GAP_BYTE[0]), axis=1)]
+            clean = tf.reduce_all(clean, axis=0)
+        marked = checks.after([checks.no_mark("text", clean)], {"text": self._mark_gaps(text)})
+        return self._tokens(marked["text"], True)
 
     def _mark_gaps(self, text):
         least = self.fewest_underscores
@@ -67,23 +75,27 @@ class GraphTokenizer:
             text = tf.strings.regex_replace(text, _GAP, _GAP_BYTE)
         return text
 
-    def _encode_bytes(self, text, gaps):
-        check = checks.equal_lengths("text", tf.strings.length(text))
-        text = checks.after([check], {"text": text})["text"]
-        tokens = tf.cast(tf.io.decode_raw(text, tf.uint8), "int32")  # [B, L]
-        gap = tf.equal(tokens, _GAP_BYTE[0])
-        return tf.where(gap, self.mask_token, tokens) if gaps else tokens
-
-    def _encode(self, text, gaps):
-        codes = tf.strings.unicode_decode(text, "UTF-8", errors="replace")
-        check = checks.equal_lengths("text", codes.row_lengths())
-        codes = checks.after([check], {"codes": codes.to_tensor()})["codes"]  # [B, L]
+    def _tokens(self, text, marked: bool):
+        """Tokens `[B, L]`; where the text is `marked`, the mask token at the marks."""
+        if self._of_bytes:
+            tokens = self._bytes(text)
+            return tf.where(tf.equal(tokens, _GAP_BYTE[0]) & marked, self.mask_token, tokens)
+        codes = self._codes_of(text)
         place = tf.searchsorted(self._codes, tf.reshape(codes, (-1,)))
         place = tf.reshape(tf.minimum(place, len(self._codes) - 1), tf.shape(codes))
-        known = tf.equal(tf.gather(self._codes, place), codes)
-        tokens = tf.gather(self._order, place)
-        if gaps:
-            gap = tf.equal(codes, _GAP_CODE)
-            tokens, known = tf.where(gap, self.mask_token, tokens), known | gap
+        gap = tf.equal(codes, _GAP_CODE) & marked
+        known = tf.equal(tf.gather(self._codes, place), codes) | gap
         check = checks.known_characters("text", known, codes)
-        return checks.after([check], {"tokens": tokens})["tokens"]
+        tokens = checks.after([check], {"tokens": tf.gather(self._order, place)})["tokens"]
+        return tf.where(gap, self.mask_token, tokens)
+
+    def _bytes(self, text):
+        check = checks.equal_lengths("text", tf.strings.length(text))
+        text = checks.after([check], {"text": text})["text"]
+        return tf.cast(tf.io.decode_raw(text, tf.uint8), "int32")  # [B, L]
+
+    def _codes_of(self, text):
+        codes = tf.strings.unicode_decode(text, "UTF-8", errors="replace")
+        check = checks.equal_lengths("text", codes.row_lengths())
+        flat = checks.after([check], {"codes": codes.flat_values})["codes"]
+        return tf.reshape(flat, (tf.shape(text)[0], -1))  # [B, L]

@@ -5,19 +5,29 @@ written under a name that is no number, and takes its number in one step at the 
 """
 
 import contextlib
+import dataclasses
+import errno
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from md4keras import checkpoints
 
-_MOST = 2**31
+_MOST = 2**63  # TensorFlow Serving's numbers
+_STAGING = ".export-"
+_OLD = 60  # seconds: younger leftovers may be those of an export that is just starting
+
+try:
+    import fcntl
+except ImportError:  # Windows: leftovers of killed exports stay
+    fcntl = None
 
 
 def check_target(folder: Path, version: int | None) -> int:
-    """The version to write: the given one, or the next.
+    """Checks a place to write to; the version there, the given one or the next.
 
     Raises:
         ValueError: if the folder is a file or a saved model, or the version exists or is none.
@@ -46,14 +56,11 @@ def check_target(folder: Path, version: int | None) -> int:
         return max(taken, default=0) + 1
     if isinstance(version, bool) or not isinstance(version, int) or not 0 < version < _MOST:
         raise ValueError(
-            "A version is a whole number, the name of a folder. Expected 1 or more. "
+            "A version is a whole number, the name of a folder. Expected 1 <= version < 2**63. "
             f"Received: version={version!r}. Leave it out for the next free one."
         )
     if version in taken:
-        raise ValueError(
-            f"The version exists: '{folder / str(version)}'. A server may be reading it. Expected "
-            "a new one. Leave the version out for the next free one, or remove the old folder."
-        )
+        raise ValueError(_exists(folder, version))
     return version
 
 
@@ -64,29 +71,81 @@ def versions(folder: Path) -> list[int]:
     return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
 
 
+@dataclasses.dataclass
+class Version:
+    """A version that is being written: its `content`, and its final `path` once it is whole."""
+
+    content: Path
+    path: Path | None = None
+
+
 @contextlib.contextmanager
-def new_version(folder: Path, version: int) -> Iterator[Path]:
+def new_version(folder: Path, version: int | None = None) -> Iterator[Version]:
     """A folder to write into; it becomes the version where the block ends without an error.
 
+    What exports that were killed left in the folder is removed.
+
+    Args:
+        folder: path; made, and removed again if the block fails.
+        version: int; `None` for the next that is free when the block ends.
+
     Yields:
-        An empty folder beside the place, whose name no server takes for a version.
+        A `Version`, whose content lies under a name that no server takes for a number.
     """
-    existed = folder.exists()
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{version}.", dir=folder))
+    _remove_leftovers(folder)
+    staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=folder))
+    lock = os.open(staging, os.O_RDONLY)
     try:
-        content = staging / "version"
-        content.mkdir()
-        yield content
-        for path in (*content.rglob("*"), content):
+        if fcntl:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        new = Version(staging / "version")
+        new.content.mkdir()
+        yield new
+        for path in (*new.content.rglob("*"), new.content):
             _flush(path)
-        os.rename(content, folder / str(version))
+        new.path = _take_number(new.content, folder, version)
         _flush(folder)
     finally:
+        os.close(lock)
         shutil.rmtree(staging, ignore_errors=True)
-        if not existed:
-            with contextlib.suppress(OSError):  # it holds the new version
-                folder.rmdir()
+        with contextlib.suppress(OSError):  # the first that is not empty ends it
+            for path in made:
+                path.rmdir()
+
+
+def _take_number(content: Path, folder: Path, version: int | None) -> Path:
+    while True:
+        number = version or max(versions(folder), default=0) + 1
+        try:
+            os.rename(content, folder / str(number))
+            return folder / str(number)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            if version is not None:
+                raise ValueError(_exists(folder, version)) from error
+
+
+def _exists(folder: Path, version: int) -> str:
+    return (
+        f"The version exists: '{folder / str(version)}'. A server may be reading it. Expected "
+        "a new one. Leave the version out for the next free one, or remove the old folder."
+    )
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Removes the folders of exports that were killed: those that nobody holds a lock on."""
+    for path in folder.glob(f"{_STAGING}*") if fcntl else ():
+        with contextlib.suppress(OSError):  # another export removes it too
+            lock = os.open(path, os.O_RDONLY)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if time.time() - path.stat().st_mtime > _OLD:
+                    shutil.rmtree(path, ignore_errors=True)
+            finally:
+                os.close(lock)
 
 
 def _flush(path: Path) -> None:

@@ -59,9 +59,13 @@ class Sampler:
         filters: sequence of `TopP`, `TopK` or functions of logits, applied in order. A filter acts
             on the last axis alone, whatever stands before it: samplers with a plan show it the
             rows that are needed, in an order of their own.
+
+    Attributes:
+        remembers: bool, whether `step` reads its `memory`; a subclass that does says so, and an
+            exported step then has the memory as an input.
     """
 
-    remembers = False  # whether a step reads the memory of the steps before
+    remembers = False
 
     filters: tuple = ()
 

@@ -30,16 +30,17 @@ def text_model():
 
 
 def image_model():
-    """MD4 of 4 x 4 images in 3 classes, with guidance."""
+    """MD4 of 4 x 4 images of 300 levels in 3 classes, in discrete time, with guidance."""
     keras.utils.set_random_seed(1)
-    network = UNet(5, (4, 4, 1), num_layers=0, feature_dim=64, num_classes=3, label_dropout=0.1)
-    return md4keras.MD4(spread(network), schedule="cosine")
+    network = UNet(300, (4, 4, 1), num_layers=0, feature_dim=64, num_classes=3, label_dropout=0.1)
+    return md4keras.MD4(spread(network), schedule="cosine", timesteps=20)
 
 
 def byte_model():
-    """GenMD4 of bytes, whose exponents differ; exported for less than its length."""
+    """GenMD4 of bytes without time, whose exponents differ; exported for less than its length."""
     keras.utils.set_random_seed(2)
-    network = Transformer(256, LENGTH + 4, num_layers=1, num_heads=2, feature_dim=8)
+    sizes = {"num_layers": 1, "num_heads": 2, "feature_dim": 8}
+    network = Transformer(256, LENGTH + 4, **sizes, time_features="none")
     model = md4keras.GenMD4(spread(network))
     model.schedule.theta.assign(np.linspace(-0.5, 1.5, 256))
     model.tokenizer = ByteTokenizer()

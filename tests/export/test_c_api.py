@@ -56,7 +56,10 @@ def test_all_signatures_run_and_bad_requests_come_back_as_a_status(exported, ask
         ("infill", infill | {"tokens": [[6] * 4], "mask": [[False] * 3 + [True]]}, "vocabulary"),
         ("infill_text", STEPS | {"text": ["xyz___"], "start_time": 0.0}, "alphabet"),
         ("serving_default", {"tokens": [[9]], "time": [0.5]}, "vocabulary"),
-        ("generate", generate | {"num_samples": [1, 2]}, "scalar"),
+        ("generate", generate | {"num_samples": [1, 2]}, "expected shape []"),
+        ("generate", generate | {"temperature": [1.0]}, "expected shape []"),
+        ("generate", generate | {"time_grid": "x" * 10**6}, "one of: cosine, uniform"),
+        ("serving_default", {"tokens": [0], "time": [0.5]}, "expected shape [?,?]"),
     ]
     asked = [named(version, name, inputs) for name, inputs in requests.items()]
     # Bad ones in between: the process lives on, and answers the same afterwards.
@@ -75,3 +78,21 @@ def test_all_signatures_run_and_bad_requests_come_back_as_a_status(exported, ask
         assert isinstance(answer, tuple), (name, inputs)
         code, message = answer
         assert code == INVALID_ARGUMENT and word in message, (name, inputs, message)
+
+
+def test_images_of_another_size_are_refused_before_the_network_runs(exported, ask):
+    """The server does not compare what it is sent with a signature's shapes; the graph does."""
+    _, folder = exported("image")
+    labels = {"labels": [0]}
+    draw = STEPS | labels | {"guidance": 1.0, "start_time": 0.0}
+    large, mask = np.zeros((1, 512, 512, 1)), np.ones((1, 512, 512, 1), bool)
+    bad = [
+        ("serving_default", labels | {"tokens": large, "time": [0.5]}),
+        ("infill", draw | {"tokens": large, "mask": mask}),
+        ("score", labels | {"tokens": large, "seed": 0, "num_samples": 2}),
+        ("score", {"tokens": large[:, :4, :4], "labels": [[0]], "seed": 0, "num_samples": 2}),
+    ]
+    asked = [named(folder / "1", name, inputs) for name, inputs in bad]
+    for (name, _), answer in zip(bad, ask(folder / "1", asked, C_API), strict=True):
+        assert isinstance(answer, tuple), name
+        assert answer[0] == INVALID_ARGUMENT and "expected shape" in answer[1], answer

@@ -115,7 +115,7 @@ def test_images_with_classes_guidance_and_a_sampler_with_memory(exported, ask):
     model, folder = exported("image")
     sampler = samplers.Remasking(rule="confidence")
     labels = np.array([0, 2, 3, 1])  # 3: no class
-    tokens = np.random.default_rng(0).integers(5, size=(4, 4, 4, 1))
+    tokens = np.random.default_rng(0).integers(300, size=(4, 4, 4, 1))
     mask = np.zeros((4, 4, 4, 1), bool)
     mask[:, :3] = True
     answers = ask(
@@ -187,7 +187,7 @@ def test_steps_carry_the_memory_of_a_sampler(exported, ask):
     model, folder = exported("image")
     t, s = samplers.make_time_grid(3)
     one = DRAW | {"labels": [1, 0], "guidance": 1.0, "start_time": 1.0}
-    first = {"tokens": np.full((2, 4, 4, 1), 5), "memory": np.zeros((2, 4, 4, 1))}
+    first = {"tokens": np.full((2, 4, 4, 1), 300), "memory": np.zeros((2, 4, 4, 1))}
     requests = []
     for step, (now, then) in enumerate([*zip(t, s, strict=True), (0.0, 0.0)]):
         state = {name: ("earlier", step - 1, name) for name in first} if step else first
@@ -228,8 +228,11 @@ def test_what_a_request_may_not_ask(exported, ask):
         ("infill_text", infill_text | {"text": ["xy___"]}, "outside the alphabet"),
         ("infill_text", infill_text | {"text": [b"\xff___"]}, "outside the alphabet"),
         ("infill_text", infill_text | {"text": ["_" * 13]}, f"1 to {LENGTH} tokens"),
-        ("infill_text", infill_text | {"text": ["_" * 10**6]}, "number of bytes"),
-        ("infill_text", infill_text | {"text": [""]}, "number of bytes"),
+        ("infill_text", infill_text | {"text": ["_" * 10**6]}, "1 to 48 bytes"),
+        ("infill_text", infill_text | {"text": [""]}, "1 to 48 bytes"),
+        ("infill_text", infill_text | {"text": ["a___"] * 9}, "1 to 8"),
+        ("infill_text", infill_text | {"text": ["a\U0010ffff___"]}, "U+10FFFF"),
+        ("score_text", {"text": ["a\U0010ffff"], "seed": 0, "num_samples": 2}, "alphabet"),
         ("score", {"tokens": [[6]], "seed": 0, "num_samples": 2}, "[0, 5]"),
         ("score", {"tokens": [[0]] * 9, "seed": 0, "num_samples": 2}, "1 to 8"),
         ("score", {"tokens": np.zeros((0, 4)), "seed": 0, "num_samples": 2}, "1 to 8"),
@@ -239,8 +242,10 @@ def test_what_a_request_may_not_ask(exported, ask):
         ("serving_default", {"tokens": [[-1]], "time": [0.5]}, "[0, 6]"),
         ("serving_default", {"tokens": [[0]], "time": [1.1]}, "0.0 <= time <= 1.0"),
         ("serving_default", {"tokens": [[0]], "time": [0.5, 0.5]}, "for each sample"),
-        ("denoise_step", step | {"s": 0.75}, "must not be above t"),
+        ("denoise_step", step | {"s": 0.75}, "Expected s <= t"),
         ("denoise_step", step | {"t": np.nan}, "0.0 <= t <= 1.0"),
+        ("denoise_step", step | {"start_time": 0.4}, "Expected t <= start_time"),
+        ("denoise_step", step | {"step": 33}, "0 <= step <= 32"),
     ]
     answers = ask(folder / "1", [(name, inputs) for name, inputs, _ in refused])
     for (name, inputs, words), answer in zip(refused, answers, strict=True):

@@ -25,9 +25,9 @@ out = Path(sys.argv[1])
 def write(number, wait):
     child = os.fork()
     if child == 0:
-        with versions.new_version(out, number) as folder:
+        with versions.new_version(out, number) as new:
             for i in range(20):
-                (folder / str(i)).write_bytes(bytes(5000))
+                (new.content / str(i)).write_bytes(bytes(5000))
         os._exit(0)
     if wait is not None:
         time.sleep(wait)
@@ -62,23 +62,57 @@ def test_a_version_is_whole_or_missing_wherever_its_writer_is_killed(tmp_path):
 
 
 def test_what_fails_leaves_nothing(tmp_path):
-    with pytest.raises(RuntimeError), versions.new_version(tmp_path / "out", 1) as folder:
-        (folder / "half").write_text("")
+    with pytest.raises(RuntimeError), versions.new_version(tmp_path / "a" / "b") as new:
+        (new.content / "half").write_text("")
         raise RuntimeError
-    assert not (tmp_path / "out").exists()
+    assert list(tmp_path.iterdir()) == []
     (tmp_path / "mine").mkdir()
-    with pytest.raises(RuntimeError), versions.new_version(tmp_path / "mine", 1):
+    with pytest.raises(RuntimeError), versions.new_version(tmp_path / "mine"):
         raise RuntimeError
     assert list((tmp_path / "mine").iterdir()) == []
 
 
+def test_two_exports_at_once_get_two_numbers(tmp_path):
+    with versions.new_version(tmp_path) as first, versions.new_version(tmp_path) as second:
+        (first.content / "first").write_text("")
+        (second.content / "second").write_text("")
+    assert (first.path.name, second.path.name) == ("2", "1")  # in the order in which they ended
+    assert (tmp_path / "2" / "first").exists() and (tmp_path / "1" / "second").exists()
+    with pytest.raises(ValueError, match="The version exists"):
+        with versions.new_version(tmp_path, 5), versions.new_version(tmp_path, 5) as other:
+            (other.content / "file").write_text("")
+    assert versions.versions(tmp_path) == [1, 2, 5]
+
+
+def test_what_a_killed_export_left_is_removed_by_the_next(tmp_path):
+    with versions.new_version(tmp_path) as running:
+        for path in (old := tmp_path / ".export-old", young := tmp_path / ".export-young"):
+            (path / "version").mkdir(parents=True)
+        hour_ago = time.time() - 3600
+        for path in (old, running.content.parent):
+            os.utime(path, (hour_ago, hour_ago))
+        with versions.new_version(tmp_path):
+            pass
+        assert not old.exists()
+        assert young.exists()  # it may be of an export that has just begun
+        (running.content / "file").write_text("")  # and one that runs is locked
+    assert versions.versions(tmp_path) == [1, 2]
+    assert oct((tmp_path / "2").stat().st_mode & 0o777) == oct(0o777 & ~_umask())
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
 def test_numbers_count_up(tmp_path):
     assert versions.check_target(tmp_path / "out", None) == 1
-    for name in ("1", "7", "old", ".8.abc"):
+    for name in ("1", "7", "old", ".export-8"):
         (tmp_path / "out" / name).mkdir(parents=True)
     assert versions.check_target(tmp_path / "out", None) == 8
     assert versions.check_target(tmp_path / "out", 3) == 3
-    for version in (7, 0, -1, 1.5, True, 2**31):
+    for version in (7, 0, -1, 1.5, True, 2**63):
         with pytest.raises(ValueError, match="version"):
             versions.check_target(tmp_path / "out", version)
 

@@ -71,8 +71,12 @@ class Signature:
 
         def answer(*values):
             traced()
-            request = zip(self.arguments, values, strict=True)
-            return self.answer({each.name: value for each, value in request})
+            # A server does not compare what it is sent with the shapes of a signature.
+            request = {
+                each.name: tf.ensure_shape(value, each.shape)
+                for each, value in zip(self.arguments, values, strict=True)
+            }
+            return self.answer(request)
 
         answer.__signature__ = inspect.Signature(parameters)
         specs = [tf.TensorSpec(each.shape, each.dtype, each.name) for each in self.arguments]
