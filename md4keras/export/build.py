@@ -1,9 +1,8 @@
 """What the child process of an export does: builds the graph under TensorFlow and saves it.
 
-Reads an order (JSON) from standard input; see `md4keras.export.saved_model`.
+Reads an order from `md4keras.export.saved_model`; see `md4keras.export.child`.
 """
 
-import json
 import sys
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from md4keras import checkpoints
-from md4keras.export import manifest, warmup
+from md4keras.export import child, manifest, warmup
 from md4keras.export.limits import Limits
 from md4keras.export.signatures import Signatures
 
@@ -52,15 +51,5 @@ def build(order: dict) -> None:
     warmup.write(extra / "tf_serving_warmup_requests", signatures)
 
 
-def main() -> int:
-    """Runs one order; what is wrong with it goes to standard error, after `refused: `."""
-    try:
-        build(json.load(sys.stdin))
-    except ValueError as error:
-        print(f"\nrefused: ValueError: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(child.serve(build))

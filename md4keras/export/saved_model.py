@@ -5,19 +5,14 @@ this one runs: it then consists of plain TensorFlow operations, which the stock 
 """
 
 import dataclasses
-import importlib.util
-import json
 import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 
-from md4keras import checkpoints, samplers
-from md4keras.export import versions
+from md4keras import samplers
+from md4keras.export import child, versions
 from md4keras.export.limits import Limits
 
 SIGNATURES = (
@@ -85,47 +80,13 @@ def export_saved_model(
         "signatures": _checked_signatures(signatures),
         "verbose": bool(verbose),
     }
-    _check_packages()
-    with versions.new_version(folder, version) as staging, tempfile.TemporaryDirectory() as work:
-        if isinstance(model, str | os.PathLike):
-            order["model"] = str(Path(checkpoints.read_saved(model).folder).resolve())
-        else:
-            order["model"] = str(checkpoints.save_model(model, Path(work) / "model"))
-        order["target"] = str(staging.resolve())
-        _build(order)
+    child.check_packages(("tensorflow", "tensorflow_serving"), "tensorflow,serving")
+    with versions.new_version(folder, version) as staging, child.saved(model) as source:
+        child.run("build", order | {"model": source, "target": str(staging.resolve())})
     path = folder / str(version)
     if verbose:
         print(f"Exported to {path}", flush=True)
     return path
-
-
-def _build(order: dict) -> None:
-    """Runs the child, lets it print, and raises what it could not do."""
-    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-    environment = {
-        **os.environ,
-        "KERAS_BACKEND": "tensorflow",
-        "CUDA_VISIBLE_DEVICES": "-1",  # building takes no accelerator from whoever uses it
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-    }
-    child = subprocess.run(
-        [sys.executable, "-m", "md4keras.export.build"],
-        input=json.dumps(order),
-        stderr=subprocess.PIPE,
-        env=environment,
-        text=True,
-        check=False,
-    )
-    if child.returncode == 0:
-        return
-    kind, _, message = child.stderr.rpartition("\nrefused: ")[2].partition(": ")
-    if "\nrefused: " in child.stderr and kind == "ValueError":
-        raise ValueError(message.strip())
-    raise RuntimeError(
-        "TensorFlow could not build the export; nothing was written. It ended with status "
-        f"{child.returncode} and this:\n{child.stderr[-4000:]}"
-    )
 
 
 def _checked_sampler(sampler):
@@ -160,12 +121,3 @@ def _checked_signatures(signatures) -> list[str] | None:
             f"Received: signatures={names!r}"
         )
     return names
-
-
-def _check_packages() -> None:
-    for package in ("tensorflow", "tensorflow_serving"):
-        if importlib.util.find_spec(package) is None:
-            raise ImportError(
-                f"The export needs the package '{package}': "
-                'pip install "md4keras[tensorflow,serving]"'
-            )
