@@ -5,10 +5,6 @@ Reads an order from `md4keras.export.runtimes`; see `md4keras.export.child`.
 
 import sys
 
-# OpenVINO reports its use over the network as soon as it is imported; without this package it has
-# no means to. An export tells nobody.
-sys.modules["openvino_telemetry"] = None
-
 import keras
 import tensorflow as tf
 
@@ -32,6 +28,9 @@ def build(order: dict) -> None:
     say(f"Converting to {format} ...")
     denoiser = keras.Model(network.input, {"logits": network.output})
     denoiser(denoiser.input)  # Keras exports to ONNX only what has been called
+    # OpenVINO reports its use over the network when it is imported; without this package it has no
+    # means to. An export tells nobody.
+    sys.modules["openvino_telemetry"] = None
     options = {}
     if format == "litert":  # no operations that the runtime has only together with TensorFlow
         options["target_spec"] = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
@@ -58,8 +57,8 @@ def check_size(network, format: str) -> None:
     if format != "openvino" and size >= _MOST_BYTES:
         raise ValueError(
             f"The network is too large for the format {format!r}, which holds 2 GB. Expected fewer "
-            f"than {_MOST_BYTES} bytes of weights. Received: {size}. Use 'openvino', or "
-            "`export_saved_model`."
+            f"than {_MOST_BYTES} bytes of weights. Received: {size}. Use "
+            "`export_saved_model`, which keeps weights apart from the graph."
         )
 
 
