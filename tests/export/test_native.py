@@ -13,7 +13,7 @@ from md4keras.export import export_native
 from md4keras.networks import Transformer
 from tests.reference import ROOT, array
 
-pytestmark = [pytest.mark.one_backend, pytest.mark.xdist_group("native")]
+pytestmark = pytest.mark.xdist_group("native")
 
 RUN = """
 import sys
@@ -74,6 +74,7 @@ def test_logits_are_the_models_without_keras_and_jax(exported, tmp_path):
     assert refused and str(ROOT) not in refused
 
 
+@pytest.mark.one_backend
 def test_version_is_complete_and_tells_no_paths(exported):
     version = exported[1]
     assert version.name == "1" and os.listdir(version.parent) == ["1"]
@@ -86,6 +87,7 @@ def test_version_is_complete_and_tells_no_paths(exported):
     assert (version / "assets.extra" / "tf_serving_warmup_requests").stat().st_size > 0
 
 
+@pytest.mark.one_backend
 def test_a_version_that_exists_is_refused(exported):
     model, version = exported
     with pytest.raises(ValueError, match="exists"):
