@@ -13,16 +13,21 @@ pytestmark = pytest.mark.one_backend
 ROOT = Path(__file__).parents[1]
 OPTIONAL = (
     "PIL",
+    "ai_edge_litert",
     "grain",
     "grpc",
     "keras_hub",
     "keras_nlp",
+    "onnx",
+    "onnxruntime",
+    "openvino",
     "sklearn",
     "streamlit",
     "tensorboardX",
     "tensorflow",
     "tensorflow_datasets",
     "tensorflow_serving",
+    "tf2onnx",
     "torch",
 )
 

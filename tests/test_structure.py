@@ -186,7 +186,7 @@ class TestInstallation:
 
     def test_extras(self):
         extras = self.project["optional-dependencies"]
-        assert set(extras) == {"jax", "tensorflow", "torch", "app", "serving", "dev"}
+        assert set(extras) == {"jax", "tensorflow", "torch", "app", "serving", "runtimes", "dev"}
         assert set(extras["jax"]) <= set(self.project["dependencies"])  # JAX is the default
 
     def test_pins_lie_in_the_ranges(self):

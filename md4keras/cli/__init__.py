@@ -6,6 +6,7 @@ import sys
 from md4keras.cli import app, export, request
 from md4keras.cli.terminal import printable
 from md4keras.client import ServingError
+from md4keras.export import ExportError
 
 # A verb is a function that adds its parser and sets `run`, which takes the parsed options and
 # returns the exit status.
@@ -24,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parse(parser, arguments)
     try:
         return options.run(options)
-    except (ValueError, ImportError, OSError, ServingError) as error:
+    except (ValueError, ImportError, OSError, ServingError, ExportError) as error:
         print(f"error: {printable(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -1,13 +1,23 @@
-"""`md4keras export MODEL OUT`: a saved model as a SavedModel for TensorFlow Serving."""
+"""`md4keras export MODEL OUT`: a saved model for TensorFlow Serving, or for another runtime."""
 
 import argparse
+import signal
+import sys
 from pathlib import Path
 
-from md4keras.export import SIGNATURES, Limits, export_saved_model
+from md4keras.export import (
+    FORMATS,
+    SIGNATURES,
+    Limits,
+    export_denoiser,
+    export_native,
+    export_saved_model,
+)
 
 _EXAMPLE = """\
-example:
+examples:
   md4keras export runs/demo/digits/model served/digits       # writes served/digits/1/
+  md4keras export runs/demo/digits/model digits.onnx --format onnx
 """
 
 
@@ -15,9 +25,10 @@ def add_verb(verbs) -> None:
     """Adds the verb to a parser's verbs."""
     parser = verbs.add_parser(
         "export",
-        help="write a SavedModel for TensorFlow Serving",
+        help="write a SavedModel for TensorFlow Serving, or a file for another runtime",
         description="Writes OUT/1/ (or the next number): a SavedModel for TensorFlow Serving, "
-        "from a model that was trained on any backend.",
+        "from a model that was trained on any backend. With --format: the network alone, as the "
+        "file OUT.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -52,20 +63,35 @@ def add_verb(verbs) -> None:
     parser.add_argument(
         "--version", type=int, metavar="N", help="the folder's number (default: the next one)"
     )
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--format", choices=FORMATS, help="the network alone, for another runtime")
+    other.add_argument(
+        "--native",
+        action="store_true",
+        help="the network alone as JAX compiles it: serving_default without checks or limits",
+    )
     parser.add_argument("--quiet", action="store_true", help="print no progress")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Exports; returns the exit status."""
-    limits = Limits(options.num_samples, options.num_steps, options.length, options.num_draws)
-    export_saved_model(
-        options.model,
-        options.out,
-        sampler=options.sampler,
-        limits=limits,
-        signatures=options.signatures.split(",") if options.signatures else None,
-        version=options.version,
-        verbose=not options.quiet,
-    )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing is left behind
+    verbose = not options.quiet
+    if options.format:
+        export_denoiser(options.model, options.out, options.format, verbose)
+    elif options.native:
+        export_native(options.model, options.out, options.version, verbose)
+    else:
+        export_saved_model(
+            options.model,
+            options.out,
+            sampler=options.sampler,
+            limits=Limits(
+                options.num_samples, options.num_steps, options.length, options.num_draws
+            ),
+            signatures=options.signatures.split(",") if options.signatures else None,
+            version=options.version,
+            verbose=verbose,
+        )
     return 0

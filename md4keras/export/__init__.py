@@ -1,6 +1,17 @@
-"""Saved models as programs without Python: SavedModels for TensorFlow Serving."""
+"""Saved models as programs without Python: for TensorFlow Serving and for other runtimes."""
 
+from md4keras.export.child import ExportError
 from md4keras.export.limits import Limits
+from md4keras.export.native import export_native
+from md4keras.export.runtimes import FORMATS, export_denoiser
 from md4keras.export.saved_model import SIGNATURES, export_saved_model
 
-__all__ = ["SIGNATURES", "Limits", "export_saved_model"]
+__all__ = [
+    "FORMATS",
+    "SIGNATURES",
+    "ExportError",
+    "Limits",
+    "export_denoiser",
+    "export_native",
+    "export_saved_model",
+]

@@ -1,10 +1,9 @@
 """What the child process of an export does: builds the graph under TensorFlow and saves it.
 
-Reads an order (JSON) from standard input; see `md4keras.export.saved_model`.
+Reads an order from `md4keras.export.saved_model`; see `md4keras.export.child`.
 """
 
 import itertools
-import json
 import sys
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from md4keras import checkpoints
-from md4keras.export import manifest, warmup
+from md4keras.export import child, manifest, warmup
 from md4keras.export.limits import Limits
 from md4keras.export.signatures import Signatures
 
@@ -48,22 +47,15 @@ def build(order: dict) -> None:
     root = tf.Module()
     root.weights = [variable.value for variable in model.variables]
     functions = {name: function_of(name) for name in signatures}
-    tf.saved_model.save(root, str(target), signatures=functions)
+    try:
+        tf.saved_model.save(root, str(target), signatures=functions)
+    except ValueError as error:  # no fault of the order
+        raise RuntimeError("TensorFlow cannot trace or save the graph.") from error
     extra = target / "assets.extra"
     extra.mkdir()
     manifest.write(extra / "manifest.json", model, order["sampler"], limits, signatures)
     warmup.write(extra / "tf_serving_warmup_requests", signatures)
 
 
-def main() -> int:
-    """Runs one order; what is wrong with it goes to standard error, after `refused: `."""
-    try:
-        build(json.load(sys.stdin))
-    except ValueError as error:
-        print(f"\nrefused: ValueError: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(child.serve(build))

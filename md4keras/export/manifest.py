@@ -9,14 +9,14 @@ import keras
 from md4keras.version import __version__
 
 
-def write(path: Path, model, sampler: dict, limits, signatures: dict) -> None:
+def write(path: Path, model, sampler: dict | None, limits, signatures: dict) -> None:
     """Writes the manifest, JSON.
 
     Args:
         path: of the file.
         model: the exported model.
-        sampler: its configuration, as Keras serialises it.
-        limits: a `Limits`.
+        sampler: its configuration, as Keras serialises it; `None` without one.
+        limits: a `Limits`; `None` where nothing is checked.
         signatures: dictionary of `Signature`.
     """
     network = model.network
@@ -31,12 +31,16 @@ def write(path: Path, model, sampler: dict, limits, signatures: dict) -> None:
             "mask_token": model.mask_token,
             "num_classes": network.num_classes,
         },
-        "sampler": {"name": sampler["class_name"], **sampler["config"]},
-        "limits": dataclasses.asdict(limits) | {"length": limits.length or network.data_shape[0]}
-        if len(network.data_shape) == 1
-        else {k: v for k, v in dataclasses.asdict(limits).items() if k != "length"},
-        "signatures": {name: _described(each) for name, each in signatures.items()},
     }
+    if sampler is not None:
+        content["sampler"] = {"name": sampler["class_name"], **sampler["config"]}
+    if limits is not None:
+        content["limits"] = dataclasses.asdict(limits)
+        if len(network.data_shape) == 1:
+            content["limits"]["length"] = limits.length or network.data_shape[0]
+        else:
+            del content["limits"]["length"]
+    content["signatures"] = {name: _described(each) for name, each in signatures.items()}
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 

@@ -5,19 +5,14 @@ this one runs: it then consists of plain TensorFlow operations, which the stock 
 """
 
 import dataclasses
-import importlib.util
-import json
 import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 
-from md4keras import checkpoints, samplers
-from md4keras.export import versions
+from md4keras import samplers
+from md4keras.export import child, versions
 from md4keras.export.limits import Limits
 
 SIGNATURES = (
@@ -45,7 +40,8 @@ def export_saved_model(
     """Writes `folder/VERSION/`, which TensorFlow Serving loads, the sampling loop included.
 
     The signatures take and return what the model's methods do, with the same tokens for the same
-    seed: `serving_default` is `predict_logits`, then `generate`, `infill`, `score`, and
+    seed (in mixed precision, where logits are rounded as the compiler likes, not always all of
+    them): `serving_default` is `predict_logits`, then `generate`, `infill`, `score`, and
     `denoise_step`, one step of the reverse process; text models also have `generate_text`,
     `infill_text` and `score_text`, with strings. `assets.extra/manifest.json` in the version tells
     inputs, outputs, defaults and limits; `assets.extra/tf_serving_warmup_requests` lets the server
@@ -55,7 +51,8 @@ def export_saved_model(
         model: a `md4keras` model, or the folder of a saved one.
         folder: path; the server's model folder.
         sampler: a `Sampler` or a name, of `generate`, `infill` and `denoise_step`. Those that plan
-            on the host ("event", "first_hitting") cannot be exported.
+            on the host ("event", "first_hitting") cannot be exported, nor can filters or samplers
+            of your own.
         limits: what a request may ask for; `None` for the defaults of `Limits`.
         signatures: names, some of `SIGNATURES`; `None` for all that the model has. A server that
             batches requests needs `("serving_default",)`: it refuses scalar inputs.
@@ -69,7 +66,7 @@ def export_saved_model(
         ValueError: for bad arguments, a saved model that is damaged or uses classes that are not
             md4keras's, or a version that exists.
         ImportError: if TensorFlow or its serving API is not installed.
-        RuntimeError: if TensorFlow cannot build the graph; with its reason.
+        ExportError: if TensorFlow cannot build the graph; with its reason.
 
     Example:
 
@@ -85,46 +82,12 @@ def export_saved_model(
         "signatures": _checked_signatures(signatures),
         "verbose": bool(verbose),
     }
-    _check_packages()
-    with versions.new_version(folder, version) as new, tempfile.TemporaryDirectory() as work:
-        if isinstance(model, str | os.PathLike):
-            order["model"] = str(Path(checkpoints.read_saved(model).folder).resolve())
-        else:
-            order["model"] = str(checkpoints.save_model(model, Path(work) / "model"))
-        order["target"] = str(new.content.resolve())
-        _build(order)
+    child.check_packages(("tensorflow", "tensorflow_serving"), "tensorflow,serving")
+    with child.saved(model) as source, versions.new_version(folder, version) as new:
+        child.run("build", order | {"model": source, "target": str(new.content.resolve())})
     if verbose:
         print(f"Exported to {new.path}", flush=True)
     return new.path
-
-
-def _build(order: dict) -> None:
-    """Runs the child, lets it print, and raises what it could not do."""
-    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-    environment = {
-        **os.environ,
-        "KERAS_BACKEND": "tensorflow",
-        "CUDA_VISIBLE_DEVICES": "-1",  # building takes no accelerator from whoever uses it
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-    }
-    child = subprocess.run(
-        [sys.executable, "-m", "md4keras.export.build"],
-        input=json.dumps(order),
-        stderr=subprocess.PIPE,
-        env=environment,
-        text=True,
-        check=False,
-    )
-    if child.returncode == 0:
-        return
-    kind, _, message = child.stderr.rpartition("\nrefused: ")[2].partition(": ")
-    if "\nrefused: " in child.stderr and kind == "ValueError":
-        raise ValueError(message.strip())
-    raise RuntimeError(
-        "TensorFlow could not build the export; nothing was written. It ended with status "
-        f"{child.returncode} and this:\n{child.stderr[-4000:]}"
-    )
 
 
 def _checked_sampler(sampler):
@@ -135,6 +98,12 @@ def _checked_sampler(sampler):
             "not have. Expected a sampler of steps. Use 'ancestral', which has the same "
             "distribution, or 'confidence' or 'remasking'."
         )
+    for each in (sampler, *sampler.filters):
+        if not type(each).__module__.startswith("md4keras."):
+            raise ValueError(
+                "The process that builds an export knows md4keras's samplers and filters alone. "
+                f"Expected those of `md4keras.samplers`. Received: {each!r}"
+            )
     return sampler
 
 
@@ -159,12 +128,3 @@ def _checked_signatures(signatures) -> list[str] | None:
             f"Received: signatures={names!r}"
         )
     return names
-
-
-def _check_packages() -> None:
-    for package in ("tensorflow", "tensorflow_serving"):
-        if importlib.util.find_spec(package) is None:
-            raise ImportError(
-                f"The export needs the package '{package}': "
-                'pip install "md4keras[tensorflow,serving]"'
-            )

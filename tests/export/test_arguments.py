@@ -3,7 +3,7 @@
 import pytest
 
 import md4keras
-from md4keras import cli
+from md4keras import cli, samplers
 from md4keras.export import Limits, export_saved_model
 from tests.export.conftest import image_model, text_model
 
@@ -15,6 +15,7 @@ pytestmark = pytest.mark.one_backend
     [
         ({"sampler": "event"}, "plans its reveals on the host"),
         ({"sampler": "unknown"}, "Unknown sampler"),
+        ({"sampler": samplers.Ancestral(filters=(abs,))}, "samplers and filters alone"),
         ({"limits": {"num_steps": 3}}, "`limits` must be"),
         ({"signatures": ("generate", "dream")}, "cannot be exported"),
         ({"signatures": ()}, "cannot be exported"),
@@ -58,6 +59,14 @@ def test_what_the_child_refuses_arrives_in_words(tmp_path, capfd):
     assert "Loading the model under TensorFlow" in printed.out
     assert "error: The model does not have these signatures: ['generate_text']" in printed.err
     assert not (tmp_path / "out").exists()
+
+
+def test_what_lies_in_the_working_folder_is_not_run(tmp_path, monkeypatch, capfd):
+    md4keras.save_model(image_model(), tmp_path / "model")
+    (tmp_path / "random.py").write_text("raise SystemExit('run')")
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["export", "model", "out", "--signatures", "score_text"]) == 2
+    assert "does not have these signatures" in capfd.readouterr().err
 
 
 def test_the_command_line_exports_and_counts_versions(tmp_path, capfd):

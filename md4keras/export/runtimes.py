@@ -1,0 +1,152 @@
+"""`export_denoiser`: the network alone as a file for ONNX Runtime, OpenVINO or LiteRT.
+
+Keras converts all three under TensorFlow in a child process (`md4keras.export.build_denoiser`),
+whatever backend this one runs: of the three backends it is the only one from which each of them
+takes our networks, with open batch and length.
+"""
+
+import contextlib
+import dataclasses
+import os
+import tempfile
+from pathlib import Path
+
+from md4keras import checkpoints
+from md4keras.export import child
+
+
+@dataclasses.dataclass(frozen=True)
+class _Format:
+    """What a format needs: the file's suffix, one beside it if any, and modules to convert with."""
+
+    suffix: str
+    beside: str | None
+    modules: tuple[str, ...]
+
+
+_FORMATS = {
+    "onnx": _Format(".onnx", None, ("tensorflow", "onnx", "tf2onnx")),
+    "openvino": _Format(".xml", ".bin", ("tensorflow", "openvino")),
+    "litert": _Format(".tflite", None, ("tensorflow",)),
+}
+
+FORMATS = tuple(_FORMATS)
+"""The names of the formats."""
+
+
+def export_denoiser(
+    model, path: str | os.PathLike, format: str | None = None, verbose: bool = True
+) -> Path:
+    """Writes the denoiser, `model.predict_logits`, as a file that another runtime loads.
+
+    The inputs are the network's: `tokens`, int32 `[B, *data_shape]`, the mask token (the size `V`
+    of the vocabulary) where masked; `time`, float32 `[B]`, of a network with time; `label`, int32
+    `[B]`, of a network with classes. The output `logits` is float32 `[B, *data_shape, V]`. The
+    batch is open, and so is the length of a text; images have the size that they were trained at.
+
+    The file computes in float32, also where the model was trained in mixed precision. It holds
+    neither the reverse process nor checks: a token or label out of range gives whatever the
+    runtime makes of it. `export_saved_model` has both.
+
+    Args:
+        model: a `md4keras` model, or the folder of a saved one.
+        path: the file to write, one that is there being replaced: `.onnx` for ONNX, `.xml` for
+            OpenVINO, which puts the weights into a `.bin` beside it, `.tflite` for LiteRT.
+        format: `"onnx"`, `"openvino"` or `"litert"`; `None` for what the suffix tells.
+        verbose: bool, whether to print what is being done.
+
+    Returns:
+        The path, where the whole export appears or nothing does.
+
+    Raises:
+        ValueError: for an unknown format, a path that does not suit it, a saved model that is
+            damaged, or one that is too large for the format (ONNX and LiteRT hold 2 GB).
+        PermissionError: if the file cannot be written.
+        ImportError: if a package that converts is not installed.
+        ExportError: if the conversion fails; with its reason.
+
+    Example:
+
+    ```python
+    md4keras.export.export_denoiser(model, "exported/digits.onnx")
+    session = onnxruntime.InferenceSession("exported/digits.onnx")
+    (logits,) = session.run(None, {"tokens": zt, "time": time})
+    ```
+    """
+    path = Path(path)
+    format = _checked_format(format, path)
+    place = _checked_place(path)
+    child.check_packages(_FORMATS[format].modules, "tensorflow,runtimes")
+    with (
+        tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=place) as staging,
+        child.saved(model) as source,
+    ):
+        staged = Path(staging).resolve() / path.name
+        order = {"model": source, "target": str(staged), "format": format, "verbose": bool(verbose)}
+        child.run("build_denoiser", order)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _put(staged, path, _FORMATS[format].beside)
+    if verbose:
+        print(f"Exported to {path}", flush=True)
+    return path
+
+
+def _put(staged: Path, path: Path, beside: str | None) -> None:
+    """Moves the file to its place; of a pair, never one with another export's other."""
+    if beside is not None:
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        os.replace(staged.with_suffix(beside), path.with_suffix(beside))
+    os.replace(staged, path)
+
+
+def _checked_format(format, path: Path) -> str:
+    suffixes = {name: each.suffix for name, each in _FORMATS.items()}
+    if format is None:
+        named = [name for name in FORMATS if suffixes[name] == path.suffix]
+        if not named:
+            raise ValueError(
+                f"The file's name tells no format. Expected one of {suffixes}. Received: "
+                f"path='{path}'. Change the suffix, or give `format` too to see what it wants."
+            )
+        return named[0]
+    if format not in suffixes:
+        raise ValueError(
+            f"Unknown format. Expected one of {list(FORMATS)}. Received: format={format!r}. For "
+            "TensorFlow Serving use `export_saved_model`."
+        )
+    if path.suffix != suffixes[format]:
+        raise ValueError(
+            f"The file's name does not suit the format. Expected one that ends with "
+            f"'{suffixes[format]}'. Received: path='{path}', format={format!r}. Use "
+            f"'{path.with_suffix(suffixes[format]) if path.name else 'model' + suffixes[format]}'."
+        )
+    return format
+
+
+def _checked_place(path: Path) -> Path:
+    """The nearest folder above the file that exists: there the export is prepared."""
+    if path.is_dir():
+        raise ValueError(
+            f"The denoiser is written into a file, but '{path}' is a folder. Expected the name of "
+            "a file. Name another one."
+        )
+    if checkpoints.is_saved_model(path.parent):
+        raise ValueError(
+            "The folder holds a saved model, which an export would mix with. Expected a file "
+            f"elsewhere. Received: path='{path}'. Name one beside the folder."
+        )
+    place = path.absolute().parent
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir():
+        raise ValueError(
+            f"The path leads through a file: '{place}'. Expected folders. Received: path='{path}'. "
+            "Name another place."
+        )
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise PermissionError(
+            f"No permission to write to '{place}'. Received: path='{path}'. Name a place of your "
+            "own, or change its permissions."
+        )
+    return place
