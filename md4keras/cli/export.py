@@ -76,22 +76,29 @@ def add_verb(verbs) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exports; returns the exit status."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing is left behind
-    verbose = not options.quiet
+    # A polite kill is an error like others, after which nothing is left behind.
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        _export(options, verbose=not options.quiet)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return 0
+
+
+def _export(options: argparse.Namespace, verbose: bool) -> None:
     if options.format:
         export_denoiser(options.model, options.out, options.format, verbose)
-    elif options.native:
+        return
+    if options.native:
         export_native(options.model, options.out, options.version, verbose)
-    else:
-        export_saved_model(
-            options.model,
-            options.out,
-            sampler=options.sampler,
-            limits=Limits(
-                options.num_samples, options.num_steps, options.length, options.num_draws
-            ),
-            signatures=options.signatures.split(",") if options.signatures else None,
-            version=options.version,
-            verbose=verbose,
-        )
-    return 0
+        return
+    limits = Limits(options.num_samples, options.num_steps, options.length, options.num_draws)
+    export_saved_model(
+        options.model,
+        options.out,
+        sampler=options.sampler,
+        limits=limits,
+        signatures=options.signatures.split(",") if options.signatures else None,
+        version=options.version,
+        verbose=verbose,
+    )

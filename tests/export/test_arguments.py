@@ -1,5 +1,9 @@
 """What an export refuses before it starts, and what the command line says."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 import md4keras
@@ -20,7 +24,7 @@ pytestmark = pytest.mark.one_backend
         ({"signatures": ("generate", "dream")}, "cannot be exported"),
         ({"signatures": ()}, "cannot be exported"),
         ({"signatures": ("score", "score")}, "each once"),
-        ({"version": 0}, "1 or more"),
+        ({"version": 0}, "1 <= version"),
     ],
 )
 def test_bad_arguments_are_refused_before_any_work(tmp_path, arguments, words):
@@ -80,3 +84,16 @@ def test_the_command_line_exports_and_counts_versions(tmp_path, capfd):
     assert sorted(path.name for path in out.iterdir()) == ["1", "2"]
     assert cli.main([*command, "--version", "2"]) == 2
     assert "The version exists" in capfd.readouterr().err
+
+
+def test_a_killed_command_leaves_nothing(tmp_path):
+    md4keras.save_model(image_model(), tmp_path / "model")
+    command = [sys.executable, "-c", "from md4keras.cli import main; main()", "export"]
+    command += [str(tmp_path / "model"), str(tmp_path / "out"), "--signatures", "serving_default"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
+    assert b"Loading" in process.stdout.readline()
+    process.terminate()
+    assert process.wait() == 143
+    process.stdout.read()  # which the child holds too: it is gone
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
