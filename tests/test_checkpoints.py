@@ -18,19 +18,21 @@ def untrained():
     return MD4(Transformer(5, 8, num_layers=1, num_heads=1, feature_dim=8))
 
 
-def trained(num_classes=None):
-    network = Transformer(5, 8, num_layers=1, num_heads=2, feature_dim=8, num_classes=num_classes)
+@pytest.fixture(scope="module")
+def trained():
+    """A model with an optimizer and weights that an initializer would not give; left as it is."""
+    network = Transformer(5, 8, num_layers=1, num_heads=2, feature_dim=8)
     model = MD4(network, schedule="poly0.7", timesteps=9)
     model.compile(keras.optimizers.AdamW(1e-2, use_ema=True))
-    labels = None if num_classes is None else np.zeros(32, "int32")
-    model.fit(np.zeros((32, 8), "int32"), labels, verbose=0)
+    model.fit(np.zeros((32, 8), "int32"), verbose=0)
     return model
 
 
-def test_a_model_comes_back_with_weights_tokenizer_and_recipe(tmp_path):
-    model = trained()
-    model.tokenizer = CharacterTokenizer("abcde")
-    model.recipe = {"recipe": "test", "history": [{"step": 1, "loss": 0.5}]}
+def test_a_model_comes_back_with_weights_tokenizer_and_recipe(trained, tmp_path, monkeypatch):
+    model = trained
+    monkeypatch.setattr(model, "tokenizer", CharacterTokenizer("abcde"))
+    recipe = {"recipe": "test", "history": [{"step": 1, "loss": 0.5}]}
+    monkeypatch.setattr(model, "recipe", recipe)
     again = load_model(save_model(model, tmp_path / "model"))
     assert again.get_config() == model.get_config()
     for ours, theirs in zip(model.get_weights(), again.get_weights(), strict=True):
@@ -60,8 +62,8 @@ def test_images_with_classes(tmp_path, make):
     )
 
 
-def test_the_weights_file_holds_no_optimizer_and_says_its_versions(tmp_path):
-    folder = save_model(trained(), tmp_path / "model")
+def test_the_weights_file_holds_no_optimizer_and_says_its_versions(trained, tmp_path):
+    folder = save_model(trained, tmp_path / "model")
     metadata = json.loads((folder / "metadata.json").read_text())
     assert metadata["keras_version"] == keras.version()
     assert set(metadata["sha256"]) == {"config.json", "model.weights.h5"}
@@ -70,9 +72,9 @@ def test_the_weights_file_holds_no_optimizer_and_says_its_versions(tmp_path):
         assert "optimizer" not in file
 
 
-def test_saving_again_replaces_the_model_and_leaves_nothing_beside(tmp_path):
+def test_saving_again_replaces_the_model_and_leaves_nothing_beside(trained, tmp_path):
     folder = tmp_path / "model"
-    save_model(trained(), folder)
+    save_model(trained, folder)
     other = MD4(Transformer(3, 4, num_layers=1, num_heads=1, feature_dim=8))
     save_model(other, folder)
     assert load_model(folder).network.vocabulary_size == 3
@@ -80,8 +82,8 @@ def test_saving_again_replaces_the_model_and_leaves_nothing_beside(tmp_path):
 
 
 @pytest.mark.parametrize("failing", ["save_weights", "replace"])
-def test_a_crash_leaves_the_old_model(tmp_path, monkeypatch, failing):
-    model, folder = trained(), tmp_path / "model"
+def test_a_crash_leaves_the_old_model(trained, tmp_path, monkeypatch, failing):
+    model, folder = trained, tmp_path / "model"
     save_model(model, folder)
 
     def crash(*args, **kwargs):
@@ -100,8 +102,8 @@ def test_a_crash_leaves_the_old_model(tmp_path, monkeypatch, failing):
 
 @pytest.mark.parametrize("name", ["config.json", "model.weights.h5"])
 @pytest.mark.parametrize("damage", ["cut", "removed"])
-def test_a_damaged_folder_does_not_load(tmp_path, name, damage):
-    folder = save_model(trained(), tmp_path / "model")
+def test_a_damaged_folder_does_not_load(trained, tmp_path, name, damage):
+    folder = save_model(trained, tmp_path / "model")
     if damage == "cut":
         (folder / name).write_bytes((folder / name).read_bytes()[:-7])
     else:
@@ -129,8 +131,8 @@ def resign(folder):
         },
     ],
 )
-def test_a_folder_cannot_name_other_code(tmp_path, hostile):
-    folder = save_model(trained(), tmp_path / "model")
+def test_a_folder_cannot_name_other_code(trained, tmp_path, hostile):
+    folder = save_model(trained, tmp_path / "model")
     config = json.loads((folder / "config.json").read_text())
     config["config"]["schedule"] = hostile
     (folder / "config.json").write_text(json.dumps(config))
@@ -139,8 +141,8 @@ def test_a_folder_cannot_name_other_code(tmp_path, hostile):
         load_model(folder)
 
 
-def test_a_lambda_in_a_folder_is_refused(tmp_path):
-    folder = save_model(trained(), tmp_path / "model")
+def test_a_lambda_in_a_folder_is_refused(trained, tmp_path):
+    folder = save_model(trained, tmp_path / "model")
     config = json.loads((folder / "config.json").read_text())
     layer = keras.layers.Lambda(lambda x: x)
     config["config"]["schedule"] = keras.saving.serialize_keras_object(layer)
@@ -150,12 +152,12 @@ def test_a_lambda_in_a_folder_is_refused(tmp_path):
         load_model(folder)
 
 
-def test_other_folders_are_not_loaded_or_overwritten(tmp_path):
+def test_other_folders_are_not_loaded_or_overwritten(trained, tmp_path):
     with pytest.raises(ValueError, match="not a saved model"):
         load_model(tmp_path)
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(ValueError, match="something that is not a saved model"):
-        save_model(trained(), tmp_path)
+        save_model(trained, tmp_path)
     assert (tmp_path / "thesis.tex").exists()
     with pytest.raises(ValueError, match="this is a file"):
         checkpoints.check_output_folder(tmp_path / "thesis.tex")
@@ -194,10 +196,10 @@ def test_the_working_directory_is_not_replaced(tmp_path, monkeypatch, folder):
     assert [path.name for path in tmp_path.rglob("*")] == ["a", "b"]
 
 
-def test_a_link_to_a_folder_stays_a_link(tmp_path):
+def test_a_link_to_a_folder_stays_a_link(trained, tmp_path):
     save_model(untrained(), tmp_path / "first")
     (tmp_path / "latest").symlink_to("first")
-    save_model(trained(), tmp_path / "latest")
+    save_model(trained, tmp_path / "latest")
     assert (tmp_path / "latest").readlink().name == "first"
     assert load_model(tmp_path / "first").timesteps == 9
 
@@ -236,7 +238,7 @@ def test_a_folder_with_another_kind_of_model_is_refused(tmp_path):
             load_model(folder)
 
 
-def test_a_folder_moves_to_another_place(tmp_path):
-    folder = save_model(trained(), tmp_path / "model")
+def test_a_folder_moves_to_another_place(trained, tmp_path):
+    folder = save_model(trained, tmp_path / "model")
     shutil.copytree(folder, tmp_path / "deeper" / "copy")
     load_model(tmp_path / "deeper" / "copy")
