@@ -1,12 +1,39 @@
-"""What every test starts from: a backend, and the same random state."""
+"""What every test starts from: a backend, and the same random state.
+
+And what keeps a run short: nothing is compiled twice, and no processor is wanted twice.
+"""
 
 import os
+import shutil
+import tempfile
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # one of several processes
+    # PyTorch's threads wait in busy loops: more of them than processors take several times as long.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+else:
+    # On JAX most of the time goes into compiling programs, many of them the same in several tests
+    # and processes. The folder is this run's own, so that it tests what it has compiled itself.
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="md4keras-tests-")
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+
 import keras
 import pytest
+
+LONGEST = ("test_readme.py", "test_recipes.py", "test_markov.py")
+
+
+def pytest_collection_modifyitems(items):
+    """The longest tests first: none is left to one process while the other has nothing to do."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+def pytest_unconfigure():
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        shutil.rmtree(os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)
