@@ -37,4 +37,4 @@ class TrainStep:
 def compile_function(model, function):
     """Compiles a function of tensors that reads the model's variables, with XLA."""
     del model  # variables are captured by reference
-    return tf.function(function, jit_compile=True)
+    return tf.function(function, jit_compile=True, autograph=False)
