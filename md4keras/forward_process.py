@@ -100,7 +100,7 @@ def mask_by_rank(x, fraction, uniforms, mask_token: int, given=None):
         uniforms = ops.where(given, float("inf"), uniforms)
     ordered = ops.sort(ops.reshape(uniforms, (ops.shape(x)[0], positions(x))), axis=-1)
     count = ops.cast(positions(x, given), "float32")
-    rank = ops.cast(ops.floor(fraction * count), "int32")
+    rank = ops.cast(ops.floor(ops.convert_to_tensor(fraction) * count), "int32")
     rank = ops.clip(rank, 0, ops.cast(count, "int32") - 1)
     probability = ops.take_along_axis(ordered, ops.expand_dims(rank, -1), axis=-1)[:, 0]  # [B]
     zt = ops.where(
