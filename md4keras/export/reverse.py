@@ -10,6 +10,7 @@ import math
 from keras import ops
 
 from md4keras.models.generation import SteppedProcess
+from md4keras.models.scoring import closes_pair
 from md4keras.samplers import threefry
 from md4keras.samplers.filters import keep_top_p
 from md4keras.schedules import Started
@@ -128,9 +129,7 @@ def score(model, x, labels, seed, num_draws):
     def one_draw(k, total, squares, previous):
         draw = ops.broadcast_to(k, (batch_size,))
         nats = ops.cast(model.draw_bounds({**inputs, "draw": draw}), "float64")
-        # Strata in pairs; the last of an odd number makes one with its neighbour.
-        odd, last_of_odd = ops.equal(k % 2, 1), ops.equal(k, num_draws - 1) & (num_draws % 2 == 1)
-        difference = ops.where(odd | last_of_odd, nats - previous, ops.zeros_like(nats))
+        difference = ops.where(closes_pair(k, num_draws), nats - previous, ops.zeros_like(nats))
         return k + 1, total + nats, squares + difference**2, nats
 
     zeros = ops.zeros((batch_size,), dtype="float64")

@@ -51,15 +51,14 @@ def check_target(folder: Path, version: int | None) -> int:
             f"No permission to write to '{place}'. Received: folder='{folder}'. Name a place of "
             "your own, or change its permissions."
         )
-    taken = versions(folder)
     if version is None:
-        return max(taken, default=0) + 1
+        return _next(folder)
     if isinstance(version, bool) or not isinstance(version, int) or not 0 < version < _MOST:
         raise ValueError(
             "A version is a whole number, the name of a folder. Expected 1 <= version < 2**63. "
             f"Received: version={version!r}. Leave it out for the next free one."
         )
-    if version in taken:
+    if version in versions(folder):
         raise ValueError(_exists(folder, version))
     return version
 
@@ -117,7 +116,7 @@ def new_version(folder: Path, version: int | None = None) -> Iterator[Version]:
 
 def _take_number(content: Path, folder: Path, version: int | None) -> Path:
     while True:
-        number = version or max(versions(folder), default=0) + 1
+        number = version or _next(folder)
         try:
             os.rename(content, folder / str(number))
             return folder / str(number)
@@ -126,6 +125,10 @@ def _take_number(content: Path, folder: Path, version: int | None) -> Path:
                 raise
             if version is not None:
                 raise ValueError(_exists(folder, version)) from error
+
+
+def _next(folder: Path) -> int:
+    return max(versions(folder), default=0) + 1
 
 
 def _exists(folder: Path, version: int) -> str:

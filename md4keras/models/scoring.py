@@ -80,8 +80,7 @@ class Scoring:
             nats = ops.convert_to_numpy(score_rows(inputs))[: count - start]
             nats, example, draw = nats.astype("float64"), example[: len(nats)], draw[: len(nats)]
             differences = np.diff(np.concatenate([previous, nats]))
-            # Strata in pairs; the last of an odd number makes one with its neighbour.
-            paired = (draw % 2 == 1) | ((draw == num_samples - 1) & (num_samples % 2 == 1))
+            paired = closes_pair(draw, num_samples)
             np.add.at(total, example, nats)
             np.add.at(squares, example, np.where(paired, differences**2, 0.0))
             previous = nats[-1:]
@@ -105,3 +104,11 @@ class Scoring:
         fraction = ops.minimum(fraction, 1.0 - 2.0**-24)
         diffusion = self.stratified_loss(x, inputs["labels"], fraction, masks, given)
         return diffusion + self.reconstruction_term(x, given)
+
+
+def closes_pair(draw, num_samples):
+    """Whether a draw is the second of two strata that are compared; for arrays and tensors.
+
+    Strata come in pairs; the last of an odd number makes one with its neighbour.
+    """
+    return (draw % 2 == 1) | ((draw == num_samples - 1) & (num_samples % 2 == 1))
