@@ -10,9 +10,9 @@ import pytest
 
 import md4keras
 
-# The training step of another backend can be imported only under it.
+# What is of another backend can be imported only under it.
 OTHER_BACKENDS = {
-    f"md4keras.models._{name}"
+    f"md4keras.backend._{name}"
     for name in {"jax", "tensorflow", "torch"} - {keras.backend.backend()}
 }
 MODULES = sorted(

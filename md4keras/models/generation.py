@@ -8,7 +8,7 @@ with the same noise, so they agree token for token. `SteppedProcess` goes throug
 import numpy as np
 from keras import ops
 
-from md4keras.models.backend import compile_function
+from md4keras.backend import compile_function
 from md4keras.samplers import threefry
 from md4keras.schedules import Started
 

@@ -3,8 +3,8 @@
 import numpy as np
 from keras import ops
 
+from md4keras.backend import compile_function
 from md4keras.models import sampling_checks, validation
-from md4keras.models.backend import compile_function
 from md4keras.samplers import threefry
 
 

@@ -1,0 +1,212 @@
+"""JAX: a pure training step that keeps the old state where the new one is not finite."""
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import keras
+
+
+class TrainStep:
+    """`train_step` and `test_step` of a model with the parts of `models.training.Training`."""
+
+    def train_step(self, state, data):
+        trainable, non_trainable, optimizer_variables, metrics_variables = state
+        others = (non_trainable, metrics_variables)
+        batch = keras.utils.unpack_x_y_sample_weight(data)
+        step, others = self._stateless(self.draw_step, batch, trainable, others)
+
+        @functools.partial(jax.value_and_grad, has_aux=True)
+        def part(trainable, others, function, *args):
+            (loss, term), others = self._stateless(function, args, trainable, others)
+            return loss, (term, others)
+
+        loss, terms, gradients = 0.0, [], None
+        for zt in step["maskings"]:
+            zt, gradients = _in_turn(zt, gradients)
+            (objective, (term, others)), more = part(
+                trainable, others, self.masking_objective, step, zt
+            )
+            loss, terms, gradients = loss + objective, [*terms, term], _add(gradients, more)
+        (objective, (_, others)), more = part(
+            trainable, others, lambda *args: (self.closing_objective(*args), None), step, terms
+        )
+        loss, gradients = loss + objective, _add(gradients, more)
+        non_trainable, metrics_variables = others
+        norm = jnp.sqrt(sum(jnp.sum(jnp.square(g.astype("float32"))) for g in gradients))
+        finite = jnp.isfinite(loss) & jnp.isfinite(norm)
+
+        updated = self.optimizer.stateless_apply(optimizer_variables, gradients, trainable)
+        trainable, optimizer_variables = jax.tree.map(
+            lambda new, old: jnp.where(finite, new, old),
+            tuple(map(list, updated)),
+            (list(trainable), list(optimizer_variables)),
+        )
+        mapping = list(zip(self.metrics_variables, metrics_variables, strict=True))
+        with keras.StatelessScope(state_mapping=mapping) as scope:
+            logs = self.step_logs(norm, finite)
+            metrics_variables = [scope.get_current_value(v) for v in self.metrics_variables]
+        return logs, (trainable, non_trainable, optimizer_variables, metrics_variables)
+
+    def _stateless(self, function, args, trainable, others):
+        """The result of a method, and the other variables (a pair of lists) after it."""
+        groups = (self.trainable_variables, self.non_trainable_variables, self.metrics_variables)
+        mapping = [
+            pair
+            for variables, values in zip(groups, (trainable, *others), strict=True)
+            for pair in zip(variables, values, strict=True)
+        ]
+        with keras.StatelessScope(state_mapping=mapping) as scope:
+            result = function(*args)
+        return result, tuple([scope.get_current_value(v) for v in group] for group in groups[1:])
+
+    def test_step(self, state, data):
+        trainable, non_trainable, metrics_variables = state
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        _, state = self.stateless_compute_loss(
+            trainable,
+            non_trainable,
+            metrics_variables,
+            x=x,
+            y=y,
+            sample_weight=sample_weight,
+            training=False,
+        )
+        mapping = list(zip(self.metrics_variables, state[2], strict=True))
+        with keras.StatelessScope(state_mapping=mapping):
+            logs = self.evaluation_logs()
+        return logs, state
+
+    def release_shared_buffers(self):
+        """Gives the averaged weights buffers of their own.
+
+        The end of `fit` assigns them to the model, after which both hold one array; the next
+        `fit` or `evaluate` donates it, and the other copy would be gone.
+        """
+        for average in getattr(self.optimizer, "_model_variables_moving_average", None) or ():
+            if average is not None:
+                average.assign(jnp.array(average.value, copy=True))
+
+
+def keep_mask(seed, rate: float, shape):
+    """What dropout keeps, bool: each entry with probability `1 - rate`.
+
+    JAX's "rbg" generator, 16 bits an entry (the rate is exact to 2**-17): on a CPU a fifth of the
+    time of the usual one, which would take longer than the attention that it drops from. Under a
+    `keras.distribution` the usual one, each device's part of which is drawn there alone.
+
+    Args:
+        seed: uint32 tensor `[2]`, from a `SeedGenerator`.
+        rate: float in `[0, 1)`.
+        shape: ints.
+    """
+    if keras.distribution.distribution() is not None:
+        return jax.random.bernoulli(seed, 1.0 - rate, shape)
+    count = math.prod(shape)
+    key = jax.random.wrap_key_data(jnp.concatenate([seed, seed]), impl="rbg")
+    words = jax.random.bits(key, (-(-count // 2),), "uint32")
+    halves = jax.lax.bitcast_convert_type(words, "uint16").ravel()[:count]
+    return (halves >= min(round(rate * 2**16), 2**16 - 1)).reshape(shape)
+
+
+def remat(function, through_weights: bool = False):
+    """As `keras.remat`, in the order that saves memory.
+
+    `jax.checkpoint` leaves the order to barriers, which XLA removes on CPUs before it decides what
+    to compute when; then most is recomputed in the forward pass, and nothing is saved. There,
+    numbers depend on each other instead: what is recomputed waits for the incoming gradient, and
+    the gradient handed on waits for those of the weights, so that both sides of a weight's
+    product can go.
+
+    Args:
+        function: of arrays; may read a layer's weights.
+        through_weights: bool, whether all that is large depends on the weights: then these wait,
+            which are smaller, and not the inputs.
+    """
+    if _barriers_hold():
+        return jax.checkpoint(function)
+
+    def run(*inputs):
+        # What the function reads besides its inputs: weights, as constants of its program.
+        program, outputs = jax.make_jaxpr(function, return_shape=True)(*inputs)
+        structure = jax.tree.structure(outputs)
+
+        def pure(inputs, weights):
+            values = jax.core.eval_jaxpr(program.jaxpr, weights, *inputs)
+            return jax.tree.unflatten(structure, values)
+
+        @jax.custom_vjp
+        def region(inputs, weights):
+            return pure(inputs, weights)
+
+        def forward(inputs, weights):
+            return region(inputs, weights), (inputs, weights)
+
+        def backward(kept, gradient):
+            inputs, weights = kept
+            if through_weights and weights:
+                weights = _after(weights, gradient)
+            else:
+                inputs = _after(inputs, gradient)
+            _, pull = jax.vjp(pure, inputs, weights)
+            by_inputs, by_weights = pull(gradient)
+            return _after(by_inputs, by_weights), by_weights
+
+        region.defvjp(forward, backward)
+        return region(inputs, tuple(program.consts))
+
+    return run
+
+
+def _barriers_hold() -> bool:
+    """Whether XLA heeds barriers when it orders the operations."""
+    return jax.default_backend() != "cpu"
+
+
+def _in_turn(x, gradients):
+    """Both, and what is computed from `x` waits for the gradients."""
+    if gradients is None:
+        return x, None
+    if _barriers_hold():
+        return jax.lax.optimization_barrier((x, gradients))
+    return _after(x, gradients), gradients
+
+
+def _after(values, others):
+    """The same values, which no compiler can have before it has the others."""
+    # Sums, because a single entry could be computed on its own.
+    sums = [jnp.sum(x.astype("float32")) for x in jax.tree.leaves(others) if _is_number(x)]
+    if not sums:
+        return values
+    total = sum(sums)
+    nothing = 0.0 * jnp.where(jnp.isfinite(total), total, 0.0)  # not known to be 0 beforehand
+    return jax.tree.map(lambda x: x + nothing.astype(x.dtype) if _is_number(x) else x, values)
+
+
+def _is_number(x) -> bool:
+    return x.dtype != jax.dtypes.float0
+
+
+def compile_function(model, function):
+    """Jits a function of tensors that reads the model's variables."""
+
+    @jax.jit
+    def run(values, *args):
+        mapping = list(zip(_variables(model), values, strict=True))
+        with keras.StatelessScope(state_mapping=mapping):
+            return function(*args)
+
+    @functools.wraps(function)
+    def call(*args):
+        return run([variable.value for variable in _variables(model)], *args)
+
+    return call
+
+
+def _add(gradients, more):
+    return more if gradients is None else [a + b for a, b in zip(gradients, more, strict=True)]
+
+
+def _variables(model):
+    return [*model.trainable_variables, *model.non_trainable_variables]

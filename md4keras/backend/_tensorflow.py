@@ -1,0 +1,79 @@
+"""TensorFlow: a training step that applies the gradients only where they are finite."""
+
+import keras
+import tensorflow as tf
+
+
+class TrainStep:
+    """`train_step` and `test_step` of a model with the parts of `models.training.Training`."""
+
+    def train_step(self, data):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        variables = self.trainable_variables
+        step = self.draw_step(x, y, sample_weight)
+        loss, terms, gradients = 0.0, [], [None] * len(variables)
+        for zt in step["maskings"]:
+            # One after the other, for the memory of one network evaluation (XLA may reorder).
+            with tf.control_dependencies([g for g in gradients if g is not None]):
+                with tf.GradientTape() as tape:
+                    objective, term = self.masking_objective(step, tf.identity(zt))
+                gradients = _add_gradients(gradients, tape, objective, variables)
+            loss, terms = loss + objective, [*terms, term]
+        with tf.GradientTape() as tape:
+            objective = self.closing_objective(step, terms)
+        gradients = _add_gradients(gradients, tape, objective, variables)
+        gradients = [
+            tf.zeros_like(v.value) if g is None else g
+            for v, g in zip(variables, gradients, strict=True)
+        ]
+        loss = loss + objective
+        norm = tf.linalg.global_norm(gradients)
+        finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
+
+        def apply():
+            self.optimizer.apply(gradients, variables)
+            return True
+
+        tf.cond(finite, apply, lambda: False)
+        return self.step_logs(norm, finite)
+
+    def test_step(self, data):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        self.compute_loss(x=x, y=y, sample_weight=sample_weight, training=False)
+        return self.evaluation_logs()
+
+    def release_shared_buffers(self):
+        """Nothing to do: TensorFlow's variables own their buffers."""
+
+
+def _add_gradients(gradients, tape, loss, variables) -> list:
+    """The sums with the gradients of the loss; `None` where a variable has none yet."""
+    further = tape.gradient(loss, [v.value for v in variables])
+    sums = []
+    for total, more in zip(gradients, further, strict=True):
+        more = None if more is None else tf.convert_to_tensor(more)  # embeddings' are sparse
+        sums.append(total if more is None else more if total is None else total + more)
+    return sums
+
+
+def compile_function(model, function):
+    """Compiles a function of tensors that reads the model's variables, with XLA."""
+    del model  # variables are captured by reference
+    return tf.function(function, jit_compile=True, autograph=False)
+
+
+def keep_mask(seed, rate: float, shape):
+    """What dropout keeps, bool: each entry with probability `1 - rate`.
+
+    Args:
+        seed: tensor `[2]`, from a `SeedGenerator`.
+        rate: float in `[0, 1)`.
+        shape: ints or scalar tensors.
+    """
+    return tf.random.stateless_uniform(shape, seed) >= rate
+
+
+def remat(function, through_weights: bool = False):
+    """`keras.remat`; the order of things is as it should be here."""
+    del through_weights
+    return keras.remat(function)
