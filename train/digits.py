@@ -38,6 +38,7 @@ def model(options, data):
         feature_dim=64,
         num_classes=len(data.class_names),
         dropout=0.05,
+        remat=None,  # small: memory is no matter, and this is faster
     )
     return md4keras.MD4(network)
 

@@ -45,6 +45,7 @@ def network(vocabulary_size: int):
         num_heads=4,
         feature_dim=32,
         time_features="none",
+        remat=None,  # small: memory is no matter, and this is faster
     )
 
 

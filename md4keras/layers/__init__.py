@@ -9,9 +9,10 @@ from md4keras.layers.attention import (
 from md4keras.layers.conditioning import ConditioningMLP, LabelEmbedding, TimeEmbedding
 from md4keras.layers.dit import MLP, DiTBlock, PositionEmbedding2D
 from md4keras.layers.dropout import Dropout
-from md4keras.layers.group_norm import AdaptiveGroupNorm
+from md4keras.layers.group_norm import AdaptiveGroupNorm, GroupNorm
 from md4keras.layers.head import ImageVocabularyHead, VocabularyHead
 from md4keras.layers.modulation import AdaptiveLayerNorm, Modulation, modulate
+from md4keras.layers.remat import REMAT_MODES
 from md4keras.layers.residual import ResidualBlock, SelfAttention2D
 from md4keras.layers.transformer import GatedMLP, TransformerBlock
 
@@ -22,11 +23,13 @@ __all__ = [
     "DiTBlock",
     "Dropout",
     "GatedMLP",
+    "GroupNorm",
     "ImageVocabularyHead",
     "LabelEmbedding",
     "MLP",
     "Modulation",
     "PositionEmbedding2D",
+    "REMAT_MODES",
     "ResidualBlock",
     "RotarySelfAttention",
     "SelfAttention",

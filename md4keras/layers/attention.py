@@ -118,20 +118,29 @@ class SelfAttention(keras.layers.Layer):
             )
 
     def call(self, x, training=None):
-        length = ops.shape(x)[1]
-        heads = (-1, length, self.num_heads, self.head_dim)
+        return self.output(self.attend(*self.project(x), training=training), training=training)
+
+    def project(self, x):
+        """Queries, keys and values, each `[B, L, heads, head_dim]`."""
+        heads = (-1, ops.shape(x)[1], self.num_heads, self.head_dim)
         # Matrix products of two dimensions: XLA transposes what has more for the backward pass.
         flat = ops.reshape(x, (-1, x.shape[-1]))  # [B L, width]
-        query = ops.reshape(self.query(flat), heads)  # [B, L, heads, head_dim]
-        key = ops.reshape(self.key(flat), heads)
-        value = ops.reshape(self.value(flat), heads)
+        projections = (self.query, self.key, self.value)
+        return tuple(ops.reshape(projection(flat), heads) for projection in projections)
+
+    def attend(self, query, key, value, training=None):
+        """Values mixed by attention, `[B, L, heads, head_dim]`."""
         query, key = self.with_positions(query, key)
         if training and self.attention_dropout_rate > 0:
-            mixed = self._attend_with_dropout(query, key, value)
-        else:
-            mixed = ops.dot_product_attention(query, key, value)  # [B, L, heads, head_dim]
-        mixed = self.output_projection(ops.reshape(mixed, ops.shape(flat)))  # [B L, width]
-        return self.dropout(ops.reshape(mixed, ops.shape(x)), training=training)
+            return self._attend_with_dropout(query, key, value)
+        return ops.dot_product_attention(query, key, value)
+
+    def output(self, mixed, training=None):
+        """The output `[B, L, width]` from mixed values `[B, L, heads, head_dim]`."""
+        width = self.num_heads * self.head_dim
+        flat = self.output_projection(ops.reshape(mixed, (-1, width)))  # [B L, width]
+        x = ops.reshape(flat, (-1, ops.shape(mixed)[1], width))
+        return self.dropout(x, training=training)
 
     def with_positions(self, query, key):
         """Tells queries and keys `[B, L, heads, head_dim]` their positions; here, nothing."""

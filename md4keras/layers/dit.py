@@ -127,11 +127,25 @@ class MLP(keras.layers.Layer):
         self.dropout.build(x_shape)
 
     def call(self, x, training=None):
+        return self.output(*self.project(x), training=training)
+
+    def project(self, x):
+        """The hidden layer before its activation, `[B, L, hidden_dim]`, in a tuple."""
         # Matrix products of two dimensions: XLA transposes what has more for the backward pass.
-        flat = ops.reshape(x, (-1, x.shape[-1]))  # [B L, width]
-        flat = ops.gelu(self.hidden(flat))  # [B L, hidden_dim]
-        flat = self.output_projection(self.hidden_dropout(flat, training=training))
-        return self.dropout(ops.reshape(flat, ops.shape(x)), training=training)
+        flat = self.hidden(ops.reshape(x, (-1, x.shape[-1])))  # [B L, hidden_dim]
+        return (ops.reshape(flat, (-1, ops.shape(x)[1], flat.shape[-1])),)
+
+    def output(self, x, training=None):
+        """The output `[B, L, width]` from what `project` returns."""
+        length = ops.shape(x)[1]
+        x = self.hidden_dropout(ops.gelu(x), training=training)
+        flat = self.output_projection(ops.reshape(x, (-1, x.shape[-1])))  # [B L, width]
+        return self.dropout(ops.reshape(flat, (-1, length, flat.shape[-1])), training=training)
+
+    @property
+    def dropouts(self) -> list:
+        """The layers that drop something in `output`."""
+        return [self.hidden_dropout, self.dropout]
 
     def compute_output_shape(self, x_shape):
         return x_shape
@@ -156,6 +170,7 @@ class DiTBlock(PreNormBlock):
         conditioned: bool, whether there is a conditioning vector.
         dropout: float in `[0, 1)`, of the attention probabilities, the output of attention (shared
             along the sequence), and both layers of the MLP.
+        remat: what the backward pass computes again; see `md4keras.layers.REMAT_MODES`.
 
     Call arguments:
         x: float `[B, L, width]`.
@@ -166,7 +181,14 @@ class DiTBlock(PreNormBlock):
         tensor `[B, L, width]`.
     """
 
-    def __init__(self, num_heads: int, conditioned: bool = False, dropout: float = 0.0, **kwargs):
+    def __init__(
+        self,
+        num_heads: int,
+        conditioned: bool = False,
+        dropout: float = 0.0,
+        remat: str | None = None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.conditioned = conditioned
@@ -177,7 +199,7 @@ class DiTBlock(PreNormBlock):
         )
         mlp = MLP(dropout=dropout, dtype=dtype, name="mlp")
         conditioning_type = "adaln_zero" if conditioned else None
-        self.set_parts(attention, mlp, ACTIVATION, conditioning_type, EPSILON)
+        self.set_parts(attention, mlp, ACTIVATION, conditioning_type, EPSILON, remat)
 
     def get_config(self):
         return {
@@ -185,6 +207,7 @@ class DiTBlock(PreNormBlock):
             "num_heads": self.num_heads,
             "conditioned": self.conditioned,
             "dropout": self.dropout,
+            "remat": self.remat,
         }
 
 

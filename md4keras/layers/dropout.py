@@ -1,9 +1,31 @@
 """Dropout whose random state has a fixed place in the model."""
 
+import contextlib
+import contextvars
+
 import keras
 from keras import ops
 
+from md4keras import backend
 from md4keras.layers.validation import check_rate
+
+_given_seeds = contextvars.ContextVar("given_seeds")  # {id of the layer: seed}
+
+
+@contextlib.contextmanager
+def given_seeds(dropouts, seeds):
+    """Within it the layers draw with these seeds, and leave their random states alone.
+
+    Args:
+        dropouts: `Dropout` layers.
+        seeds: one tensor for each, from its `seed_generator.next()`.
+    """
+    given = {id(layer): seed for layer, seed in zip(dropouts, seeds, strict=True)}
+    token = _given_seeds.set({**_given_seeds.get({}), **given})
+    try:
+        yield
+    finally:
+        _given_seeds.reset(token)
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
@@ -42,10 +64,14 @@ class Dropout(keras.layers.Layer):
     def call(self, x, training=None):
         if not training or self.rate == 0:
             return x
-        noise_shape = list(ops.shape(x))
+        shape = list(ops.shape(x))
         if self.shared_axis is not None:
-            noise_shape[self.shared_axis] = 1
-        return keras.random.dropout(x, self.rate, tuple(noise_shape), self.seed_generator)
+            shape[self.shared_axis] = 1
+        seed = _given_seeds.get({}).get(id(self))
+        if seed is None:
+            seed = self.seed_generator.next()
+        kept = backend.keep_mask(seed, self.rate, tuple(shape))
+        return ops.where(kept, x / (1.0 - self.rate), 0.0)
 
     def compute_output_shape(self, x_shape):
         return x_shape

@@ -9,11 +9,32 @@ GROUPS = 32
 EPSILON = 1e-6
 
 
-def group_norm(dtype, name: str, affine: bool = True):
-    """Group normalisation with 32 groups and epsilon 1e-6, with or without scale and bias."""
-    return keras.layers.GroupNormalization(
-        GROUPS, epsilon=EPSILON, center=affine, scale=affine, dtype=dtype, name=name
-    )
+def group_normalize(x, scale, shift):
+    """Normalises each group of channels of each example, then scales and shifts.
+
+    All of it is one affine map for each example and channel, so that a feature map is read twice
+    and written once. The variance is the mean square less the squared mean, as published.
+
+    Args:
+        x: float `[B, H, W, channels]`, the channels a multiple of 32.
+        scale, shift: float `[B, channels]` or `[channels]`.
+
+    Returns:
+        tensor like `x`; computed in float32.
+    """
+    values = ops.cast(x, "float32")
+    grouped = (-1, GROUPS, x.shape[-1] // GROUPS)
+
+    def group_mean(values):  # [B, H, W, channels] -> [B, channels], equal within a group
+        mean = ops.reshape(ops.mean(values, axis=(1, 2)), grouped)
+        mean = ops.broadcast_to(ops.mean(mean, axis=-1, keepdims=True), ops.shape(mean))
+        return ops.reshape(mean, (-1, x.shape[-1]))
+
+    mean = group_mean(values)
+    variance = ops.maximum(group_mean(ops.square(values)) - ops.square(mean), 0.0)
+    factor = ops.rsqrt(variance + EPSILON) * ops.cast(scale, "float32")  # [B, channels]
+    offset = ops.cast(shift, "float32") - mean * factor
+    return ops.cast(values * factor[:, None, None, :] + offset[:, None, None, :], x.dtype)
 
 
 def check_width(name: str, width, min_group_size: int = 2) -> None:
@@ -37,6 +58,32 @@ def check_width(name: str, width, min_group_size: int = 2) -> None:
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
+class GroupNorm(keras.layers.Layer):
+    """Group normalisation over channels last, with 32 groups and epsilon 1e-6.
+
+    Call arguments:
+        x: float `[B, H, W, channels]`, the channels a multiple of 32.
+
+    Returns:
+        tensor `[B, H, W, channels]`.
+
+    Reference: Wu and He 2018, *Group Normalization* (arXiv 1803.08494).
+    """
+
+    def build(self, x_shape):
+        channels = x_shape[-1:]
+        check_width("channels", *channels, min_group_size=1)
+        self.gamma = self.add_weight(name="gamma", shape=channels, initializer="ones")
+        self.beta = self.add_weight(name="beta", shape=channels, initializer="zeros")
+
+    def call(self, x):
+        return group_normalize(x, self.gamma, self.beta)
+
+    def compute_output_shape(self, x_shape):
+        return x_shape
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
 class AdaptiveGroupNorm(keras.layers.Layer):
     """`GroupNorm(x) (1 + scale) + shift`, with scale and shift from the conditioning vector.
 
@@ -53,12 +100,8 @@ class AdaptiveGroupNorm(keras.layers.Layer):
     2105.05233), Section 3.1.
     """
 
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.norm = group_norm(self.dtype_policy, "norm", affine=False)
-
     def build(self, x_shape, conditioning_shape):
-        self.norm.build(x_shape)
+        check_width("channels", x_shape[-1], min_group_size=1)
         self.projection = keras.layers.Dense(
             2 * x_shape[-1],
             kernel_initializer="zeros",
@@ -68,9 +111,8 @@ class AdaptiveGroupNorm(keras.layers.Layer):
         self.projection.build(conditioning_shape)
 
     def call(self, x, conditioning):
-        vectors = self.projection(conditioning)[:, None, None, :]  # [B, 1, 1, 2 channels]
-        scale, shift = ops.split(vectors, 2, axis=-1)
-        return self.norm(x) * (1.0 + scale) + shift
+        scale, shift = ops.split(self.projection(conditioning), 2, axis=-1)  # [B, channels]
+        return group_normalize(x, 1.0 + ops.cast(scale, "float32"), shift)
 
     def compute_output_shape(self, x_shape, conditioning_shape):
         return x_shape

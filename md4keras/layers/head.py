@@ -45,6 +45,11 @@ class VocabularyHead(keras.layers.Layer):
     def build(self, features_shape):
         self.projection.build(features_shape)
 
+    @property
+    def linear_kernel(self):
+        """`[width, V]` where logits are `features @ linear_kernel`; `None` when quantized."""
+        return None if self.projection.quantization_mode else self.projection.kernel
+
     def call(self, features):
         return self.projection(features)
 

@@ -1,10 +1,13 @@
 """Blocks of the image networks: a residual block and one-head self-attention over the pixels."""
 
+import functools
+
 import keras
 from keras import ops
 
 from md4keras.layers.dropout import Dropout
-from md4keras.layers.group_norm import AdaptiveGroupNorm, check_width, group_norm
+from md4keras.layers.group_norm import AdaptiveGroupNorm, GroupNorm, check_width
+from md4keras.layers.remat import REMAT_MODES, rematerialize
 from md4keras.layers.validation import check_name, check_rate
 
 RESAMPLING = (None, "down", "up")
@@ -40,6 +43,8 @@ class ResidualBlock(keras.layers.Layer):
         adaptive_norm: bool, whether the conditioning adapts the norms.
         resampling: `"down"` (halves height and width, by averages of 2x2 pixels), `"up"` (doubles
             them, by repetition), or `None`. Input and first norm's output are resampled alike.
+        remat: what the backward pass computes again instead of keeping it: `None`,
+            `"activations"` or `"full"`; see `md4keras.layers.REMAT_MODES`.
 
     Call arguments:
         x: float `[B, H, W, channels]`, the channels a multiple of 32.
@@ -60,17 +65,20 @@ class ResidualBlock(keras.layers.Layer):
         dropout: float = 0.0,
         adaptive_norm: bool = False,
         resampling: str | None = None,
+        remat: str | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         check_width("width", width, min_group_size=1 if adaptive_norm else 2)
         check_rate("dropout", dropout)
         check_name("resampling", resampling, RESAMPLING)
+        check_name("remat", remat, REMAT_MODES)
         self.width = width
         self.conditioned = conditioned
         self.dropout_rate = float(dropout)
         self.adaptive_norm = adaptive_norm
         self.resampling = resampling
+        self.remat = remat
         dtype = self.dtype_policy
         self.norm_1 = self._make_norm("norm_1")
         self.conv_1 = conv3x3(width, dtype, "conv_1")
@@ -105,14 +113,28 @@ class ResidualBlock(keras.layers.Layer):
 
     def call(self, x, conditioning=None, training=None):
         self._check_conditioning(conditioning)
+        return rematerialize(
+            lambda *inputs: self._transform(*inputs, training=training),
+            *((x,) if conditioning is None else (x, conditioning)),
+            dropouts=[self.dropout],
+            when=bool(training) and self.remat == "full",
+        )
+
+    def _transform(self, x, conditioning=None, training=None):
+        when = bool(training) and self.remat == "activations"
         adapting = (conditioning,) if self._adapts_norms else ()
-        h = ops.silu(self.norm_1(x, *adapting))
-        h, x = self._resample(h), self._resample(x)
-        h = self.conv_1(h)  # [B, H, W, width]
+        recompute = functools.partial(rematerialize, when=when, through_weights=True)
+        # A convolution needs its input alone in the backward pass, so it is not done twice.
+        h = recompute(
+            lambda x, *adapting: self.conv_1(self._resample(ops.silu(self.norm_1(x, *adapting)))),
+            x,
+            *adapting,
+        )  # [B, H, W, width]
         if self.projection is not None:
             h = h + self.projection(conditioning)[:, None, None, :]
-        h = ops.silu(self.norm_2(h, *adapting))
+        h = recompute(lambda h, *adapting: ops.silu(self.norm_2(h, *adapting)), h, *adapting)
         h = self.conv_2(self.dropout(h, training=training))
+        x = self._resample(x)
         return h + (x if self.shortcut is None else self.shortcut(x))
 
     @property
@@ -122,7 +144,7 @@ class ResidualBlock(keras.layers.Layer):
     def _make_norm(self, name: str):
         if self._adapts_norms:
             return AdaptiveGroupNorm(dtype=self.dtype_policy, name=name)
-        return group_norm(self.dtype_policy, name)
+        return GroupNorm(dtype=self.dtype_policy, name=name)
 
     def _resample(self, x):
         if self.resampling == "down":
@@ -159,12 +181,16 @@ class ResidualBlock(keras.layers.Layer):
             "dropout": self.dropout_rate,
             "adaptive_norm": self.adaptive_norm,
             "resampling": self.resampling,
+            "remat": self.remat,
         }
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
 class SelfAttention2D(keras.layers.Layer):
     """`x + Attention(norm(x))` with one head as wide as the input, over all pixels.
+
+    Args:
+        remat: what the backward pass computes again; see `md4keras.layers.REMAT_MODES`.
 
     Call arguments:
         x: float `[B, H, W, channels]`, the channels a multiple of 32.
@@ -173,9 +199,11 @@ class SelfAttention2D(keras.layers.Layer):
         tensor `[B, H, W, channels]`.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, remat: str | None = None, **kwargs):
         super().__init__(**kwargs)
-        self.norm = group_norm(self.dtype_policy, "norm")
+        check_name("remat", remat, REMAT_MODES)
+        self.remat = remat
+        self.norm = GroupNorm(dtype=self.dtype_policy, name="norm")
 
     def build(self, x_shape):
         self.norm.build(x_shape)
@@ -184,7 +212,10 @@ class SelfAttention2D(keras.layers.Layer):
             dense.build(x_shape)
             setattr(self, name, dense)
 
-    def call(self, x):
+    def call(self, x, training=None):
+        return rematerialize(self._attend, x, when=bool(training) and self.remat == "full")
+
+    def _attend(self, x):
         h = self.norm(x)
         _, height, width, channels = ops.shape(x)
         one_head = (-1, height * width, 1, channels)
@@ -197,6 +228,9 @@ class SelfAttention2D(keras.layers.Layer):
 
     def compute_output_shape(self, x_shape):
         return x_shape
+
+    def get_config(self):
+        return {**super().get_config(), "remat": self.remat}
 
 
 def _dense(units: int, dtype, name: str):

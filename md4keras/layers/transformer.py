@@ -14,6 +14,7 @@ from md4keras.layers.modulation import (
     modulate,
     rms_norm,
 )
+from md4keras.layers.remat import REMAT_MODES, rematerialize
 from md4keras.layers.validation import check_name, check_rate, check_size
 
 
@@ -79,12 +80,29 @@ class GatedMLP(keras.layers.Layer):
         self.dropout.build(x_shape)
 
     def call(self, x, training=None):
+        return self.output(*self.project(x), training=training)
+
+    def project(self, x):
+        """What is gated, before the activation, and its gate: each `[B, L, hidden_dim]`."""
         # Matrix products of two dimensions: XLA transposes what has more for the backward pass.
         flat = ops.reshape(x, (-1, x.shape[-1]))  # [B L, width]
-        gate = ACTIVATIONS[self.mlp_type](self.gate(flat))  # [B L, hidden_dim]
-        flat = self.output_projection(gate * self.input_projection(flat))  # [B L, width]
-        x = ops.reshape(flat, ops.shape(x))
+        hidden = (-1, ops.shape(x)[1], self.gate.units)
+        return tuple(
+            ops.reshape(dense(flat), hidden) for dense in (self.gate, self.input_projection)
+        )
+
+    def output(self, gate, x, training=None):
+        """The output `[B, L, width]` from what `project` returns."""
+        length = ops.shape(x)[1]
+        x = ACTIVATIONS[self.mlp_type](gate) * x  # [B, L, hidden_dim]
+        flat = self.output_projection(ops.reshape(x, (-1, x.shape[-1])))  # [B L, width]
+        x = ops.reshape(flat, (-1, length, flat.shape[-1]))
         return self.dropout(x, training=training)
+
+    @property
+    def dropouts(self) -> list:
+        """The layers that drop something in `output`."""
+        return [self.dropout]
 
     def compute_output_shape(self, x_shape):
         return x_shape
@@ -118,17 +136,22 @@ class PreNormBlock(keras.layers.Layer):
     (arXiv 2212.09748), Figure 3.
     """
 
-    def set_parts(self, attention, mlp, activation, conditioning_type, epsilon=EPSILON) -> None:
+    def set_parts(
+        self, attention, mlp, activation, conditioning_type, epsilon=EPSILON, remat=None
+    ) -> None:
         """Sets what the block consists of.
 
         Args:
-            attention: layer from `[B, L, width]` to the same.
-            mlp: layer from `[B, L, width]` to the same.
+            attention: a `SelfAttention`.
+            mlp: layer from `[B, L, width]` to the same, in two parts: `project` and `output`.
             activation: what comes before the projection of the conditioning; see `Modulation`.
             conditioning_type: see `Modulation`, or `None` for a block without conditioning.
             epsilon: float, of the norms.
+            remat: what the backward pass computes again, one of `REMAT_MODES`.
         """
         check_name("conditioning_type", conditioning_type, (None, *CONDITIONING_TYPES))
+        check_name("remat", remat, REMAT_MODES)
+        self.remat = remat
         self.conditioning_type = conditioning_type
         self.activation = activation
         norm = rms_norm if conditioning_type is None else layer_norm
@@ -154,14 +177,52 @@ class PreNormBlock(keras.layers.Layer):
 
     def call(self, x, conditioning=None, training=None):
         self._check_conditioning(conditioning)
+        inputs = (x,) if conditioning is None else (x, conditioning)
+        attention, mlp = self.attention, self.mlp
+        return rematerialize(
+            lambda *inputs: self._transform(*inputs, training=training),
+            *inputs,
+            dropouts=(attention.attention_dropout, attention.dropout, *mlp.dropouts),
+            when=bool(training) and self.remat == "full",
+        )
+
+    def _transform(self, x, conditioning=None, training=None):
+        attention, mlp = self.attention, self.mlp
+        when = bool(training) and self.remat == "activations"
+        adapt_1, gate_1, adapt_2, gate_2 = self._modulations(conditioning)
+
+        def project(part, norm):  # a product needs its input alone in the backward pass
+            return lambda x, *adapt: part.project(modulate(norm(x), *adapt) if adapt else norm(x))
+
+        heads = rematerialize(project(attention, self.attention_norm), x, *adapt_1, when=when)
+        mixed = rematerialize(
+            lambda *heads: attention.attend(*heads, training=training),
+            *heads,
+            dropouts=[attention.attention_dropout],
+            when=when,
+        )
+        mixed = rematerialize(
+            lambda mixed: attention.output(mixed, training=training),
+            mixed,
+            dropouts=[attention.dropout],
+            when=when,
+        )
+        x = x + _gated(mixed, gate_1)
+        hidden = rematerialize(project(mlp, self.mlp_norm), x, *adapt_2, when=when)
+        output = rematerialize(
+            lambda *hidden: mlp.output(*hidden, training=training),
+            *hidden,
+            dropouts=mlp.dropouts,
+            when=when,
+        )
+        return x + _gated(output, gate_2)
+
+    def _modulations(self, conditioning):
+        """(shift, scale) and gate of the attention, and of the MLP; nothing where there is none."""
         if self.conditioning_type is None:
-            x = x + self.attention(self.attention_norm(x), training=training)
-            return x + self.mlp(self.mlp_norm(x), training=training)
+            return (), None, (), None
         shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = self.modulation(conditioning)
-        h = modulate(self.attention_norm(x), shift_1, scale_1)
-        x = x + gate_1 * self.attention(h, training=training)
-        h = modulate(self.mlp_norm(x), shift_2, scale_2)
-        return x + gate_2 * self.mlp(h, training=training)
+        return (shift_1, scale_1), gate_1, (shift_2, scale_2), gate_2
 
     def _check_conditioning(self, conditioning):
         if (conditioning is None) != (self.conditioning_type is None):
@@ -189,6 +250,8 @@ class TransformerBlock(PreNormBlock):
         attention_dropout: float in `[0, 1)`, of the attention probabilities.
         mlp_initializer_scale: float, the variance of the MLP's kernels at the start times their
             fan-in.
+        remat: what the backward pass computes again instead of keeping it: `None`,
+            `"activations"` or `"full"`; see `md4keras.layers.REMAT_MODES`.
 
     Call arguments:
         x: float `[B, L, width]`.
@@ -210,6 +273,7 @@ class TransformerBlock(PreNormBlock):
         dropout: float = 0.0,
         attention_dropout: float = 0.0,
         mlp_initializer_scale: float = 1.0,
+        remat: str | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -223,7 +287,7 @@ class TransformerBlock(PreNormBlock):
             num_heads, dropout, attention_dropout, dtype=dtype, name="attention"
         )
         mlp = GatedMLP(mlp_type, None, dropout, mlp_initializer_scale, dtype=dtype, name="mlp")
-        self.set_parts(attention, mlp, mlp_type, conditioning_type)
+        self.set_parts(attention, mlp, mlp_type, conditioning_type, remat=remat)
 
     def get_config(self):
         return {
@@ -234,4 +298,9 @@ class TransformerBlock(PreNormBlock):
             "dropout": self.dropout,
             "attention_dropout": self.attention_dropout,
             "mlp_initializer_scale": self.mlp_initializer_scale,
+            "remat": self.remat,
         }
+
+
+def _gated(x, gate):
+    return x if gate is None else gate * x

@@ -2,7 +2,7 @@
 
 import keras
 
-from md4keras.layers import ConditioningMLP, LabelEmbedding, TimeEmbedding
+from md4keras.layers import REMAT_MODES, ConditioningMLP, LabelEmbedding, TimeEmbedding
 from md4keras.layers.validation import check_name, check_rate, check_size
 
 TIME_FEATURES = ("t", "none")
@@ -75,6 +75,7 @@ class Network(keras.Model):
             "num_classes": self.num_classes,
             "dropout": self.dropout,
             "label_dropout": self.label_dropout,
+            "remat": self.remat,
             "name": self.name,
             "trainable": self.trainable,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
@@ -86,7 +87,14 @@ class Network(keras.Model):
 
 
 def check_arguments(
-    vocabulary_size, num_layers, feature_dim, time_features, num_classes, dropout, label_dropout
+    vocabulary_size,
+    num_layers,
+    feature_dim,
+    time_features,
+    num_classes,
+    dropout,
+    label_dropout,
+    remat,
 ) -> None:
     """Raises a `ValueError` where an argument that all networks share makes no sense."""
     check_size("vocabulary_size", vocabulary_size)
@@ -97,6 +105,7 @@ def check_arguments(
         check_size("num_classes", num_classes)
     check_rate("dropout", dropout)
     check_rate("label_dropout", label_dropout)
+    check_name("remat", remat, REMAT_MODES)
     if label_dropout and num_classes is None:
         raise ValueError(
             "There are no labels to drop. Expected `num_classes` along with `label_dropout`. "

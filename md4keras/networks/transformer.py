@@ -42,6 +42,9 @@ class Transformer(Network):
             `2 / (num_layers fan_in)`.
         label_dropout: float in `[0, 1)`, the probability of a label being replaced by the null
             label `num_classes` in training; above 0 the network has that label.
+        remat: what training computes again in the backward pass instead of keeping it in memory:
+            `None` (nothing), `"activations"` (norms, activations and attention weights: hardly
+            more arithmetic) or `"full"` (whole blocks: a third more, the least memory).
         dtype: dtype policy; `None` for the global one.
 
     Call arguments:
@@ -80,6 +83,7 @@ class Transformer(Network):
         attention_dropout: bool = True,
         depth_scaled_init: bool = False,
         label_dropout: float = 0.0,
+        remat: str | None = "activations",
         dtype=None,
         **kwargs,
     ):
@@ -91,6 +95,7 @@ class Transformer(Network):
             num_classes,
             dropout,
             label_dropout,
+            remat,
         )
         check_size("sequence_length", sequence_length)
         check_size("num_heads", num_heads)
@@ -123,6 +128,7 @@ class Transformer(Network):
                 dropout,
                 dropout if attention_dropout else 0.0,
                 mlp_initializer_scale=2.0 / num_layers if depth_scaled_init else 1.0,
+                remat=remat,
                 dtype=dtype,
                 name=f"block_{index}",
             )
@@ -149,6 +155,7 @@ class Transformer(Network):
         self.attention_dropout = bool(attention_dropout)
         self.depth_scaled_init = bool(depth_scaled_init)
         self.label_dropout = float(label_dropout)
+        self.remat = remat
 
     def get_config(self):
         return {

@@ -3,7 +3,7 @@
 import keras
 
 from md4keras.layers import ImageVocabularyHead, ResidualBlock, SelfAttention2D
-from md4keras.layers.group_norm import check_width, group_norm
+from md4keras.layers.group_norm import GroupNorm, check_width
 from md4keras.layers.residual import conv3x3
 from md4keras.networks.network import (
     Network,
@@ -34,6 +34,9 @@ class UNet(Network):
         dropout: float in `[0, 1)`.
         label_dropout: float in `[0, 1)`, the probability of a label being replaced by the null
             label `num_classes` in training; above 0 the network has that label.
+        remat: what training computes again in the backward pass instead of keeping it in memory:
+            `None` (nothing), `"activations"` (norms, activations and attention weights: hardly
+            more arithmetic) or `"full"` (whole blocks: a third more, the least memory).
         dtype: dtype policy; `None` for the global one.
 
     Call arguments:
@@ -66,6 +69,7 @@ class UNet(Network):
         num_classes: int | None = None,
         dropout: float = 0.0,
         label_dropout: float = 0.0,
+        remat: str | None = "activations",
         dtype=None,
         **kwargs,
     ):
@@ -77,6 +81,7 @@ class UNet(Network):
             num_classes,
             dropout,
             label_dropout,
+            remat,
         )
         check_width("feature_dim", feature_dim)
         height, width, channels = check_image_shape(image_shape)
@@ -86,7 +91,7 @@ class UNet(Network):
 
         def residual_block(x, name):
             block = ResidualBlock(
-                feature_dim, conditioning is not None, dropout, dtype=dtype, name=name
+                feature_dim, conditioning is not None, dropout, remat=remat, dtype=dtype, name=name
             )
             return block(x) if conditioning is None else block(x, conditioning)
 
@@ -100,12 +105,12 @@ class UNet(Network):
             x = residual_block(x, f"down_{index}")
             skips.append(x)
         x = residual_block(x, "middle_0")
-        x = SelfAttention2D(dtype=dtype, name="middle_attention")(x)
+        x = SelfAttention2D(remat, dtype=dtype, name="middle_attention")(x)
         x = residual_block(x, "middle_1")
         for index in range(num_layers + 1):
             join = keras.layers.Concatenate(dtype=dtype, name=f"skip_{index}")
             x = residual_block(join([x, skips.pop()]), f"up_{index}")
-        x = group_norm(dtype, "output_norm")(x)
+        x = GroupNorm(dtype=dtype, name="output_norm")(x)
         x = keras.layers.Activation("silu", dtype=dtype, name="output_activation")(x)
         head = ImageVocabularyHead(vocabulary_size, channels, name="head")
         super().__init__(inputs, x, head, dtype, **kwargs)
@@ -119,6 +124,7 @@ class UNet(Network):
         )
         self.dropout = float(dropout)
         self.label_dropout = float(label_dropout)
+        self.remat = remat
 
     def get_config(self):
         return {**super().get_config(), "image_shape": self.data_shape}

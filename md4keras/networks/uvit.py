@@ -13,7 +13,7 @@ from md4keras.layers import (
     ResidualBlock,
 )
 from md4keras.layers.dit import ACTIVATION, EPSILON
-from md4keras.layers.group_norm import check_width, group_norm
+from md4keras.layers.group_norm import GroupNorm, check_width
 from md4keras.layers.modulation import rms_norm
 from md4keras.layers.residual import conv3x3
 from md4keras.layers.validation import check_size
@@ -56,6 +56,9 @@ class UViT(Network):
         dropout: float in `[0, 1)`.
         label_dropout: float in `[0, 1)`, the probability of a label being replaced by the null
             label `num_classes` in training; above 0 the network has that label.
+        remat: what training computes again in the backward pass instead of keeping it in memory:
+            `None` (nothing), `"activations"` (norms, activations and attention weights: hardly
+            more arithmetic) or `"full"` (whole blocks: a third more, the least memory).
         dtype: dtype policy; `None` for the global one.
 
     Call arguments:
@@ -93,6 +96,7 @@ class UViT(Network):
         num_classes: int | None = None,
         dropout: float = 0.0,
         label_dropout: float = 0.0,
+        remat: str | None = "activations",
         dtype=None,
         **kwargs,
     ):
@@ -104,6 +108,7 @@ class UViT(Network):
             num_classes,
             dropout,
             label_dropout,
+            remat,
         )
         check_width("feature_dim", feature_dim, min_group_size=1)
         check_size("num_dit_layers", num_dit_layers)
@@ -120,7 +125,7 @@ class UViT(Network):
 
         def residual_block(x, width, name, resampling=None):
             block = ResidualBlock(
-                width, conditioned, dropout, True, resampling, dtype=dtype, name=name
+                width, conditioned, dropout, True, resampling, remat, dtype=dtype, name=name
             )
             return block(x, *with_conditioning)
 
@@ -139,7 +144,9 @@ class UViT(Network):
                 skips.append(x)
         x = _to_patches(x, hidden_dim, dtype)
         for index in range(num_dit_layers):
-            block = DiTBlock(num_heads, conditioned, dropout, dtype=dtype, name=f"dit_{index}")
+            block = DiTBlock(
+                num_heads, conditioned, dropout, remat, dtype=dtype, name=f"dit_{index}"
+            )
             x = block(x, *with_conditioning)
         if conditioned:
             norm = AdaptiveLayerNorm(
@@ -157,7 +164,7 @@ class UViT(Network):
         if conditioned:
             norm = AdaptiveGroupNorm(dtype=dtype, name="output_norm")
         else:
-            norm = group_norm(dtype, "output_norm")
+            norm = GroupNorm(dtype=dtype, name="output_norm")
         x = norm(x, *with_conditioning)
         x = keras.layers.Activation("silu", dtype=dtype, name="output_activation")(x)
         head = ImageVocabularyHead(vocabulary_size, channels, name="head")
@@ -171,6 +178,7 @@ class UViT(Network):
         self.channel_multipliers = channel_multipliers
         self.dropout = float(dropout)
         self.label_dropout = float(label_dropout)
+        self.remat = remat
 
     def get_config(self):
         return {

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras.src.testing import TestCase
 
-from md4keras.layers import AdaptiveGroupNorm, ResidualBlock, SelfAttention2D
+from md4keras.layers import AdaptiveGroupNorm, GroupNorm, ResidualBlock, SelfAttention2D
 from tests.reference import array
 
 
@@ -28,6 +28,15 @@ class LayerTest(TestCase):
                 expected_output_shape=(2, *size, 32),
                 expected_num_trainable_weights=10,
             )
+
+    def test_group_norm(self):
+        self.run_layer_test(
+            GroupNorm,
+            {},
+            input_shape=(2, 3, 5, 64),
+            expected_output_shape=(2, 3, 5, 64),
+            expected_num_trainable_weights=2,
+        )
 
     def test_adaptive_group_norm(self):
         self.run_layer_test(
@@ -141,3 +150,17 @@ def test_adaptive_norms_take_one_channel_a_group():
 def test_conditioning_must_match_the_block():
     with pytest.raises(ValueError, match="conditioned=True"):
         ResidualBlock(64, conditioned=True)(np.ones((1, 2, 2, 64)))
+
+
+@pytest.mark.parametrize("offset", [0.0, 30.0])
+@pytest.mark.parametrize("channels", [32, 96])
+def test_group_norm_is_that_of_keras(channels, offset):
+    """Also where the mean is large against the spread; weights of the one fit the other."""
+    rng = np.random.default_rng(0)
+    x = (offset + rng.normal(size=(2, 5, 3, channels))).astype("float32")
+    ours, theirs = GroupNorm(), keras.layers.GroupNormalization(32, epsilon=1e-6)
+    theirs.build(x.shape)
+    ours.build(x.shape)
+    theirs.set_weights([rng.normal(size=channels), rng.normal(size=channels)])
+    ours.set_weights(theirs.get_weights())
+    np.testing.assert_allclose(array(ours(x)), array(theirs(x)), atol=1e-5 + 2e-5 * offset**2)
