@@ -66,27 +66,26 @@ def diffusion_loss(logits, x, zt, t, schedule, timesteps: int | None = None):
     )
 
 
-def ranked_diffusion_loss(logits, x, zt, mask_probability, num_masked, schedule, given=None):
-    """The continuous-time diffusion term for an exact number of masks.
+def ranked_weight(x, mask_probability, num_masked, schedule, given=None):
+    """Weight of the masked cross-entropy, in continuous time, for an exact number of masks.
 
-    `N/n` times the masked cross-entropy; zero where the mask probability falls outside the
-    schedule's range `[1 - alpha(0), 1 - alpha(1)]`. See `forward_process.mask_by_rank`.
+    `N/n`; zero where the mask probability falls outside the schedule's range
+    `[1 - alpha(0), 1 - alpha(1)]`. See `forward_process.mask_by_rank`.
 
     Args:
-        logits, x, zt: as in `diffusion_loss`.
+        x: int tensor `[B, *data_shape]`.
         mask_probability: float tensor `[B]`.
         num_masked: float tensor `[B]`, `n`.
         schedule: a scalar `Schedule`.
         given: bool tensor like `x` or `None`, positions that do not count among the `N`.
 
     Returns:
-        float32 tensor `[B]`, nats.
+        float32 tensor `[B]`.
     """
-    nats = masked_cross_entropy(logits, x, zt, logits.shape[-1])
     lowest, highest = 1.0 - schedule.alpha(0.0), 1.0 - schedule.alpha(1.0)
     inside = (mask_probability >= lowest) & (mask_probability <= highest)
     weight = ops.cast(positions(x, given), "float32") / num_masked
-    return ops.where(inside, weight * nats, ops.zeros_like(nats))
+    return ops.where(inside, weight, ops.zeros_like(weight))
 
 
 def reconstruction_loss(x, vocabulary_size: int, schedule, given=None):
@@ -134,8 +133,8 @@ def genmd4_diffusion_loss(logits, x, zt, t, schedule):
     return genmd4_cost(logits, x, zt, schedule) / t
 
 
-def genmd4_ranked_diffusion_loss(logits, x, zt, t, schedule, t1: float, given=None):
-    """The diffusion term, integrated over `[t1, 1]`, for an exact number of masks.
+def genmd4_ranked_weight(x, zt, t, schedule, t1: float, given=None):
+    """Weight of `genmd4_cost`, integrated over `[t1, 1]`, for an exact number of masks.
 
     Token `i` becomes masked at a random time of density `w_i (1 - alpha_i(t)) / t`, so the
     integral of `1/t` times a sum of costs `f_i` over the masked positions is the expectation of
@@ -145,19 +144,18 @@ def genmd4_ranked_diffusion_loss(logits, x, zt, t, schedule, t1: float, given=No
     `N / (sum of w over the masked) * genmd4_cost`. The integral has its length `1 - t1` by itself.
 
     Args:
-        logits, x, zt, schedule: as in `genmd4_cost`.
+        x, zt, schedule: as in `genmd4_cost`.
         t: float tensor `[B]`, the `n`-th smallest of `schedule.token_times`.
-        t1: float, the end of the integral; outside `[t1, 1]` the loss is zero.
+        t1: float, the end of the integral; outside `[t1, 1]` the weight is zero.
         given: bool tensor like `x` or `None`, positions that do not count among the `N`.
 
     Returns:
-        float32 tensor `[B]`, nats.
+        float32 tensor `[B]`.
     """
-    masked = ops.cast(ops.equal(zt, logits.shape[-1]), "float32")
+    masked = ops.cast(ops.equal(zt, schedule.power.shape[0]), "float32")
     power = _sum_positions(masked * schedule.token_power(x))
-    count = ops.cast(positions(x, given), "float32")
-    nats = genmd4_cost(logits, x, zt, schedule) * count / power
-    return ops.where((t >= t1) & (t <= 1.0), nats, ops.zeros_like(nats))
+    weight = ops.cast(positions(x, given), "float32") / power
+    return ops.where((t >= t1) & (t <= 1.0), weight, ops.zeros_like(weight))
 
 
 def genmd4_reconstruction_loss(x, schedule, t1: float, given=None):

@@ -78,16 +78,16 @@ class GenMD4(MaskedDiffusion):
     def metrics(self):
         return [*super().metrics, *self._power_means]
 
-    def diffusion_term(self, x, zt, t, labels, training=False):
+    def diffusion_term(self, x, zt, t, labels):
         """The published per-example term, without the length `1 - t1` of the integral."""
-        logits = self.network_logits(zt, t, labels, training=training)
+        logits = self.network_logits(zt, t, labels)
         return losses.genmd4_diffusion_loss(logits, x, zt, t, self.schedule)
 
     def reconstruction_term(self, x, given=None):
         """Of what is masked at `t1`."""
         return losses.genmd4_reconstruction_loss(x, self.schedule, self.t1, given)
 
-    def surrogate_loss(self, x, z1, z2, time, labels=None, training=False):
+    def surrogate_loss(self, x, z1, z2, time, labels=None):
         """The diffusion term of two maskings, and what is minimised in its place.
 
         Args:
@@ -95,28 +95,35 @@ class GenMD4(MaskedDiffusion):
             z1, z2: int tensors `[B, *data_shape]`, independently masked at `time`.
             time: float tensor `[B]` in `(0, 1]`.
             labels: int tensor `[B]`, for a network with classes.
-            training: bool, whether the network drops out.
 
         Returns:
             `0.5 (L1 + L2)` and `0.5 (L1 + L2) + rloo`, float32 tensors `[B]`, nats per example.
         """
-        draws = (z1, z2)
-        terms = [self.diffusion_term(x, z, time, labels, training) for z in draws]
-        log_q = [losses.genmd4_log_masking(x, z, time, self.schedule) for z in draws]
+        terms = [self.diffusion_term(x, z, time, labels) for z in (z1, z2)]
         mean = 0.5 * (terms[0] + terms[1])
-        return mean, mean + losses.leave_one_out(terms, log_q)
+        return mean, mean + self.masking_surrogate(x, time, (z1, z2), terms)
 
-    def training_loss(self, x, labels):
-        """Two independent maskings at random times in `[t1, 1]`, `[B]`.
+    def masking_weight(self, t):
+        """`1/t`."""
+        return 1.0 / t
 
-        The value is `(1 - t1) 0.5 (L1 + L2)`, the bound's; the gradient is that of the surrogate.
-        """
+    def masked_cost(self, logits, x, zt):
+        """`losses.genmd4_cost`."""
+        return losses.genmd4_cost(logits, x, zt, self.schedule)
+
+    @property
+    def cost_power(self):
+        """The exponents, `[V]`."""
+        return self.schedule.power
+
+    def draw_maskings(self, x):
+        """Two independent maskings at random times in `[t1, 1]`."""
         seeds = self.seed_generator
         t = forward_process.sample_times(ops.shape(x)[0], seeds, self.time_sampling)
         t = self.t1 + (1.0 - self.t1) * t
         log_masked = self.schedule.token_log_masked(x, forward_process.expand_like(t, x))
         alpha_t = -ops.expm1(log_masked)  # [B, *data_shape]
-        z1, z2 = (
+        return t, tuple(
             forward_process.mask_tokens(
                 x,
                 alpha_t,
@@ -125,24 +132,30 @@ class GenMD4(MaskedDiffusion):
             )
             for _ in range(2)
         )
-        mean, surrogate = self.surrogate_loss(x, z1, z2, t, labels, training=True)
-        return ops.stop_gradient((1.0 - self.t1) * mean - surrogate) + surrogate
+
+    def reported_term(self, terms):
+        """`(1 - t1) 0.5 (L1 + L2)`."""
+        return (1.0 - self.t1) * 0.5 * (terms[0] + terms[1])
+
+    def masking_surrogate(self, x, time, maskings, terms):
+        """The leave-one-out term of two maskings."""
+        log_q = [losses.genmd4_log_masking(x, z, time, self.schedule) for z in maskings]
+        return losses.leave_one_out(terms, log_q)
 
     def stratified_loss(self, x, labels, fraction, noise, given=None):
-        """Exact numbers of masks: the same expectation as `training_loss`, with less variance."""
+        """Exact numbers of masks: the same expectation as in training, with less variance."""
         zt, t, _ = forward_process.mask_by_rank(
             x, fraction, self.schedule.token_times(x, noise), self.mask_token, given
         )
-        logits = self.network_logits(zt, ops.clip(t, self.t1, 1.0), labels)
-        return losses.genmd4_ranked_diffusion_loss(logits, x, zt, t, self.schedule, self.t1, given)
+        cost = self.cost_of(x, zt, ops.clip(t, self.t1, 1.0), labels)
+        return losses.genmd4_ranked_weight(x, zt, t, self.schedule, self.t1, given) * cost
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """As `MaskedDiffusion.compute_loss`; in training, also records the exponents."""
-        if training:
-            power = self.schedule.power
-            for metric, value in zip(self._power_means, (ops.min, ops.mean, ops.max), strict=True):
-                metric.update_state(value(power))
-        return super().compute_loss(x, y, y_pred, sample_weight, training)
+    def closing_objective(self, step, terms):
+        """As `Training.closing_objective`; also records the exponents."""
+        power = self.schedule.power
+        for metric, value in zip(self._power_means, (ops.min, ops.mean, ops.max), strict=True):
+            metric.update_state(value(power))
+        return super().closing_objective(step, terms)
 
     def power_by_token(self) -> dict:
         """The learned exponents: `{token: exponent}`, from the first masked to the last.

@@ -5,23 +5,26 @@ import warnings
 import keras
 from keras import ops
 
-from md4keras import forward_process, metrics
+from md4keras import metrics
+from md4keras.backend import TrainStep
 from md4keras.models import validation
-from md4keras.models.backend import TrainStep
 from md4keras.models.blocks import BlockSampling
 from md4keras.models.compiled import CompiledFunctions
 from md4keras.models.evaluation import Evaluation
 from md4keras.models.sampling import Sampling
 from md4keras.models.scoring import Scoring
+from md4keras.models.training import Training
 
 _KEPT_FUNCTIONS = 32  # compiled samplers, each for one shape, and the scoring
 
 
-class MaskedDiffusion(TrainStep, Evaluation, Sampling, BlockSampling, Scoring, keras.Model):
+class MaskedDiffusion(
+    TrainStep, Training, Evaluation, Sampling, BlockSampling, Scoring, keras.Model
+):
     """Base of `MD4` and `GenMD4`: a network, metrics in bits, `fit`, `evaluate` and sampling.
 
-    A subclass sets `schedule` and gives `training_loss`, `stratified_loss`, `diffusion_term` and
-    `reconstruction_term`, each `[B]` in nats per example.
+    A subclass sets `schedule` and gives `diffusion_term`, `stratified_loss` and
+    `reconstruction_term`, each `[B]` in nats per example, and what `Training` asks for.
 
     Args:
         network: a `md4keras.networks` model, or another with its attributes.
@@ -50,14 +53,6 @@ class MaskedDiffusion(TrainStep, Evaluation, Sampling, BlockSampling, Scoring, k
         self._compiled_functions = CompiledFunctions(_KEPT_FUNCTIONS)
         self.built = True
 
-    def training_loss(self, x, labels):
-        """The stochastic diffusion term, `[B]`, nats per example.
-
-        Its value is reported and its gradient is followed; a subclass may return a value with the
-        gradient of something else (see `GenMD4`).
-        """
-        raise NotImplementedError
-
     def stratified_loss(self, x, labels, fraction, noise, given=None):
         """The diffusion term as a function of evenly spread numbers, for evaluation.
 
@@ -73,7 +68,7 @@ class MaskedDiffusion(TrainStep, Evaluation, Sampling, BlockSampling, Scoring, k
         """
         raise NotImplementedError
 
-    def diffusion_term(self, x, zt, t, labels, training=False):
+    def diffusion_term(self, x, zt, t, labels):
         """The diffusion term for given masks, `[B]`, nats; tensors that were checked before."""
         raise NotImplementedError
 
@@ -170,32 +165,13 @@ class MaskedDiffusion(TrainStep, Evaluation, Sampling, BlockSampling, Scoring, k
             time = 0.0
         return self.network_logits(zt, validation.check_time(time, zt.shape[0]), labels)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Draws times and masks, runs the network, and averages the negative ELBO.
-
-        Args:
-            x: int tokens `[B, *data_shape]`, or a dictionary with `"tokens"` and `"label"`.
-            y: int labels `[B]` or `None`.
-            y_pred: not used.
-            sample_weight: float `[B]` or `None`.
-            training: bool, whether to use `training_loss` or `evaluation_loss`.
-
-        Returns:
-            float32 scalar tensor, nats per dimension.
-        """
-        x, labels = validation.check_tokens(self.network, *validation.split_labels(x, y))
-        diffusion = self.training_loss(x, labels) if training else self.evaluation_loss(x, labels)
-        num_positions = ops.cast(forward_process.positions(x), "float32")
-        diffusion = diffusion / num_positions
-        reconstruction = self.reconstruction_term(x) / num_positions
+    def record_nats(self, diffusion, reconstruction, sample_weight, training):
+        """Updates the metrics with the two loss terms, `[B]` each in nats per dimension."""
         nelbo = diffusion + reconstruction
         for mean, value in zip(
             self._means, (nelbo, nelbo, nelbo, diffusion, reconstruction), strict=True
         ):
             mean.update_state(*_finite_only(value, sample_weight, training))
-        if sample_weight is not None:
-            nelbo = nelbo * ops.cast(sample_weight, "float32")
-        return ops.mean(nelbo)
 
     def step_logs(self, gradient_norm, finite):
         """Records one training step and returns the running logs."""
@@ -213,8 +189,9 @@ class MaskedDiffusion(TrainStep, Evaluation, Sampling, BlockSampling, Scoring, k
         """Configures training; `kwargs` go to `keras.Model.compile`.
 
         Raises:
-            ValueError: if a loss or metrics are given (the model brings its own), or under the
-                `mixed_float16` policy, whose loss scaling the skipping of steps would defeat.
+            ValueError: if a loss or metrics are given (the model brings its own), if a subclass
+                overrides `compute_loss`, or under the `mixed_float16` policy, whose loss scaling
+                the skipping of steps would defeat.
         """
         for name in ("loss", "metrics", "weighted_metrics", "loss_weights"):
             if kwargs.get(name) is not None:
@@ -222,6 +199,12 @@ class MaskedDiffusion(TrainStep, Evaluation, Sampling, BlockSampling, Scoring, k
                     "The objective of a masked diffusion model is its own negative ELBO. Expected "
                     f"no {name}. Received: {name}={kwargs[name]!r}. Call `compile(optimizer)`."
                 )
+        if type(self).compute_loss is not Training.compute_loss:
+            raise ValueError(
+                "A training step goes masking by masking and does not call `compute_loss`. "
+                f"Expected that of `Training`. Received: {type(self).__name__}.compute_loss. "
+                "Override `masking_objective` or `closing_objective` instead."
+            )
         if self.network.compute_dtype == "float16":
             raise ValueError(
                 "Training in float16 is not supported. Expected a float32 or bfloat16 policy. "

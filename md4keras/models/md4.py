@@ -61,31 +61,41 @@ class MD4(MaskedDiffusion):
         self.timesteps = timesteps
         self.time_sampling = time_sampling
 
-    def diffusion_term(self, x, zt, t, labels, training=False):
+    def diffusion_term(self, x, zt, t, labels):
         """Eq. 6 (Eq. 5 in discrete time) at one time."""
-        logits = self.network_logits(zt, t, labels, training=training)
+        logits = self.network_logits(zt, t, labels)
         return losses.diffusion_loss(logits, x, zt, t, self.schedule, self.timesteps)
 
     def reconstruction_term(self, x, given=None):
         """`N (1 - alpha(0)) ln V`."""
         return losses.reconstruction_loss(x, self.network.vocabulary_size, self.schedule, given)
 
-    def training_loss(self, x, labels):
-        """Independent masks at random times (Eq. 5 and 6), `[B]`."""
+    def masking_weight(self, t):
+        """The weight of the masked cross-entropy at time `t`."""
+        return losses.diffusion_weight(t, self.schedule, self.timesteps)
+
+    def masked_cost(self, logits, x, zt):
+        """The masked cross-entropy."""
+        return losses.masked_cross_entropy(logits, x, zt, self.mask_token)
+
+    def draw_maskings(self, x):
+        """One masking, each position on its own, at random times (Eq. 5 and 6)."""
         seeds = self.seed_generator
         t = forward_process.sample_times(ops.shape(x)[0], seeds, self.time_sampling)
         noise = keras.random.uniform(ops.shape(x), seed=seeds, dtype="float32")
-        return self._diffusion_loss_at(x, labels, t, noise, training=True)
+        t, zt = self._mask_at(x, t, noise)
+        return t, (zt,)
 
     def stratified_loss(self, x, labels, fraction, noise, given=None):
-        """Exact numbers of masks: the same expectation as `training_loss`, with less variance.
+        """Exact numbers of masks: the same expectation as in training, with less variance.
 
         (Discrete-time models: independent masks, at times given by `fraction`. The network gets
         the time of the step there; in continuous time that of the part of all positions that is
         masked, as `infill` does, which differs where tokens are `given`. Both are bounds.)
         """
         if self.timesteps is not None:
-            return self._diffusion_loss_at(x, labels, fraction, noise, given)
+            t, zt = self._mask_at(x, fraction, noise, given)
+            return self.masking_weight(t) * self.cost_of(x, zt, t, labels)
         zt, probability, num_masked = forward_process.mask_by_rank(
             x, fraction, noise, self.mask_token, given
         )
@@ -94,19 +104,17 @@ class MD4(MaskedDiffusion):
             masked_part = (
                 probability * forward_process.positions(x, given) / forward_process.positions(x)
             )
-        logits = self.network_logits(zt, self.schedule.time_of_masked_fraction(masked_part), labels)
-        return losses.ranked_diffusion_loss(
-            logits, x, zt, probability, num_masked, self.schedule, given
-        )
+        cost = self.cost_of(x, zt, self.schedule.time_of_masked_fraction(masked_part), labels)
+        weight = losses.ranked_weight(x, probability, num_masked, self.schedule, given)
+        return weight * cost
 
-    def _diffusion_loss_at(self, x, labels, t, noise, given=None, training=False):
+    def _mask_at(self, x, t, noise, given=None):
+        """Times on the model's grid, and independent masks at them."""
         if self.timesteps is not None:
             t = forward_process.discretize_times(t, self.timesteps)
         alpha_t = forward_process.expand_like(self.schedule.alpha(t), x)
         zt = forward_process.mask_tokens(x, alpha_t, noise, self.mask_token)
-        if given is not None:
-            zt = ops.where(given, x, zt)
-        return self.diffusion_term(x, zt, t, labels, training)
+        return t, zt if given is None else ops.where(given, x, zt)
 
     def get_config(self) -> dict:
         return {

@@ -1,0 +1,146 @@
+"""The vocabulary head and the loss in one pass over the masked positions, chunk by chunk.
+
+What `losses` defines on logits `[B, *data_shape, V]`, without those logits: the masked rows of
+features go through head and loss chunk by chunk, until none is left. In training the gradient of a
+chunk is computed in the same pass (three matrix products a chunk), which needs to know how much
+each row counts in the objective. No array has more than a chunk's rows by `V` values, and the
+arithmetic is that of the masked rows alone, up to the next whole chunk, however many they are.
+"""
+
+from keras import ops
+
+_CHUNK_VALUES = 2**24  # logits of a chunk: 64 MB
+_CHUNK_ROWS = 4096  # at most
+_CHUNKS = 16  # more rows make larger chunks rather than more
+
+
+def masked_objective(features, kernel, x, masked, weight, power=None):
+    """`sum_r weight_r cost_r` over the masked rows, with its gradient, and the costs.
+
+    The cost of a row is `-log mu_x`, or with `power` (GenMD4) `w_x (-log mu_x - 1) + sum_v w_v
+    mu_v`. Gradients reach features, kernel, weight and power, through the objective alone.
+
+    Args:
+        features: float tensor `[N, width]`, one row a position.
+        kernel: float32 tensor or variable `[width, V]`; logits are `features @ kernel`.
+        x: int tensor `[N]`, the clean tokens.
+        masked: bool tensor `[N]`, the rows that count.
+        weight: float32 tensor `[N]`.
+        power: float32 tensor `[V]`, the exponents `w`, or `None`.
+
+    Returns:
+        the objective (float32 scalar) and the cost of each row (float32 `[N]`, nats, 0 where not
+        masked, without a gradient).
+    """
+
+    @ops.custom_gradient
+    def run(features, kernel, weight, *powers):
+        cost, gradients = _run_chunks(features, kernel, x, masked, weight, powers)
+        objective = ops.reshape(ops.sum(weight * cost), (1,))
+
+        def gradient(*args, upstream=None):
+            if upstream is None:
+                (upstream,) = args
+            return tuple(upstream[0] * each for each in gradients)
+
+        return ops.concatenate([objective, cost]), gradient
+
+    outputs = run(_value(features), _value(kernel), _value(weight), *_powers(power, x))
+    return outputs[0], ops.stop_gradient(outputs[1:])
+
+
+def masked_cost(features, kernel, x, masked, power=None):
+    """The cost of each row, as `masked_objective`, without gradients: float32 `[N]`, nats."""
+    arrays = _value(features), _value(kernel)
+    return _run_chunks(*arrays, x, masked, None, _powers(power, x))[0]
+
+
+def chunk_rows(vocabulary_size: int, num_rows: int | None) -> int:
+    """The number of rows in a chunk, for `num_rows` in all (`None` where not known)."""
+    rows = max(_CHUNK_VALUES // vocabulary_size, 1)
+    rows = rows // 64 * 64 or rows
+    if num_rows is None:
+        return min(rows, _CHUNK_ROWS)
+    return min(max(rows, num_rows // _CHUNKS), _CHUNK_ROWS, num_rows)
+
+
+def _run_chunks(features, kernel, x, masked, weight, powers):
+    """Costs `[N]`, and gradients by (features, kernel, weight, *powers), if there are weights."""
+    num_rows = ops.shape(features)[0]
+    size = chunk_rows(kernel.shape[1], features.shape[0])
+    count = ops.sum(ops.cast(masked, "int32"))
+    # The masked rows first; then the row N, which is no row, so that no chunk overhangs.
+    order = ops.argsort(ops.cast(ops.logical_not(masked), "int32"))
+    nowhere = ops.full((size,), num_rows, dtype="int32")
+    order = ops.concatenate([ops.cast(order, "int32"), nowhere])
+    slots = ops.arange(size, dtype="int32")
+    row_power, power = powers or (None, None)
+
+    def chunk(start, costs, *gradients):
+        valid = start + slots < count  # [size]
+        places = ops.where(valid, ops.take(order, start + slots), num_rows)
+        rows = ops.minimum(places, num_rows - 1)
+        h = ops.where(valid[:, None], ops.take(features, rows, axis=0), 0.0)  # [size, width]
+        own_power = None if power is None else ops.take(row_power, rows)
+        parts = _cost_and_slope(ops.matmul(h, kernel), ops.take(x, rows), own_power, power)
+        costs = ops.scatter_update(costs, places[:, None], parts["cost"])
+        if weight is None:
+            return start + size, costs
+        counted = ops.where(valid, ops.take(weight, rows), 0.0)  # [size]
+        slope = counted[:, None] * parts["slope"]  # [size, V]
+        by_features = ops.matmul(slope, ops.transpose(kernel))
+        by_kernel = ops.matmul(ops.transpose(h), slope)
+        sums = [
+            ops.scatter_update(gradients[0], places[:, None], by_features),
+            gradients[1] + by_kernel,
+        ]
+        if power is not None:
+            by_own_power = counted * parts["excess"]
+            sums += [
+                ops.scatter_update(gradients[2], places[:, None], by_own_power),
+                gradients[3] + ops.matmul(counted, parts["mu"]),
+            ]
+        return start + size, costs, *sums
+
+    state = [ops.zeros((), dtype="int32"), ops.zeros((num_rows + 1,))]
+    if weight is not None:
+        state += [ops.zeros((num_rows + 1, features.shape[1])), ops.zeros_like(kernel)]
+        if power is not None:
+            state += [ops.zeros((num_rows + 1,)), ops.zeros_like(power)]
+    _, costs, *sums = ops.while_loop(lambda start, *_: start < count, chunk, tuple(state))
+    costs = costs[:-1]
+    if weight is None:
+        return costs, None
+    by_features, by_kernel, *by_powers = sums
+    if by_powers:
+        by_powers[0] = by_powers[0][:-1]
+    return costs, (by_features[:-1], by_kernel, costs, *by_powers)
+
+
+def _powers(power, x):
+    return () if power is None else (ops.take(power, x), _value(power))
+
+
+def _value(x):
+    """A float32 tensor, also of a variable (which TensorFlow's casts leave as it is)."""
+    return ops.cast(ops.reshape(x, ops.shape(x)), "float32")
+
+
+def _cost_and_slope(logits, x, row_power, power):
+    """The cost of each row `[size]`, and its derivative by the logits `[size, V]`."""
+    normalizer = ops.logsumexp(logits, axis=-1, keepdims=True)
+    mu = ops.exp(logits - normalizer)  # [size, V]
+    x = ops.expand_dims(x, -1)
+    nats = (normalizer - ops.take_along_axis(logits, x, axis=-1))[:, 0]
+    hit = ops.equal(ops.arange(logits.shape[-1], dtype=x.dtype), x)
+    slope = mu - ops.cast(hit, "float32")
+    if power is None:
+        return {"cost": nats, "slope": slope}
+    excess = nats - 1.0
+    mean_power = ops.matmul(mu, power)  # [size]
+    return {
+        "cost": row_power * excess + mean_power,
+        "slope": row_power[:, None] * slope + mu * (power - mean_power[:, None]),
+        "excess": excess,
+        "mu": mu,
+    }
