@@ -48,11 +48,15 @@ def byte_model():
 
 
 def spread(network):
-    """Gives the head weights, which start at zero, so that logits depend on the inputs."""
+    """Gives the head weights, which start at zero, so that logits depend on the inputs.
+
+    Wide sums get small weights, so that logits are of order 1 and their rounding below 1e-5.
+    """
     generator = np.random.default_rng(0)
     for weight in network.trainable_variables:
         if not np.any(keras.ops.convert_to_numpy(weight)):
-            weight.assign(0.1 * generator.standard_normal(weight.shape))
+            scale = min(0.1, np.prod(weight.shape[:-1]) ** -0.5)
+            weight.assign(scale * generator.standard_normal(weight.shape))
     return network
 
 
