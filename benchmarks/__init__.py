@@ -1,0 +1,9 @@
+"""What README's tables are made from: `python -m benchmarks --help`.
+
+Tables run on JAX unless KERAS_BACKEND says otherwise.
+"""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

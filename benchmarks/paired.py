@@ -1,0 +1,55 @@
+"""Timing alternately: what slows the machine down for a while, slows down both.
+
+Each measurement runs in a process of its own (`serve`), so that its peak memory is its own too.
+"""
+
+import contextlib
+import sys
+
+from benchmarks.children import say
+
+
+def alternate(starters, runs: int, apart: bool = False) -> list[list[dict]]:
+    """Measures in turn, in one order and then in the other; the first measurement is warm-up.
+
+    Args:
+        starters: functions that start a `Child` each, which answers.
+        runs: int, measurements of each that are kept.
+        apart: bool, whether each measurement has a process of its own, with a warm-up of its own;
+            else all processes hold their models in memory until the end.
+
+    Returns:
+        for each of the starters its answers, `runs` dictionaries.
+    """
+    answers = [[] for _ in starters]
+    with contextlib.ExitStack() as stack:
+        if not apart:
+            children = [stack.enter_context(start()) for start in starters]
+            for child in children:
+                child.ask()
+        for run in range(runs):
+            for number in range(len(starters))[:: -1 if run % 2 else 1]:
+                if apart:
+                    with starters[number]() as child:
+                        child.ask()
+                        answers[number].append(child.ask())
+                else:
+                    answers[number].append(children[number].ask())
+    return answers
+
+
+def ratios(answers: list[dict], baseline: list[dict]) -> list[float]:
+    """Seconds of each run over those of the baseline's run beside it."""
+    return [
+        here["seconds"] / there["seconds"] for here, there in zip(answers, baseline, strict=True)
+    ]
+
+
+def serve(measure) -> None:
+    """Measures once for each line of the standard input, until it ends.
+
+    Args:
+        measure: function without arguments that returns a dictionary.
+    """
+    for _ in sys.stdin:
+        say(measure())

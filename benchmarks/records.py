@@ -1,0 +1,91 @@
+"""Tables as files: the same rows as JSON and as Markdown, with the machine and the versions."""
+
+import datetime
+import json
+import os
+import statistics
+from pathlib import Path
+
+from benchmarks.machine import machine, versions
+
+
+class Record:
+    """A table in the making. The files are replaced whole at each row, so none is lost.
+
+    Args:
+        name: str, of the table and its files.
+        description: str, what its rows are.
+        command: str, which made it.
+        folder: where `name.json` and `name.md` are written.
+        layout: function from the rows to Markdown; by default `table`.
+    """
+
+    def __init__(self, name: str, description: str, command: str, folder: Path, layout=None):
+        self.folder = Path(folder)
+        self.layout = layout or table
+        self.content = {
+            "table": name,
+            "description": description.strip(),
+            "command": command,
+            "date": datetime.datetime.now().astimezone().isoformat(timespec="minutes"),
+            "machine": machine(),
+            "versions": versions(),
+            "rows": [],
+        }
+
+    def add(self, row: dict) -> None:
+        """Appends a row and writes both files."""
+        self.content["rows"].append(row)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / self.content["table"]
+        _replace(path.with_suffix(".json"), json.dumps(self.content, indent=2) + "\n")
+        _replace(path.with_suffix(".md"), self.markdown())
+
+    def markdown(self) -> str:
+        """The whole table with its heading, and under it what it was measured on."""
+        content = self.content
+        measured_on = {"date": content["date"], **content["machine"], **content["versions"]}
+        return "\n".join(
+            [
+                f"# {content['table']}",
+                "",
+                content["description"],
+                "",
+                self.layout(content["rows"]),
+                "",
+                f"`{content['command']}`",
+                "",
+                ", ".join(f"{name} {value}" for name, value in measured_on.items() if value),
+                "",
+            ]
+        )
+
+
+def table(rows: list[dict]) -> str:
+    """A Markdown table with a column for each key, in the order in which they first occur."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    lines = [columns, ["---"] * len(columns)]
+    lines += [[cell(row.get(column)) for column in columns] for row in rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def cell(value) -> str:
+    """A value in three digits; several numbers as their median and range."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        if len(value) == 1:
+            return cell(value[0])
+        ends = f"{cell(min(value))} to {cell(max(value))}"
+        return f"{cell(statistics.median(value))} ({ends})"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _replace(path: Path, text: str) -> None:
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished.write_text(text, encoding="utf-8")
+    os.replace(unfinished, path)

@@ -1,0 +1,210 @@
+"""The published settings that are measured, at the batch sizes that they are measured at.
+
+With each: what one training step of the published implementation takes, compiled and analysed in
+the same way as ours, and the most that ours may take.
+"""
+
+import dataclasses
+import math
+
+VARIANTS = {
+    "dense": "the definition of the loss, all logits at once, nothing recomputed: the baseline",
+    "activations": "attention weights, norms and activations recomputed, logits in chunks",
+    "full": "whole blocks recomputed, logits in chunks",
+}
+SAMPLERS = {
+    "ancestral": "a call of the network at every step, logits of all positions: the baseline",
+    "event": "the logits of the positions alone that the step reveals",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """What a compiled program takes.
+
+    Attributes:
+        temporary_gb: float, gigabytes (1e9 bytes) of memory besides arguments and results.
+        gflop: float, floating-point operations in 1e9.
+    """
+
+    temporary_gb: float
+    gflop: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """A model and the batch of one step.
+
+    Attributes:
+        model: str, the name of a model of `md4keras`.
+        network: str, the name of one of `md4keras.networks`.
+        arguments: dict, the network's arguments.
+        batch_size: int, examples in a step.
+        published: the `Cost` of the published implementation's step, or `None`.
+        limits: dictionary of the most that variants may take, as `Cost`.
+    """
+
+    model: str
+    network: str
+    arguments: dict
+    batch_size: int
+    published: Cost | None = None
+    limits: dict[str, Cost] = dataclasses.field(default_factory=dict)
+
+    @property
+    def data_shape(self) -> tuple[int, ...]:
+        """The shape of one example's tokens."""
+        return self.arguments.get("image_shape") or (self.arguments["sequence_length"],)
+
+    @property
+    def width(self) -> int:
+        """Features of a position, from which the head makes its logits."""
+        return self.arguments.get("num_heads", 1) * self.arguments["feature_dim"]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens in a step."""
+        return self.batch_size * math.prod(self.data_shape)
+
+    def scaled(self, scale: float) -> "Setting":
+        """The same with `scale` times as many layers, at least one.
+
+        Raises:
+            ValueError: unless the scale is in (0, 1].
+        """
+        if not 0.0 < scale <= 1.0:
+            raise ValueError(
+                "`scale` is the part of the layers that is kept. Expected a number in (0, 1]. "
+                f"Received: scale={scale}. 1 measures the published setting."
+            )
+        layers = max(1, round(scale * self.arguments["num_layers"]))
+        return dataclasses.replace(self, arguments={**self.arguments, "num_layers": layers})
+
+    def build(self, variant: str = "activations", **arguments):
+        """The untrained model, compiled with the published optimiser (AdamW, averaged weights).
+
+        Args:
+            variant: str, one of `VARIANTS`.
+            arguments: of the network, in place of the setting's.
+        """
+        import keras
+
+        import md4keras
+
+        check_name("variant", variant, VARIANTS)
+        remat = None if variant == "dense" else variant
+        network = getattr(md4keras.networks, self.network)(
+            **{**self.arguments, "remat": remat, **arguments}
+        )
+        model = getattr(md4keras, self.model)(network, seed=0)
+        model.dense_loss = variant == "dense"
+        model.compile(
+            keras.optimizers.AdamW(3e-4, weight_decay=0.03, use_ema=True, ema_momentum=0.9999)
+        )
+        model.optimizer.build(model.trainable_variables)
+        return model
+
+
+_MD4_S = dict(
+    vocabulary_size=50257,
+    sequence_length=1024,
+    num_layers=12,
+    num_heads=12,
+    feature_dim=64,
+    mlp_type="glu",
+    conditioning_type="adaln_zero",
+    dropout=0.02,
+)
+TRAINING = {
+    "md4_owt": Setting(
+        "MD4",
+        "Transformer",
+        _MD4_S,
+        batch_size=4,
+        published=Cost(14.50, 3559),
+        limits={"activations": Cost(4.5, 3300), "full": Cost(3.0, 4000)},
+    ),
+    "genmd4_owt": Setting(
+        "GenMD4",
+        "Transformer",
+        {**_MD4_S, "vocabulary_size": 50259},
+        batch_size=4,
+        published=Cost(30.19, 7124),
+        limits={"activations": Cost(6.5, 6700)},
+    ),
+    "text8": Setting(
+        "MD4",
+        "Transformer",
+        dict(
+            vocabulary_size=27,
+            sequence_length=256,
+            num_layers=12,
+            num_heads=12,
+            feature_dim=64,
+            embedding="outside",
+            dropout=0.05,
+        ),
+        batch_size=32,
+        published=Cost(10.88, 4446),
+        limits={"activations": Cost(6.0, 4600)},
+    ),
+    "cifar10": Setting(
+        "MD4",
+        "UNet",
+        dict(
+            vocabulary_size=256,
+            image_shape=(32, 32, 3),
+            num_layers=32,
+            feature_dim=128,
+            dropout=0.1,
+        ),
+        batch_size=8,
+        published=Cost(2.99, 1306),
+        limits={"activations": Cost(2.6, 1306)},
+    ),
+}
+SAMPLING_STEP = Setting(
+    "MD4",
+    "Transformer",
+    _MD4_S,
+    batch_size=1,
+    published=Cost(1.03, 296),
+    limits={"event": Cost(0.4, 222)},
+)
+SETTINGS = {**TRAINING, "sampling_step": SAMPLING_STEP}
+
+
+def get(name: str, tiny: bool = False) -> Setting:
+    """A setting by its name.
+
+    Args:
+        name: str, one of `SETTINGS`.
+        tiny: bool, the same kind of model at a size that compiles in seconds, for trying out.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    check_name("setting", name, SETTINGS)
+    setting = SETTINGS[name]
+    if not tiny:
+        return setting
+    if setting.network == "UNet":
+        small = dict(vocabulary_size=9, image_shape=(4, 4, 1), num_layers=1, feature_dim=64)
+    else:
+        small = dict(
+            vocabulary_size=40, sequence_length=16, num_layers=1, num_heads=2, feature_dim=8
+        )
+    return dataclasses.replace(
+        setting,
+        arguments={**setting.arguments, **small},
+        batch_size=min(2, setting.batch_size),
+        published=None,
+        limits={},
+    )
+
+
+def check_name(kind: str, name: str, known) -> None:
+    """Raises a `ValueError` unless the name is among those known."""
+    if name not in known:
+        listed = ", ".join(map(repr, known))
+        raise ValueError(f"Unknown {kind}. Expected one of {listed}. Received: {kind}={name!r}")
