@@ -64,13 +64,10 @@ def compile_training_step(setting, variant: str):
     import jax
 
     model = setting.build(variant)
-    groups = (
-        model.trainable_variables,
-        model.non_trainable_variables,
-        model.optimizer.variables,
-        model.metrics_variables,
+    state = tuple(
+        [jax.ShapeDtypeStruct(v.shape, v.dtype) for v in group]
+        for group in settings.step_variables(model)
     )
-    state = tuple([jax.ShapeDtypeStruct(v.shape, v.dtype) for v in group] for group in groups)
     x = jax.ShapeDtypeStruct((setting.batch_size, *setting.data_shape), "int32")
     return jax.jit(model.train_step, donate_argnums=0).lower(state, (x,)).compile()
 

@@ -49,11 +49,6 @@ def rows(options):
 
     from md4keras.data import text, tokenizers
 
-    if options.runs < 2:
-        raise ValueError(
-            "An interval needs several training runs. Expected at least 2. "
-            f"Received: runs={options.runs}"
-        )
     tokenizer = tokenizers.CharacterTokenizer(tokenizers.TEXT8_ALPHABET)
     training, validation = text.split_text(tokenizer.encode(text.pydoc()))
     windows = text.text_windows(validation, LENGTH)

@@ -203,6 +203,16 @@ def get(name: str, tiny: bool = False) -> Setting:
     )
 
 
+def step_variables(model) -> tuple[list, ...]:
+    """The variables whose values JAX's `train_step` takes as its state, in its order."""
+    return (
+        model.trainable_variables,
+        model.non_trainable_variables,
+        model.optimizer.variables,
+        model.metrics_variables,
+    )
+
+
 def check_name(kind: str, name: str, known) -> None:
     """Raises a `ValueError` unless the name is among those known."""
     if name not in known:

@@ -53,13 +53,7 @@ def training(setting, variant: str, flash: bool, sizes, steps: int):
     keras.utils.set_random_seed(0)
     # Flash attention has no dropout of the attention's probabilities; both ways do without.
     model = setting.build(variant, attention_dropout=False, dtype="mixed_bfloat16")
-    groups = (
-        model.trainable_variables,
-        model.non_trainable_variables,
-        model.optimizer.variables,
-        model.metrics_variables,
-    )
-    state = tuple([variable.value for variable in group] for group in groups)
+    state = tuple([v.value for v in group] for group in settings.step_variables(model))
     step = jax.jit(model.train_step, donate_argnums=0)
     for size in sizes:
         shape = (size, *setting.data_shape)

@@ -33,7 +33,6 @@ class TrainStep:
             trainable, others, lambda *args: (self.closing_objective(*args), None), step, terms
         )
         loss, gradients = loss + objective, _add(gradients, more)
-        non_trainable, metrics_variables = others
         norm = jnp.sqrt(sum(jnp.sum(jnp.square(g.astype("float32"))) for g in gradients))
         finite = jnp.isfinite(loss) & jnp.isfinite(norm)
 
@@ -43,10 +42,8 @@ class TrainStep:
             tuple(map(list, updated)),
             (list(trainable), list(optimizer_variables)),
         )
-        mapping = list(zip(self.metrics_variables, metrics_variables, strict=True))
-        with keras.StatelessScope(state_mapping=mapping) as scope:
-            logs = self.step_logs(norm, finite)
-            metrics_variables = [scope.get_current_value(v) for v in self.metrics_variables]
+        logs, others = self._stateless(self.step_logs, (norm, finite), trainable, others)
+        non_trainable, metrics_variables = others
         return logs, (trainable, non_trainable, optimizer_variables, metrics_variables)
 
     def _stateless(self, function, args, trainable, others):

@@ -74,6 +74,6 @@ def keep_mask(seed, rate: float, shape):
 
 
 def remat(function, through_weights: bool = False):
-    """`keras.remat`; the order of things is as it should be here."""
+    """`keras.remat` as it is; `through_weights` is for JAX."""
     del through_weights
     return keras.remat(function)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from benchmarks.children import ROOT
+from benchmarks.machine import ROOT
 from benchmarks.records import Record, cell, table
 
 pytestmark = pytest.mark.one_backend

@@ -15,6 +15,7 @@ from benchmarks import (
     accelerator,
     children,
     compiled,
+    machine,
     paired,
     sampling,
     settings,
@@ -105,7 +106,7 @@ def test_no_accelerator():
     command = [sys.executable, "-m", "benchmarks", "gpu"]
     environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
     result = subprocess.run(
-        command, cwd=children.ROOT, env=environment, capture_output=True, text=True
+        command, cwd=machine.ROOT, env=environment, capture_output=True, text=True
     )
     assert result.returncode == 1
     assert "no accelerator" in result.stderr and "--allow-cpu" in result.stderr

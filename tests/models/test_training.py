@@ -76,12 +76,14 @@ def loss_and_gradients(model, weighted=True):
     def loss():
         return model.compute_loss(x, labels, sample_weight=weight)
 
+    def restore():
+        for variable, state in zip(model.non_trainable_variables, states, strict=True):
+            variable.assign(state)
+
     gradients = gradients_of(model, loss)
-    for variable, state in zip(model.non_trainable_variables, states, strict=True):
-        variable.assign(state)
+    restore()
     value = float(array(loss()))
-    for variable, state in zip(model.non_trainable_variables, states, strict=True):
-        variable.assign(state)
+    restore()
     return value, gradients
 
 
