@@ -18,9 +18,13 @@ PROGRAMS = sorted(
 )
 MAX_LINES = 350
 
-# Each part of the library, and the parts that it may import.
+# Each part of the library, and the parts that it may import besides those of COMMON.
+COMMON = {"version", "checks", "files"}
 MAY_IMPORT = {
     "version": set(),
+    "checks": set(),
+    "files": set(),
+    "random": set(),
     "backend": set(),
     "schedules": set(),
     "forward_process": {"schedules"},
@@ -29,9 +33,10 @@ MAY_IMPORT = {
     "metrics": set(),
     "layers": {"backend"},
     "networks": {"layers"},
-    "samplers": {"schedules", "forward_process"},
+    "samplers": {"backend", "random", "schedules", "forward_process"},
     "models": {
         "backend",
+        "random",
         "schedules",
         "forward_process",
         "losses",
@@ -39,14 +44,18 @@ MAY_IMPORT = {
         "metrics",
         "samplers",
     },
-    "data": set(),
-    "evaluation": {"metrics", "data"},
+    "tokenizers": set(),
+    "data": {"tokenizers"},
+    "evaluation": {"metrics"},
+    "visualization": {"tokenizers", "evaluation"},
     "conversion": {"layers", "networks", "models"},
-    "checkpoints": {"version", "data", "models", "conversion"},
-    "catalog": {"checkpoints"},
+    "checkpoints": {"tokenizers", "models", "conversion"},
     "client": set(),
-    "export": {"version", "schedules", "samplers", "models", "data", "checkpoints"},
+    "export": {"random", "schedules", "samplers", "models", "tokenizers", "data", "checkpoints"},
 }
+MAY_IMPORT = {part: others | (COMMON - {part}) for part, others in MAY_IMPORT.items()}
+for part in COMMON:
+    MAY_IMPORT[part] = set()
 MAY_IMPORT["cli"] = set(MAY_IMPORT) | {"__init__"}
 MAY_IMPORT["__init__"] = set(MAY_IMPORT)
 

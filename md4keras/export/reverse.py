@@ -9,9 +9,9 @@ import math
 
 from keras import ops
 
+from md4keras import random
 from md4keras.models.generation import SteppedProcess
 from md4keras.models.scoring import closes_pair
-from md4keras.samplers import threefry
 from md4keras.samplers.filters import keep_top_p
 from md4keras.schedules import Started
 
@@ -48,7 +48,7 @@ class ExportedProcess(SteppedProcess):
         )
         run = self.prepare(z, labels, start_time, request)
         sample_ids = ops.arange(batch_size, dtype="int32")
-        noise = threefry.uniforms(run["seed"], sample_ids, data_shape, request["step"])
+        noise = random.uniforms(run["seed"], sample_ids, data_shape, request["step"])
         logits = self.denoise(run, z, t)
         schedule = Started(self.model.schedule, start_time)
         return ops.cond(
@@ -99,7 +99,7 @@ def time_grid(num_steps, name):
 
 
 def seed_word(seed):
-    """`threefry.seed_word` of an int64 tensor in `[0, 2**32)`: int32 with the same bits."""
+    """`random.seed_word` of an int64 tensor in `[0, 2**32)`: int32 with the same bits."""
     return ops.cast(ops.where(seed >= 2**31, seed - 2**32, seed), "int32")
 
 

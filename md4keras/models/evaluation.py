@@ -6,9 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from md4keras import forward_process
+from md4keras import forward_process, random
 from md4keras.models import validation
-from md4keras.samplers import threefry
 
 _ROBERTS = (0.7548776662466927, 0.5698402909980532)  # 1/g, 1/g^2 with g^3 = g + 1
 
@@ -61,7 +60,7 @@ class Evaluation:
         """
         if num_passes is not None:
             validation.check_positive_int("num_passes", num_passes)
-        threefry.seed_word(seed)
+        random.check_seed(seed)
         during_fit = kwargs.get("_use_cached_eval_dataset", False)
         return_dict = kwargs.pop("return_dict", False)
         if not during_fit:

@@ -8,8 +8,8 @@ with the same noise, so they agree token for token. `SteppedProcess` goes throug
 import numpy as np
 from keras import ops
 
+from md4keras import random
 from md4keras.backend import compile_function
-from md4keras.samplers import threefry
 from md4keras.schedules import Started
 
 
@@ -72,7 +72,7 @@ class ReverseProcess:
         guidance = settings.guidance_scale
         return {
             "labels": None if labels is None else ops.convert_to_tensor(labels, dtype="int32"),
-            "seed": ops.convert_to_tensor(threefry.seed_word(settings.seed), dtype="int32"),
+            "seed": ops.convert_to_tensor(random.seed_word(int(settings.seed)), dtype="int32"),
             "temperature": ops.convert_to_tensor(settings.temperature, dtype="float32"),
             "correction": self._correction(z, start_time),
             "guidance": None if guidance == 1.0 else ops.convert_to_tensor(guidance, "float32"),
@@ -163,7 +163,7 @@ class SteppedProcess(ReverseProcess):
         logits = self.denoise(run, z, t)
         batch_size, *data_shape = ops.shape(z)  # tensors, where an exported graph leaves them open
         sample_ids = ops.arange(batch_size, dtype="int32")
-        noise = threefry.uniforms(run["seed"], sample_ids, data_shape, calls)
+        noise = random.uniforms(run["seed"], sample_ids, data_shape, calls)
         z, memory = ops.cond(
             calls < run["num_steps"],
             lambda: self.sampler.step(logits, z, s, t, schedule, noise, memory),

@@ -3,8 +3,8 @@
 import numpy as np
 from keras import ops
 
+from md4keras import random
 from md4keras.models.generation import ReverseProcess
-from md4keras.samplers import threefry
 
 
 class PlannedProcess(ReverseProcess):
@@ -19,7 +19,7 @@ class PlannedProcess(ReverseProcess):
         flat = np.reshape(z, (len(z), -1))  # [B, N]
         sample_ids = ops.arange(len(z), dtype="int32")
         draw = ops.zeros((), dtype="int32")
-        when, what = threefry.uniforms(run["seed"], sample_ids, z.shape[1:], draw)
+        when, what = random.uniforms(run["seed"], sample_ids, z.shape[1:], draw)
         plan = self.sampler.plan(
             np.reshape(ops.convert_to_numpy(when), flat.shape),
             flat == self.model.mask_token,

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from keras import ops
 
-from md4keras import forward_process, samplers
+from md4keras import forward_process, random, samplers
 from md4keras.models import sampling_checks, validation
 from md4keras.models.generation import SteppedProcess
 from md4keras.models.planned import PlannedProcess
@@ -27,7 +27,7 @@ class SamplingSettings:
         object.__setattr__(self, "sampler", samplers.get(self.sampler))
         sampling_checks.check_temperature(self.temperature)
         samplers.make_time_grid(self.num_steps, self.time_grid)
-        samplers.threefry.seed_word(self.seed)
+        random.check_seed(self.seed)
         if self.pad_to is not None:
             validation.check_positive_int("pad_to", self.pad_to)
         object.__setattr__(self, "num_steps", int(self.num_steps))

@@ -3,9 +3,9 @@
 import numpy as np
 from keras import ops
 
+from md4keras import random
 from md4keras.backend import compile_function
 from md4keras.models import sampling_checks, validation
-from md4keras.samplers import threefry
 
 
 class Scoring:
@@ -54,7 +54,8 @@ class Scoring:
             )
         x, given = sampling_checks.check_scoring(self.network, x, given)
         labels = sampling_checks.check_sampling_labels(self.network, labels, len(x))
-        seed = threefry.seed_word(seed)
+        random.check_seed(seed)
+        seed = random.seed_word(int(seed))
         score_rows = self._compiled_functions.get(
             "score", lambda: compile_function(self, self.draw_bounds)
         )
@@ -98,7 +99,7 @@ class Scoring:
         """
         x, given = inputs["x"], inputs["given"]
         draw = ops.reshape(inputs["draw"], (-1,) + (1,) * (len(x.shape) - 1))
-        masks, within = threefry.uniforms(inputs["seed"], inputs["example"], ops.shape(x)[1:], draw)
+        masks, within = random.uniforms(inputs["seed"], inputs["example"], ops.shape(x)[1:], draw)
         within = ops.reshape(within, (ops.shape(x)[0], -1))[:, 0]  # one number a row
         fraction = (ops.cast(inputs["draw"], "float32") + within) / inputs["num_samples"]
         fraction = ops.minimum(fraction, 1.0 - 2.0**-24)

@@ -1,6 +1,5 @@
 """Samplers: one reverse step each, or a plan of when to reveal. They know schedules, not models."""
 
-from md4keras.samplers import threefry
 from md4keras.samplers.ancestral import Ancestral
 from md4keras.samplers.confidence import Confidence
 from md4keras.samplers.event import Event, FirstHitting
@@ -31,7 +30,6 @@ __all__ = [
     "TopP",
     "get",
     "make_time_grid",
-    "threefry",
 ]
 
 

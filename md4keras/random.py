@@ -5,9 +5,9 @@ Words are int32 tensors that hold the bit pattern of a uint32: additions wrap ar
 backend, which unsigned types do not offer everywhere.
 """
 
-import numbers
-
 from keras import ops
+
+from md4keras.checks import check_whole
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
@@ -57,20 +57,18 @@ def uniforms(seed, sample_ids, shape, draw):
     return tuple(_to_uniform(word) for word in words)
 
 
-def seed_word(seed: int) -> int:
-    """A seed as the int32 that has its bits.
+def check_seed(seed) -> None:
+    """Raises a `ValueError` unless the seed is a whole number in `[0, 2**32)`."""
+    check_whole("seed", seed, 0, 2**32 - 1, "Seeds have 32 bits: use 0, for instance.")
 
-    Raises:
-        ValueError: unless `seed` is a whole number in `[0, 2**32)`.
+
+def seed_word(seed):
+    """The signed 32-bit number that has the bits of a seed in `[0, 2**32)`.
+
+    Args:
+        seed: int, or an int64 tensor.
     """
-    whole = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
-    if not whole or not 0 <= seed < 2**32:
-        raise ValueError(
-            "A seed must be a whole number that fits 32 bits. Expected 0 <= seed < 2**32. "
-            f"Received: seed={seed!r}"
-        )
-    seed = int(seed)
-    return seed - 2**32 if seed >= 2**31 else seed
+    return (seed + 2**31) % 2**32 - 2**31
 
 
 def _rotate_left(word, bits):

@@ -1,0 +1,160 @@
+"""Checks of single arguments: whole numbers, numbers, names, masks, and folders to write to.
+
+Each raises a `ValueError` in three parts: what is wrong, what was expected, how to mend it.
+"""
+
+import math
+import numbers
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+
+def is_whole(value) -> bool:
+    """Whether the value is a whole number, Python's or NumPy's; truth values are none."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def is_number(value) -> bool:
+    """Whether the value is a real number; truth values are none."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def check_whole(name: str, value, least: int = 1, most: int | None = None, mend: str = "") -> None:
+    """Raises a `ValueError` unless `value` is a whole number in `[least, most]`.
+
+    Args:
+        name: str, of the argument.
+        value: what was given.
+        least: int.
+        most: int, or `None` for no upper end.
+        mend: str, a sentence that says what to give instead.
+    """
+    if is_whole(value) and value >= least and (most is None or value <= most):
+        return
+    wanted = f"at least {least}" if most is None else f"from {least} to {most}"
+    raise ValueError(
+        f"`{name}` cannot be used. Expected a whole number, {wanted}. "
+        f"Received: {name}={value!r}. {mend or f'Use {least}, for instance.'}"
+    )
+
+
+def check_number(name: str, value, interval: "Interval", mend: str = "") -> None:
+    """Raises a `ValueError` unless `value` is a number in the interval.
+
+    Args:
+        name: str, of the argument.
+        value: what was given.
+        interval: an `Interval`.
+        mend: str, a sentence that says what to give instead.
+    """
+    if not is_number(value) or value not in interval:
+        raise ValueError(
+            f"`{name}` cannot be used. Expected a number, {interval}. "
+            f"Received: {name}={value!r}. {mend}".rstrip()
+        )
+
+
+class Interval:
+    """Numbers between two ends, each of which belongs to it or not; never infinity or NaN.
+
+    Args:
+        low, high: floats.
+        with_low, with_high: bools, whether the ends belong to it.
+
+    >>> 0.0 in Interval(0, 1), 0.0 in Interval(0, 1, with_low=False), str(Interval(0, 1))
+    (True, False, 'in [0, 1]')
+    """
+
+    def __init__(self, low=0.0, high=math.inf, with_low: bool = True, with_high: bool = True):
+        self.low, self.high, self.with_low, self.with_high = low, high, with_low, with_high
+
+    def __contains__(self, value) -> bool:
+        above = value >= self.low if self.with_low else value > self.low
+        below = value <= self.high if self.with_high else value < self.high
+        return bool(above and below and math.isfinite(value))
+
+    def __str__(self):
+        if self.high == math.inf:
+            return f"{'at least' if self.with_low else 'above'} {self.low:g}"
+        ends = "[" if self.with_low else "(", "]" if self.with_high else ")"
+        return f"in {ends[0]}{self.low:g}, {self.high:g}{ends[1]}"
+
+
+RATE = Interval(0, 1, with_high=False)
+"""Probabilities of dropping something."""
+
+
+def check_name(name: str, value, known: Iterable, mend: str = "") -> None:
+    """Raises a `ValueError` unless `value` is one of the `known` names."""
+    known = list(known)
+    if value not in known:
+        raise ValueError(
+            f"Unknown `{name}`. Expected one of {', '.join(map(repr, known))}. "
+            f"Received: {name}={value!r}. {mend or 'Choose one of the known names.'}"
+        )
+
+
+def check_mask(name: str, mask, shape: tuple) -> np.ndarray:
+    """A truth value for each token, bool of this shape.
+
+    Args:
+        name: str, of the argument.
+        mask: bool array of the shape `[B, *data_shape]`, or of one example.
+        shape: `(B, *data_shape)`.
+
+    Raises:
+        ValueError: for another data type or shape.
+    """
+    mask = np.asarray(mask)
+    if mask.dtype != bool or mask.shape not in (shape, shape[1:]):
+        raise ValueError(
+            f"`{name}` is a mask, a truth value for each token. Expected booleans of shape "
+            f"{shape} or {shape[1:]}. Received: shape={mask.shape}, dtype={mask.dtype}. "
+            f"`{name}.astype(bool)` makes one of 0 and 1."
+        )
+    return np.broadcast_to(mask, shape)
+
+
+def check_has(what: str, thing, names: Iterable[str], mend: str) -> None:
+    """Raises a `ValueError` with the list of those attributes that an object lacks.
+
+    Args:
+        what: str, what the object should be, such as `"a schedule"`.
+        thing: the object.
+        names: of its attributes.
+        mend: str, a sentence that says what to give instead.
+    """
+    names = tuple(names)
+    missing = [name for name in names if not hasattr(thing, name)]
+    if missing or isinstance(thing, type):
+        lack = f"which lacks {missing}" if missing else "a class rather than an object"
+        raise ValueError(
+            f"This is not {what}. Expected an object with {names}. "
+            f"Received: {thing!r}, {lack}. {mend}"
+        )
+
+
+def check_writable(path: str | os.PathLike) -> Path:
+    """The nearest existing folder of a path, if something can be written there.
+
+    Raises:
+        ValueError: if the path leads through a file.
+        PermissionError: if the folder cannot be written to.
+    """
+    place = Path(path).absolute()
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir():
+        raise ValueError(
+            f"The path is or leads through a file: '{place}'. Expected folders. "
+            f"Received: path='{path}'. Name another place."
+        )
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise PermissionError(
+            f"No permission to write to '{place}'. Received: path='{path}'. Name a place of your "
+            "own, or change its permissions."
+        )
+    return place

@@ -1,0 +1,102 @@
+"""Files and folders that are written whole or not at all, and packages that may be missing."""
+
+import contextlib
+import hashlib
+import importlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def write_whole(path: str | os.PathLike, content: bytes | str) -> Path:
+    """Writes a file beside its place, then moves it there in one step; returns its path.
+
+    Args:
+        path: of the file; missing folders are made.
+        content: bytes, or text that is written as UTF-8.
+
+    Raises:
+        OSError: if it cannot be written; what stood there before still does.
+    """
+    with whole_file(path) as partial:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+    return Path(path)
+
+
+@contextlib.contextmanager
+def whole_file(path: str | os.PathLike) -> Iterator[Path]:
+    """An empty file to write to, which takes its place where the block ends without an error."""
+    path = Path(os.path.realpath(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    try:
+        yield Path(partial)
+        os.chmod(partial, 0o666 & ~_umask())
+        os.replace(partial, path)
+    finally:
+        Path(partial).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """As `whole_file` for a folder; one that stands there is replaced and removed."""
+    path = Path(os.path.realpath(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        yield staging
+        os.chmod(staging, 0o777 & ~_umask())
+        _move_folder(staging, path)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _move_folder(staging: Path, path: Path) -> None:
+    if not path.exists():
+        os.replace(staging, path)
+        return
+    retired = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+    try:
+        os.replace(path, retired / "old")
+        try:
+            os.replace(staging, path)
+        except OSError:
+            os.replace(retired / "old", path)
+            raise
+    finally:
+        shutil.rmtree(retired, ignore_errors=True)
+
+
+def sha256(path: str | os.PathLike) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def import_optional(name: str, purpose: str, package: str | None = None):
+    """Imports a package that not every user has; says what to install where it is missing.
+
+    Args:
+        name: str, of the module.
+        purpose: str, what it does here, for the message.
+        package: str, what `pip install` calls it; `None` for the module's name.
+
+    Raises:
+        ImportError: if it cannot be imported.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ImportError(
+            f"{package or name} {purpose} and cannot be imported here: {error}. "
+            f"Install it with `pip install {package or name}`."
+        ) from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
