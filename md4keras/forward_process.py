@@ -7,6 +7,8 @@ Kingma et al. 2021 (*Variational Diffusion Models*, Appendix I).
 import keras
 from keras import ops
 
+from md4keras.checks import check_name
+
 TIME_SAMPLING = ("antithetic", "independent")
 
 
@@ -22,7 +24,7 @@ def sample_times(batch_size, seed_generator, method: str = "antithetic"):
     Returns:
         float32 tensor `[B]` in `[0, 1)`.
     """
-    check_time_sampling(method)
+    check_name("time_sampling", method, TIME_SAMPLING)
     if method == "independent":
         return keras.random.uniform((batch_size,), seed=seed_generator, dtype="float32")
     offset = keras.random.uniform((), seed=seed_generator, dtype="float32")
@@ -134,12 +136,3 @@ def positions(x, given=None):
     for size in ops.shape(x)[1:]:
         count = count * size
     return count
-
-
-def check_time_sampling(method: str) -> None:
-    """Raises a `ValueError` unless `method` is a known way to draw times."""
-    if method not in TIME_SAMPLING:
-        raise ValueError(
-            f"Unknown way to draw times. Expected one of {TIME_SAMPLING}. "
-            f"Received: time_sampling={method!r}"
-        )

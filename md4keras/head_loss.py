@@ -1,10 +1,11 @@
 """The vocabulary head and the loss in one pass over the masked positions, chunk by chunk.
 
-What `losses` defines on logits `[B, *data_shape, V]`, without those logits: the masked rows of
-features go through head and loss chunk by chunk, until none is left. In training the gradient of a
-chunk is computed in the same pass (three matrix products a chunk), which needs to know how much
-each row counts in the objective. No array has more than a chunk's rows by `V` values, and the
-arithmetic is that of the masked rows alone, up to the next whole chunk, however many they are.
+Its definition is `MaskedDiffusion.diffusion_term`, on logits `[B, *data_shape, V]`; read that
+first. Here those logits are never formed: the masked rows of features go through head and loss
+chunk by chunk, until none is left. In training the gradient of a chunk is computed in the same pass
+(three matrix products a chunk), which needs to know how much each row counts in the objective. No
+array has more than a chunk's rows by `V` values, and the arithmetic is that of the masked rows
+alone, up to the next whole chunk, however many they are.
 """
 
 from keras import ops
@@ -53,6 +54,11 @@ def masked_cost(features, kernel, x, masked, power=None):
     """The cost of each row, as `masked_objective`, without gradients: float32 `[N]`, nats."""
     arrays = _value(features), _value(kernel)
     return _run_chunks(*arrays, x, masked, None, _powers(power, x))[0]
+
+
+def per_example(cost, x):
+    """The sums of the costs of rows `[B N]` over each example of `x` `[B, *data_shape]`, `[B]`."""
+    return ops.sum(ops.reshape(cost, (ops.shape(x)[0], -1)), axis=-1)
 
 
 def chunk_rows(vocabulary_size: int, num_rows: int | None) -> int:

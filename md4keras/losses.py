@@ -46,26 +46,6 @@ def diffusion_weight(t, schedule, timesteps: int | None = None):
     return timesteps * (alpha_s - alpha_t) / (1.0 - alpha_t)
 
 
-def diffusion_loss(logits, x, zt, t, schedule, timesteps: int | None = None):
-    """The diffusion term of the negative ELBO at one time.
-
-    Args:
-        logits: float tensor `[B, *data_shape, V]`; the mask token is `V`.
-        x: int tensor `[B, *data_shape]`, the clean tokens.
-        zt: int tensor `[B, *data_shape]`, masked at time `t`.
-        t: float tensor `[B]` (or scalar); for discrete time, on the grid.
-        schedule: a scalar `Schedule`.
-        timesteps: int for discrete time, `None` for continuous time.
-
-    Returns:
-        float32 tensor `[B]`, nats.
-    """
-    mask_token = logits.shape[-1]
-    return diffusion_weight(t, schedule, timesteps) * masked_cross_entropy(
-        logits, x, zt, mask_token
-    )
-
-
 def ranked_weight(x, mask_probability, num_masked, schedule, given=None):
     """Weight of the masked cross-entropy, in continuous time, for an exact number of masks.
 
@@ -107,7 +87,9 @@ def genmd4_cost(logits, x, zt, schedule):
     With all exponents `w` equal it is `w` times the masked cross-entropy.
 
     Args:
-        logits, x, zt: as in `diffusion_loss`.
+        logits: float tensor `[B, *data_shape, V]`; the mask token is `V`.
+        x: int tensor `[B, *data_shape]`, the clean tokens.
+        zt: int tensor `[B, *data_shape]`.
         schedule: a `LearnablePolynomial`; gradients reach its exponents.
 
     Returns:
@@ -118,19 +100,6 @@ def genmd4_cost(logits, x, zt, schedule):
     cost = schedule.token_power(x) * (cross_entropy(logits, x) - 1.0) + mean_power
     masked = ops.cast(ops.equal(zt, logits.shape[-1]), "float32")
     return _sum_positions(masked * cost)
-
-
-def genmd4_diffusion_loss(logits, x, zt, t, schedule):
-    """The diffusion term at one time, `genmd4_cost / t`.
-
-    Args:
-        logits, x, zt, schedule: as in `genmd4_cost`.
-        t: float tensor `[B]` (or scalar), positive.
-
-    Returns:
-        float32 tensor `[B]`, nats.
-    """
-    return genmd4_cost(logits, x, zt, schedule) / t
 
 
 def genmd4_ranked_weight(x, zt, t, schedule, t1: float, given=None):

@@ -1,7 +1,7 @@
 """The one place that asks which backend runs.
 
-Each backend module has a `TrainStep` mixin (`train_step`, `test_step`, `release_shared_buffers`),
-`compile_function`, `remat` and `keep_mask`.
+Each backend module has the steps of a model (`train_step`, `test_step`), the end of its `fit`
+(`release_shared_buffers`), `compile_function` with `COMPILES_EACH_SHAPE`, `remat` and `keep_mask`.
 """
 
 import keras
@@ -9,15 +9,21 @@ import keras
 _BACKEND = keras.backend.backend()
 
 if _BACKEND == "jax":
-    from md4keras.backend._jax import TrainStep, compile_function, keep_mask, remat
+    from md4keras.backend import _jax as _module
 elif _BACKEND == "tensorflow":
-    from md4keras.backend._tensorflow import TrainStep, compile_function, keep_mask, remat
+    from md4keras.backend import _tensorflow as _module
 elif _BACKEND == "torch":
-    from md4keras.backend._torch import TrainStep, compile_function, keep_mask, remat
+    from md4keras.backend import _torch as _module
 else:
     raise ImportError(
         f"md4keras trains on JAX, TensorFlow or PyTorch. Received: KERAS_BACKEND={_BACKEND!r}. "
         "Set KERAS_BACKEND to 'jax', 'tensorflow' or 'torch' before importing keras."
     )
 
-__all__ = ["TrainStep", "compile_function", "keep_mask", "remat"]
+COMPILES_EACH_SHAPE = _module.COMPILES_EACH_SHAPE
+compile_function = _module.compile_function
+keep_mask = _module.keep_mask
+release_shared_buffers = _module.release_shared_buffers
+remat = _module.remat
+test_step = _module.test_step
+train_step = _module.train_step

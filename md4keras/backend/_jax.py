@@ -7,83 +7,88 @@ import jax
 import jax.numpy as jnp
 import keras
 
+COMPILES_EACH_SHAPE = True
+"""Whether a function from `compile_function` is compiled anew for each shape of its tensors."""
 
-class TrainStep:
-    """`train_step` and `test_step` of a model with the parts of `models.training.Training`."""
 
-    def train_step(self, state, data):
-        trainable, non_trainable, optimizer_variables, metrics_variables = state
-        others = (non_trainable, metrics_variables)
-        batch = keras.utils.unpack_x_y_sample_weight(data)
-        step, others = self._stateless(self.draw_step, batch, trainable, others)
+def train_step(model, state, data):
+    """A training step of a `models.trainer.Trainer`: logs, and the state after it."""
+    trainable, non_trainable, optimizer_variables, metrics_variables = state
+    others = (non_trainable, metrics_variables)
+    batch = keras.utils.unpack_x_y_sample_weight(data)
+    step, others = _stateless(model, model.draw_step, batch, trainable, others)
 
-        @functools.partial(jax.value_and_grad, has_aux=True)
-        def part(trainable, others, function, *args):
-            (loss, term), others = self._stateless(function, args, trainable, others)
-            return loss, (term, others)
+    @functools.partial(jax.value_and_grad, has_aux=True)
+    def part(trainable, others, function, *args):
+        (loss, term), others = _stateless(model, function, args, trainable, others)
+        return loss, (term, others)
 
-        loss, terms, gradients = 0.0, [], None
-        for zt in step["maskings"]:
-            zt, gradients = _in_turn(zt, gradients)
-            (objective, (term, others)), more = part(
-                trainable, others, self.masking_objective, step, zt
-            )
-            loss, terms, gradients = loss + objective, [*terms, term], _add(gradients, more)
-        (objective, (_, others)), more = part(
-            trainable, others, lambda *args: (self.closing_objective(*args), None), step, terms
+    loss, terms, gradients = 0.0, [], None
+    for zt in step.maskings:
+        zt, gradients = _in_turn(zt, gradients)
+        (objective, (term, others)), more = part(
+            trainable, others, model.masking_objective, step, zt
         )
-        loss, gradients = loss + objective, _add(gradients, more)
-        norm = jnp.sqrt(sum(jnp.sum(jnp.square(g.astype("float32"))) for g in gradients))
-        finite = jnp.isfinite(loss) & jnp.isfinite(norm)
+        loss, terms, gradients = loss + objective, [*terms, term], _add(gradients, more)
+    (objective, (_, others)), more = part(
+        trainable, others, lambda *args: (model.closing_objective(*args), None), step, terms
+    )
+    loss, gradients = loss + objective, _add(gradients, more)
+    norm = jnp.sqrt(sum(jnp.sum(jnp.square(g.astype("float32"))) for g in gradients))
+    finite = jnp.isfinite(loss) & jnp.isfinite(norm)
 
-        updated = self.optimizer.stateless_apply(optimizer_variables, gradients, trainable)
-        trainable, optimizer_variables = jax.tree.map(
-            lambda new, old: jnp.where(finite, new, old),
-            tuple(map(list, updated)),
-            (list(trainable), list(optimizer_variables)),
-        )
-        logs, others = self._stateless(self.step_logs, (norm, finite), trainable, others)
-        non_trainable, metrics_variables = others
-        return logs, (trainable, non_trainable, optimizer_variables, metrics_variables)
+    updated = model.optimizer.stateless_apply(optimizer_variables, gradients, trainable)
+    trainable, optimizer_variables = jax.tree.map(
+        lambda new, old: jnp.where(finite, new, old),
+        tuple(map(list, updated)),
+        (list(trainable), list(optimizer_variables)),
+    )
+    logs, others = _stateless(model, model.step_logs, (norm, finite), trainable, others)
+    non_trainable, metrics_variables = others
+    return logs, (trainable, non_trainable, optimizer_variables, metrics_variables)
 
-    def _stateless(self, function, args, trainable, others):
-        """The result of a method, and the other variables (a pair of lists) after it."""
-        groups = (self.trainable_variables, self.non_trainable_variables, self.metrics_variables)
-        mapping = [
-            pair
-            for variables, values in zip(groups, (trainable, *others), strict=True)
-            for pair in zip(variables, values, strict=True)
-        ]
-        with keras.StatelessScope(state_mapping=mapping) as scope:
-            result = function(*args)
-        return result, tuple([scope.get_current_value(v) for v in group] for group in groups[1:])
 
-    def test_step(self, state, data):
-        trainable, non_trainable, metrics_variables = state
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        _, state = self.stateless_compute_loss(
-            trainable,
-            non_trainable,
-            metrics_variables,
-            x=x,
-            y=y,
-            sample_weight=sample_weight,
-            training=False,
-        )
-        mapping = list(zip(self.metrics_variables, state[2], strict=True))
-        with keras.StatelessScope(state_mapping=mapping):
-            logs = self.evaluation_logs()
-        return logs, state
+def test_step(model, state, data):
+    """A batch of an evaluation: logs, and the state after it."""
+    trainable, non_trainable, metrics_variables = state
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    _, state = model.stateless_compute_loss(
+        trainable,
+        non_trainable,
+        metrics_variables,
+        x=x,
+        y=y,
+        sample_weight=sample_weight,
+        training=False,
+    )
+    mapping = list(zip(model.metrics_variables, state[2], strict=True))
+    with keras.StatelessScope(state_mapping=mapping):
+        logs = model.evaluation_logs()
+    return logs, state
 
-    def release_shared_buffers(self):
-        """Gives the averaged weights buffers of their own.
 
-        The end of `fit` assigns them to the model, after which both hold one array; the next
-        `fit` or `evaluate` donates it, and the other copy would be gone.
-        """
-        for average in getattr(self.optimizer, "_model_variables_moving_average", None) or ():
-            if average is not None:
-                average.assign(jnp.array(average.value, copy=True))
+def release_shared_buffers(model):
+    """Gives the averaged weights buffers of their own.
+
+    The end of `fit` assigns them to the model, after which both hold one array; the next `fit` or
+    `evaluate` donates it, and the other copy would be gone.
+    """
+    for average in getattr(model.optimizer, "_model_variables_moving_average", None) or ():
+        if average is not None:
+            average.assign(jnp.array(average.value, copy=True))
+
+
+def _stateless(model, function, args, trainable, others):
+    """The result of a method, and the other variables (a pair of lists) after it."""
+    groups = (model.trainable_variables, model.non_trainable_variables, model.metrics_variables)
+    mapping = [
+        pair
+        for variables, values in zip(groups, (trainable, *others), strict=True)
+        for pair in zip(variables, values, strict=True)
+    ]
+    with keras.StatelessScope(state_mapping=mapping) as scope:
+        result = function(*args)
+    return result, tuple([scope.get_current_value(v) for v in group] for group in groups[1:])
 
 
 def keep_mask(seed, rate: float, shape):

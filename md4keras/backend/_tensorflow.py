@@ -3,47 +3,51 @@
 import keras
 import tensorflow as tf
 
+COMPILES_EACH_SHAPE = True
+"""Whether a function from `compile_function` is compiled anew for each shape of its tensors."""
 
-class TrainStep:
-    """`train_step` and `test_step` of a model with the parts of `models.training.Training`."""
 
-    def train_step(self, data):
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        variables = self.trainable_variables
-        step = self.draw_step(x, y, sample_weight)
-        loss, terms, gradients = 0.0, [], [None] * len(variables)
-        for zt in step["maskings"]:
-            # One after the other, for the memory of one network evaluation (XLA may reorder).
-            with tf.control_dependencies([g for g in gradients if g is not None]):
-                with tf.GradientTape() as tape:
-                    objective, term = self.masking_objective(step, tf.identity(zt))
-                gradients = _add_gradients(gradients, tape, objective, variables)
-            loss, terms = loss + objective, [*terms, term]
-        with tf.GradientTape() as tape:
-            objective = self.closing_objective(step, terms)
-        gradients = _add_gradients(gradients, tape, objective, variables)
-        gradients = [
-            tf.zeros_like(v.value) if g is None else g
-            for v, g in zip(variables, gradients, strict=True)
-        ]
-        loss = loss + objective
-        norm = tf.linalg.global_norm(gradients)
-        finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
+def train_step(model, data):
+    """A training step of a `models.trainer.Trainer`; returns the logs."""
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    variables = model.trainable_variables
+    step = model.draw_step(x, y, sample_weight)
+    loss, terms, gradients = 0.0, [], [None] * len(variables)
+    for zt in step.maskings:
+        # One after the other, for the memory of one network evaluation (XLA may reorder).
+        with tf.control_dependencies([g for g in gradients if g is not None]):
+            with tf.GradientTape() as tape:
+                objective, term = model.masking_objective(step, tf.identity(zt))
+            gradients = _add_gradients(gradients, tape, objective, variables)
+        loss, terms = loss + objective, [*terms, term]
+    with tf.GradientTape() as tape:
+        objective = model.closing_objective(step, terms)
+    gradients = _add_gradients(gradients, tape, objective, variables)
+    gradients = [
+        tf.zeros_like(v.value) if g is None else g
+        for v, g in zip(variables, gradients, strict=True)
+    ]
+    loss = loss + objective
+    norm = tf.linalg.global_norm(gradients)
+    finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
 
-        def apply():
-            self.optimizer.apply(gradients, variables)
-            return True
+    def apply():
+        model.optimizer.apply(gradients, variables)
+        return True
 
-        tf.cond(finite, apply, lambda: False)
-        return self.step_logs(norm, finite)
+    tf.cond(finite, apply, lambda: False)
+    return model.step_logs(norm, finite)
 
-    def test_step(self, data):
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        self.compute_loss(x=x, y=y, sample_weight=sample_weight, training=False)
-        return self.evaluation_logs()
 
-    def release_shared_buffers(self):
-        """Nothing to do: TensorFlow's variables own their buffers."""
+def test_step(model, data):
+    """A batch of an evaluation; returns the logs."""
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    model.compute_loss(x=x, y=y, sample_weight=sample_weight, training=False)
+    return model.evaluation_logs()
+
+
+def release_shared_buffers(model):
+    """Nothing to do: TensorFlow's variables own their buffers."""
 
 
 def _add_gradients(gradients, tape, loss, variables) -> list:

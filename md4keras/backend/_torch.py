@@ -3,43 +3,47 @@
 import keras
 import torch
 
+COMPILES_EACH_SHAPE = False
+"""Whether a function from `compile_function` is compiled anew for each shape of its tensors."""
 
-class TrainStep:
-    """`train_step` and `test_step` of a model with the parts of `models.training.Training`."""
 
-    def train_step(self, data):
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        self.zero_grad()
-        step = self.draw_step(x, y, sample_weight)
-        loss, terms = 0.0, []
-        for zt in step["maskings"]:
-            # One after the other: memory for one network evaluation is enough.
-            objective, term = self.masking_objective(step, zt)
-            objective.backward()
-            loss, terms = loss + objective.detach(), [*terms, term]
-        objective = self.closing_objective(step, terms)
-        if objective.requires_grad:
-            objective.backward()
-        loss = loss + objective.detach()
+def train_step(model, data):
+    """A training step of a `models.trainer.Trainer`; returns the logs."""
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    model.zero_grad()
+    step = model.draw_step(x, y, sample_weight)
+    loss, terms = 0.0, []
+    for zt in step.maskings:
+        # One after the other: memory for one network evaluation is enough.
+        objective, term = model.masking_objective(step, zt)
+        objective.backward()
+        loss, terms = loss + objective.detach(), [*terms, term]
+    objective = model.closing_objective(step, terms)
+    if objective.requires_grad:
+        objective.backward()
+    loss = loss + objective.detach()
 
-        variables = [v for v in self.trainable_variables if v.value.grad is not None]
-        gradients = [v.value.grad for v in variables]
-        with torch.no_grad():
-            norm = torch.linalg.vector_norm(
-                torch.stack([torch.linalg.vector_norm(g.float()) for g in gradients])
-            )
-            finite = torch.isfinite(loss) & torch.isfinite(norm)
-            if finite:
-                self.optimizer.apply(gradients, variables)
-            return self.step_logs(norm, finite)
+    variables = [v for v in model.trainable_variables if v.value.grad is not None]
+    gradients = [v.value.grad for v in variables]
+    with torch.no_grad():
+        norm = torch.linalg.vector_norm(
+            torch.stack([torch.linalg.vector_norm(g.float()) for g in gradients])
+        )
+        finite = torch.isfinite(loss) & torch.isfinite(norm)
+        if finite:
+            model.optimizer.apply(gradients, variables)
+        return model.step_logs(norm, finite)
 
-    def test_step(self, data):
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        self.compute_loss(x=x, y=y, sample_weight=sample_weight, training=False)
-        return self.evaluation_logs()
 
-    def release_shared_buffers(self):
-        """Nothing to do: assigning a variable copies on PyTorch."""
+def test_step(model, data):
+    """A batch of an evaluation; returns the logs."""
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    model.compute_loss(x=x, y=y, sample_weight=sample_weight, training=False)
+    return model.evaluation_logs()
+
+
+def release_shared_buffers(model):
+    """Nothing to do: assigning a variable copies on PyTorch."""
 
 
 def compile_function(model, function):

@@ -1,22 +1,34 @@
-"""The reverse process inside a graph: the request's settings are tensors.
+"""The reverse process and the score inside a graph: the request's settings are tensors.
 
-The steps are those of `md4keras.models.generation`, with the same noise, so a request gives the
-tokens of `model.generate` and `model.infill` with the same seed.
+The steps are those of the model's own process, with the same noise, so a request gives the tokens
+of `model.generate` and `model.infill` with the same seed.
 """
 
 import dataclasses
-import math
 
 from keras import ops
 
-from md4keras import random
-from md4keras.models.generation import SteppedProcess
-from md4keras.models.scoring import closes_pair
+from md4keras.models.likelihood import Draws, closes_pair
+from md4keras.random import seed_word
+from md4keras.samplers import TIME_GRIDS, SteppedProcess
 from md4keras.samplers.filters import keep_top_p
-from md4keras.schedules import Started
+from md4keras.samplers.guidance import ClassifierFree
+from md4keras.samplers.reverse_process import Grid, Run, State
+from md4keras.samplers.time_grids import time_at
 
 
-class ExportedProcess(SteppedProcess):
+class RequestedGuidance(ClassifierFree):
+    """`ClassifierFree` whose scale a request chooses; 1 is the conditional model to the bit."""
+
+    def __call__(self, denoise, z, t, labels, null_label):
+        return ops.cond(
+            ops.equal(self.scale, 1.0),
+            lambda: denoise(z, t, labels),
+            lambda: super(RequestedGuidance, self).__call__(denoise, z, t, labels, null_label),
+        )
+
+
+class RequestedProcess(SteppedProcess):
     """A sampler bound to a model, for one trace of a graph.
 
     Args:
@@ -33,74 +45,63 @@ class ExportedProcess(SteppedProcess):
         super().__init__(model, dataclasses.replace(sampler, filters=filters))
 
     def run(self, z, labels, start_time, request):
-        """Tokens without masks, int32 like `z`, and the number of network calls, int32."""
-        run = self.prepare(z, labels, start_time, request)
-        run["num_steps"] = request["num_steps"]
-        run["grid"] = time_grid(request["num_steps"], request["time_grid"])
-        calls, z, _ = self._run_loop(run, *self._first_state(z))
-        return z, calls
+        """The last state of a run from `z`, int32 `[B, *data_shape]`."""
+        given = ops.not_equal(z, self.model.mask_token)
+        run = self._prepared(z, given, labels, start_time, request)
+        plan = time_grid(request["num_steps"], request["time_grid"])
+        return self.loop(run._replace(plan=plan), self.first_state(z))
 
     def run_step(self, z, memory, labels, request):
-        """One step from `t` to `s`, or, at `t = 0`, the filling of what is left; see `advance`."""
-        batch_size, *data_shape = ops.shape(z)
+        """One step from `t` to `s`, or, at `t = 0`, the filling of what is left.
+
+        Args:
+            z: int32 tensor `[B, *data_shape]`.
+            memory: float32 tensor like `z`: infinity where a token was given, else what the sampler
+                remembers.
+            labels: int32 tensor `[B]`, or `None`.
+            request: dictionary of tensors.
+
+        Returns:
+            Tokens and memory after the step.
+        """
         t, s, start_time = (
-            ops.broadcast_to(request[name], (batch_size,)) for name in ("t", "s", "start_time")
+            ops.broadcast_to(request[name], (ops.shape(z)[0],)) for name in ("t", "s", "start_time")
         )
-        run = self.prepare(z, labels, start_time, request)
-        sample_ids = ops.arange(batch_size, dtype="int32")
-        noise = random.uniforms(run["seed"], sample_ids, data_shape, request["step"])
-        logits = self.denoise(run, z, t)
-        schedule = Started(self.model.schedule, start_time)
-        return ops.cond(
-            request["t"] > 0.0,
-            lambda: self.sampler.step(logits, z, s, t, schedule, noise, memory),
-            lambda: (self.sampler.finish(logits, z, noise), memory),
-        )
+        given = ops.equal(memory, float("inf"))
+        run = self._prepared(z, given, labels, start_time, request)
+        remembered = ops.where(given, 0.0, memory)
+        state = self.step(run, State(request["step"], z, remembered), t, s)
+        return state.z, ops.where(given, memory, state.remembered)
 
-    def prepare(self, z, labels, start_time, settings):
-        """As `SteppedProcess.prepare`, from the tensors of a request (a dictionary)."""
-        return {
-            "labels": labels,
-            "seed": seed_word(settings["seed"]),
-            "temperature": settings["temperature"],
-            "correction": self._correction(z, start_time),
-            "guidance": settings.get("guidance"),
-            "start_time": start_time,
-        }
-
-    def denoise(self, run, z, t, compute=None):
-        """As `ReverseProcess.denoise`; a guidance of 1 is the conditional model to the bit."""
-        if run["guidance"] is None:
-            return super().denoise(run, z, t, compute)
-        plain = {**run, "guidance": None}
-        return ops.cond(
-            ops.equal(run["guidance"], 1.0),
-            lambda: super(ExportedProcess, self).denoise(plain, z, t, compute),
-            lambda: super(ExportedProcess, self).denoise(run, z, t, compute),
+    def _prepared(self, z, given, labels, start_time, request) -> Run:
+        guidance = request.get("guidance")
+        return Run(
+            labels=labels,
+            padding_mask=None,
+            start_time=start_time,
+            given=given,
+            seed=ops.cast(seed_word(request["seed"]), "int32"),
+            temperature=request["temperature"],
+            guidance=None if guidance is None else RequestedGuidance(guidance),
+            correction=self.correction(z, start_time),
+            plan=None,
         )
 
 
-def time_grid(num_steps, name):
-    """`samplers.make_time_grid` in the graph: `t` and `s`, and a last column of zeros.
+def time_grid(num_steps, name) -> Grid:
+    """`samplers.make_time_grid` in the graph.
 
     Args:
-        num_steps: int32 scalar tensor, `T`.
-        name: string scalar tensor, `"cosine"` or anything else for uniform.
-
-    Returns:
-        float32 tensor `[2, T + 1]`.
+        num_steps: int32 scalar tensor.
+        name: string scalar tensor, one of `TIME_GRIDS`.
     """
     left = ops.cast(ops.arange(num_steps, -1, -1), "float64") / ops.cast(num_steps, "float64")
-    cosine = ops.cos(0.5 * math.pi * (1.0 - left))
     inside = ops.arange(num_steps + 1) < num_steps
-    cosine = ops.where(inside, cosine, ops.zeros_like(cosine))
-    times = ops.cast(ops.where(ops.equal(name, "cosine"), cosine, left), "float32")  # 1 .. 0
-    return ops.stack([times, ops.concatenate([times[1:], ops.zeros((1,), "float32")])])
-
-
-def seed_word(seed):
-    """`random.seed_word` of an int64 tensor in `[0, 2**32)`: int32 with the same bits."""
-    return ops.cast(ops.where(seed >= 2**31, seed - 2**32, seed), "int32")
+    times = ops.zeros_like(left)
+    for each in TIME_GRIDS:
+        times = ops.where(ops.equal(name, each), time_at(left, each, ops.cos), times)
+    times = ops.cast(ops.where(inside, times, ops.zeros_like(times)), "float32")  # 1 .. 0
+    return Grid(num_steps, times, ops.concatenate([times[1:], ops.zeros((1,), "float32")]))
 
 
 def score(model, x, labels, seed, num_draws):
@@ -117,18 +118,20 @@ def score(model, x, labels, seed, num_draws):
         float64 tensors `[B]`: the bound in nats, and its standard error.
     """
     batch_size = ops.shape(x)[0]
-    inputs = {
-        "x": x,
-        "labels": labels,
-        "given": None,
-        "example": ops.arange(batch_size, dtype="int32"),
-        "num_samples": ops.cast(num_draws, "float32"),
-        "seed": seed_word(seed),
-    }
+    example = ops.arange(batch_size, dtype="int32")
+    draws = Draws(
+        x=x,
+        labels=labels,
+        given=None,
+        example=example,
+        draw=example,
+        num_samples=ops.cast(num_draws, "float32"),
+        seed=ops.cast(seed_word(seed), "int32"),
+    )
 
     def one_draw(k, total, squares, previous):
-        draw = ops.broadcast_to(k, (batch_size,))
-        nats = ops.cast(model.draw_bounds({**inputs, "draw": draw}), "float64")
+        nats = model.draw_bounds(draws._replace(draw=ops.broadcast_to(k, (batch_size,))))
+        nats = ops.cast(nats, "float64")
         difference = ops.where(closes_pair(k, num_draws), nats - previous, ops.zeros_like(nats))
         return k + 1, total + nats, squares + difference**2, nats
 

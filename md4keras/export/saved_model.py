@@ -92,7 +92,7 @@ def export_saved_model(
 
 def _checked_sampler(sampler):
     sampler = samplers.get(sampler)
-    if isinstance(sampler, samplers.Event):
+    if sampler.plans_on_host:
         raise ValueError(
             f"{type(sampler).__name__} plans its reveals on the host, which an exported graph does "
             "not have. Expected a sampler of steps. Use 'ancestral', which has the same "

@@ -185,7 +185,7 @@ class Signatures:
                 checks.in_range("memory", memory["memory"], 0.0, float("inf")),
             ]
         request = checks.after(checked, request)
-        process = reverse.ExportedProcess(self.model, self.sampler, request["top_p"])
+        process = reverse.RequestedProcess(self.model, self.sampler, request["top_p"])
         tokens, memory["memory"] = process.run_step(
             request["tokens"],
             request.get("memory", tf.zeros(tf.shape(request["tokens"]))),
@@ -224,9 +224,9 @@ class Signatures:
         return self._reversed(z, tf.where(chosen > 0.0, chosen, fitting), request)
 
     def _reversed(self, z, start_time, request):
-        process = reverse.ExportedProcess(self.model, self.sampler, request["top_p"])
-        tokens, calls = process.run(z, request.get("labels"), start_time, request)
-        return {"tokens": tokens, "network_calls": calls}
+        process = reverse.RequestedProcess(self.model, self.sampler, request["top_p"])
+        state = process.run(z, request.get("labels"), start_time, request)
+        return {"tokens": state.z, "network_calls": state.calls}
 
     def _answer_score(self, request):
         checked = self._check_rows(request, self.network.vocabulary_size - 1)

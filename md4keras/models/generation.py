@@ -1,176 +1,284 @@
-"""The reverse process over a model: its steps, and the two drivers that repeat them.
+"""Drawing from a trained model: from nothing, or round given tokens."""
 
-`run_compiled` is one compiled loop; `run_stepwise` yields every state. Both take the same steps
-with the same noise, so they agree token for token. `SteppedProcess` goes through the time grid;
-`md4keras.models.planned.PlannedProcess` from one reveal to the next.
-"""
+import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 from keras import ops
 
-from md4keras import random
-from md4keras.backend import compile_function
-from md4keras.schedules import Started
+from md4keras import random, samplers
+from md4keras.backend import COMPILES_EACH_SHAPE
+from md4keras.checks import Interval, check_mask, check_number, check_whole
+from md4keras.models import validation
+from md4keras.models.trainer import Trainer
+from md4keras.samplers import SampleState
+from md4keras.samplers.reverse_process import Start
 
 
-class ReverseProcess:
-    """A sampler bound to a model's network and schedule.
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How a sample is drawn: the arguments that all public methods share, checked.
 
-    A subclass gives `prepare` (tensors that stay as they are during a run), `most_calls`,
-    `unfinished` and `advance` (one network call). A state is `(calls, z, memory)`.
-
-    Args:
-        model: has `network_logits(zt, time, labels)`, `schedule` and `mask_token`.
-        sampler: a `md4keras.samplers.Sampler`.
+    Attributes:
+        grid: pair of float32 arrays `[T]`, `t` and `s` of each step, from time 1 to 0.
     """
 
-    def __init__(self, model, sampler):
-        sampler.check_schedule(model.schedule)
-        self.model = model
-        self.sampler = sampler
-        self._loop = compile_function(model, self._run_loop)
-        self._advance = compile_function(model, self.advance)
+    sampler: samplers.Sampler | str
+    num_steps: int
+    time_grid: str
+    temperature: float
+    seed: int
+    guidance_scale: float
+    grid: tuple = dataclasses.field(init=False, compare=False)
 
-    def run_compiled(self, z, labels, start_time, settings):
-        """Reverses the process in one compiled loop.
+    def __post_init__(self):
+        random.check_seed(self.seed)
+        mend = "1.0 samples from the model as it is; smaller values give likelier samples."
+        check_number("temperature", self.temperature, Interval(1e-4), mend)
+        mend = "1 is the conditional model itself."
+        check_number("guidance_scale", self.guidance_scale, Interval(), mend)
+        object.__setattr__(self, "sampler", samplers.get(self.sampler))
+        object.__setattr__(self, "grid", samplers.make_time_grid(self.num_steps, self.time_grid))
+        object.__setattr__(self, "num_steps", int(self.num_steps))
+
+    def check(self, network) -> None:
+        """Raises a `ValueError` where the network was not trained for the guidance."""
+        if self.guidance_scale != 1.0 and not getattr(network, "label_dropout", 0.0):
+            raise ValueError(
+                "Guidance needs a network that was trained with and without labels. Expected "
+                "`num_classes` and a `label_dropout` above 0, such as 0.1. Received: "
+                f"guidance_scale={self.guidance_scale}, label_dropout=0. Use guidance_scale=1."
+            )
+
+
+class Generation(Trainer):
+    """`generate` and `infill`, and the same runs as iterators of states.
+
+    Args:
+        network, seed: see `MaskedDiffusion`.
+    """
+
+    def generate(
+        self,
+        num_samples: int,
+        labels=None,
+        sampler="ancestral",
+        num_steps: int = 128,
+        time_grid: str = "cosine",
+        temperature: float = 1.0,
+        seed: int = 0,
+        guidance_scale: float = 1.0,
+        data_shape=None,
+    ) -> np.ndarray:
+        """Draws samples by reversing the masking from time 1 to time 0.
+
+        Sample `i` depends on `(seed, i)` alone, whatever the number of samples. The network gets a
+        few more rows (and a text that is shorter than the training length, a few more tokens) than
+        are asked for where that spares compiling anew; what is returned is the same.
 
         Args:
-            z: int32 array `[B, *data_shape]`, the first state.
-            labels: int32 array `[B]` or `None`.
-            start_time: float32 array `[B]`, scales the time grid for each row.
-            settings: a `SamplingSettings`.
+            num_samples: int.
+            labels: int or int `[num_samples]`, for a network with classes.
+            sampler: a `Sampler`, a filter (`TopP`, `TopK`) or a name; see `md4keras.samplers`.
+            num_steps: int, of the reverse process.
+            time_grid: `"cosine"` or `"uniform"`.
+            temperature: positive float that divides the logits; 1 samples from the model.
+            seed: int in `[0, 2**32)`.
+            guidance_scale: float, at least 0: logits are `unconditional + scale * (conditional -
+                unconditional)`; 1 is the conditional model itself. Other values need a network
+                with `label_dropout` (classifier-free guidance, Ho and Salimans 2022).
+            data_shape: shape of one sample; `None` for the network's. Text of other lengths
+                than the training length is possible.
 
         Returns:
-            int32 NumPy array `[B, *data_shape]` without masks, and the number of network calls.
+            int32 array `[num_samples, *data_shape]`.
+
+        Raises:
+            ValueError: for a bad argument, before any work.
         """
-        run = self.prepare(z, labels, start_time, settings)
-        calls, z, _ = self._loop(run, *self._first_state(z))
-        return _numpy(z), int(_numpy(calls))
+        settings = Settings(sampler, num_steps, time_grid, temperature, seed, guidance_scale)
+        return self._run(self._all_masked(num_samples, labels, data_shape), settings)
 
-    def run_stepwise(self, z, labels, start_time, settings):
-        """As `run_compiled`, but yields each state: tokens, network calls so far, and at most."""
-        run = self.prepare(z, labels, start_time, settings)
-        state, most = self._first_state(z), self.most_calls(run)
-        while bool(_numpy(self.unfinished(run, *state))):
-            state = self._advance(run, *state)
-            yield _numpy(state[1]), int(_numpy(state[0])), most
-
-    def _run_loop(self, run, *state):
-        return ops.while_loop(
-            lambda *state: self.unfinished(run, *state),
-            lambda *state: self.advance(run, *state),
-            state,
-        )
-
-    def _first_state(self, z):
-        z = ops.convert_to_tensor(z, dtype="int32")
-        given = ops.where(ops.equal(z, self.model.mask_token), 0.0, float("inf"))
-        return ops.zeros((), dtype="int32"), z, ops.cast(given, "float32")
-
-    def prepare(self, z, labels, start_time, settings) -> dict:
-        """What the steps read, as tensors; computed outside of the compiled loop."""
-        guidance = settings.guidance_scale
-        return {
-            "labels": None if labels is None else ops.convert_to_tensor(labels, dtype="int32"),
-            "seed": ops.convert_to_tensor(random.seed_word(int(settings.seed)), dtype="int32"),
-            "temperature": ops.convert_to_tensor(settings.temperature, dtype="float32"),
-            "correction": self._correction(z, start_time),
-            "guidance": None if guidance == 1.0 else ops.convert_to_tensor(guidance, "float32"),
-        }
-
-    def _correction(self, z, start_time):
-        """What to take off the logits because the first masks tell nothing, `[B, 1, .., V]` or 0.
-
-        With a schedule per token value the network takes a mask for evidence, of weight
-        `1 - alpha_v(t)`. What the caller has masked is none: its weight at the start is undone
-        (exactly for one gap; for several, each network marginal still counts that of the others).
-        """
-        if not self.model.schedule.per_token:
-            return ops.zeros((), dtype="float32")
-        log_masked = self.model.schedule.log_masked(start_time)  # [B, V]
-        shape = (-1,) + (1,) * (len(z.shape) - 1) + (log_masked.shape[-1],)
-        return ops.reshape(log_masked, shape)
-
-    def most_calls(self, run) -> int:
-        """The most network calls that a run can take."""
-        raise NotImplementedError
-
-    def unfinished(self, run, calls, z, memory):
-        """Whether a network call is still needed, bool scalar."""
-        raise NotImplementedError
-
-    def advance(self, run, calls, z, memory):
-        """One network call and what follows from it: the next state."""
-        raise NotImplementedError
-
-    def denoise(self, run, z, t, compute=None):
-        """Logits for the sampler: guided, and divided by the temperature.
+    def sample_steps(
+        self,
+        num_samples: int,
+        labels=None,
+        sampler="ancestral",
+        num_steps: int = 128,
+        time_grid: str = "cosine",
+        temperature: float = 1.0,
+        seed: int = 0,
+        guidance_scale: float = 1.0,
+        data_shape=None,
+    ) -> Iterator[SampleState]:
+        """The run of `generate` as an iterator of states; leaving the loop stops the run.
 
         Args:
-            run: from `prepare`.
-            z: int32 tensor `[B, *data_shape]`.
-            t: float32 tensor `[B]`.
-            compute: function of tokens, time and labels that returns logits; by default the
-                model's `network_logits`.
+            num_samples, labels, sampler, num_steps, time_grid, temperature, seed, guidance_scale,
+                data_shape: as in `generate`.
+
+        Returns:
+            Iterator of `(tokens, calls, most_calls)`: the state before any network call, in which
+            all is masked, and then one after each step; the last holds what `generate` returns.
+            (Samplers with a plan, such as `"event"`, take a step for each network call, the others
+            `num_steps`. A call is for the whole batch; guidance doubles the batch, not the calls.)
+
+        Example:
+
+        ```python
+        for state in model.sample_steps(4, num_steps=64):
+            print(f"{state.calls} of at most {state.most_calls} network calls")
+        samples = state.tokens
+        ```
         """
-        compute = compute or self.model.network_logits
-        labels = run["labels"]
-        if run["guidance"] is None:
-            logits = compute(z, t, labels)
-        else:  # classifier-free guidance: both halves in one call
-            null = ops.full_like(labels, self.model.network.num_classes)
-            twice = [ops.concatenate([each, each], axis=0) for each in (z, t)]
-            both = compute(*twice, ops.concatenate([labels, null], axis=0))
-            conditional, unconditional = ops.split(both, 2, axis=0)
-            logits = unconditional + run["guidance"] * (conditional - unconditional)
-        return (logits - run["correction"]) / run["temperature"]
+        settings = Settings(sampler, num_steps, time_grid, temperature, seed, guidance_scale)
+        return self._states(self._all_masked(num_samples, labels, data_shape), settings)
+
+    def infill(
+        self,
+        tokens,
+        mask,
+        labels=None,
+        sampler="ancestral",
+        num_steps: int = 128,
+        time_grid: str = "cosine",
+        temperature: float = 1.0,
+        seed: int = 0,
+        guidance_scale: float = 1.0,
+        start_time="auto",
+    ) -> np.ndarray:
+        """Draws the masked tokens given the others, which come back bit for bit.
+
+        Args:
+            tokens: int `[B, *data_shape]`; what stands under the mask is not read.
+            mask: bool, the shape of `tokens` (or of one example); `True` is drawn.
+            labels, sampler, num_steps, time_grid, temperature, seed, guidance_scale: as in
+                `generate`.
+            start_time: float in `(0, 1]`, the time of the first state; `"auto"` for the time at
+                which the schedule expects each row's fraction of masks (`GenMD4`: of token values
+                that are all equally frequent). A GenMD4 network takes a mask for evidence of the
+                value under it. What the caller has masked is none; at `"auto"` its weight is
+                taken off the logits, which is exact for one gap and an approximation for several.
+                At 1.0 masks tell nothing, so an exact network fills exactly; a trained one has
+                seldom seen so few masks so late.
+
+        Returns:
+            int32 array `[B, *data_shape]`.
+
+        Raises:
+            ValueError: for a bad argument, a given token outside the vocabulary, or a mask that
+                leaves a row nothing to fill.
+        """
+        settings = Settings(sampler, num_steps, time_grid, temperature, seed, guidance_scale)
+        return self._run(self._with_gaps(tokens, mask, labels, start_time), settings)
+
+    def infill_steps(
+        self,
+        tokens,
+        mask,
+        labels=None,
+        sampler="ancestral",
+        num_steps: int = 128,
+        time_grid: str = "cosine",
+        temperature: float = 1.0,
+        seed: int = 0,
+        guidance_scale: float = 1.0,
+        start_time="auto",
+    ) -> Iterator[SampleState]:
+        """The run of `infill` as an iterator of states, as `sample_steps` is that of `generate`.
+
+        Args:
+            tokens, mask, labels, sampler, num_steps, time_grid, temperature, seed, guidance_scale,
+                start_time: as in `infill`.
+        """
+        settings = Settings(sampler, num_steps, time_grid, temperature, seed, guidance_scale)
+        return self._states(self._with_gaps(tokens, mask, labels, start_time), settings)
+
+    def _all_masked(self, num_samples, labels, data_shape) -> Start:
+        check_whole("num_samples", num_samples)
+        shape = tuple(self.network.data_shape)
+        if data_shape is not None:
+            shape = tuple(np.atleast_1d(data_shape).tolist())
+            for size in shape:
+                check_whole("data_shape", size)
+            validation.check_shape(self.network, (1, *shape))
+        labels = validation.check_sampling_labels(self.network, labels, num_samples)
+        z = np.full((num_samples, *shape), self.mask_token, dtype="int32")
+        return Start(z, labels, np.ones((num_samples,), dtype="float32"))
+
+    def _with_gaps(self, tokens, mask, labels, start_time) -> Start:
+        z, fraction = _check_infilling(self.network, tokens, mask)
+        labels = validation.check_sampling_labels(self.network, labels, len(z))
+        if isinstance(start_time, str) and start_time == "auto":
+            times = ops.convert_to_numpy(self.schedule.time_of_masked_fraction(fraction))
+        else:
+            mend = "'auto' finds the time of each row."
+            check_number("start_time", start_time, Interval(0, 1, with_low=False), mend)
+            times = np.full((len(z),), start_time, dtype="float32")
+        return Start(z, labels, np.asarray(times))
+
+    def _run(self, start: Start, settings: Settings) -> np.ndarray:
+        process, padded = self._process(start, settings)
+        return _cut(process.run(padded, settings), start)
+
+    def _states(self, start: Start, settings: Settings) -> Iterator[SampleState]:
+        process, padded = self._process(start, settings)
+        states = process.states(padded, settings)
+        return (state._replace(tokens=_cut(state.tokens, start)) for state in states)
+
+    def _process(self, start: Start, settings: Settings):
+        """What is compiled for the sampler and the shape, kept for a while, and a padded start."""
+        settings.check(self.network)
+        padded = _padded(start, self.network) if COMPILES_EACH_SHAPE else start
+        key = settings.sampler, padded.z.shape, padded.padding_mask is None
+        return self._functions.get(key, lambda: settings.sampler.make_process(self)), padded
 
 
-class SteppedProcess(ReverseProcess):
-    """Step `i` of `T` goes from `t[i]` to `s[i]`; one more call fills what is still masked."""
+def _padded(start: Start, network) -> Start:
+    """The start with complete rows and columns added: nothing is drawn there.
 
-    def prepare(self, z, labels, start_time, settings):
-        num_steps = settings.num_steps
-        # Grids are padded to a power of two, so that few numbers of steps compile anew. Entry T
-        # is (0, 0): the network's time when the last masks are filled.
-        grid = np.zeros((2, 1 << num_steps.bit_length()), dtype="float32")
-        grid[:, :num_steps] = settings.grid
-        return {
-            **super().prepare(z, labels, start_time, settings),
-            "num_steps": ops.convert_to_tensor(num_steps, dtype="int32"),
-            "grid": ops.convert_to_tensor(grid),
-            "start_time": ops.convert_to_tensor(start_time, dtype="float32"),
-        }
+    Few sizes are compiled, whatever sizes are asked for.
+    """
+    count, *shape = start.z.shape
+    more, padding_mask = _padded_size(count) - count, None
+    z = start.z
+    if len(shape) == 1 and getattr(network, "takes_padding_mask", False):
+        (length,), usual = shape, network.data_shape[0]
+        wanted = min(_padded_size(length), usual) if length <= usual else _padded_size(length)
+        longest = getattr(network, "max_length", None)
+        wanted = wanted if longest is None else min(wanted, max(longest, length))
+        if wanted > length:
+            z = np.pad(z, ((0, 0), (0, wanted - length)))
+            padding_mask = np.broadcast_to(np.arange(wanted) < length, (count + more, wanted))
+    z = np.concatenate([z, np.zeros((more, *z.shape[1:]), z.dtype)])
+    labels = None if start.labels is None else np.pad(start.labels, (0, more))
+    return Start(z, labels, np.pad(start.time, (0, more), constant_values=1.0), padding_mask)
 
-    def run_stepwise(self, z, labels, start_time, settings):
-        """As `ReverseProcess.run_stepwise`, but yields the state after each step, `T` in all."""
-        for state in super().run_stepwise(z, labels, start_time, settings):
-            if state[1] < settings.num_steps:
-                yield state
-        yield state  # filling what is left belongs to the last step
 
-    def most_calls(self, run) -> int:
-        return int(_numpy(run["num_steps"])) + 1
+def _padded_size(count: int) -> int:
+    """The smallest number of the form `2**k` or `3 * 2**k` that is at least `count`."""
+    power = 1 << (count - 1).bit_length()
+    return 3 * power // 4 if 3 * power // 4 >= count else power
 
-    def unfinished(self, run, calls, z, memory):
-        some_masked = ops.any(ops.equal(z, self.model.mask_token))
-        return (calls < run["num_steps"]) | ((calls == run["num_steps"]) & some_masked)
 
-    def advance(self, run, calls, z, memory):
-        t = ops.take(run["grid"][0], calls) * run["start_time"]  # [B]
-        s = ops.take(run["grid"][1], calls) * run["start_time"]
-        schedule = Started(self.model.schedule, run["start_time"])
-        logits = self.denoise(run, z, t)
-        batch_size, *data_shape = ops.shape(z)  # tensors, where an exported graph leaves them open
-        sample_ids = ops.arange(batch_size, dtype="int32")
-        noise = random.uniforms(run["seed"], sample_ids, data_shape, calls)
-        z, memory = ops.cond(
-            calls < run["num_steps"],
-            lambda: self.sampler.step(logits, z, s, t, schedule, noise, memory),
-            lambda: (self.sampler.finish(logits, z, noise), memory),
+def _cut(tokens, start: Start) -> np.ndarray:
+    """The tokens without what was added to the start."""
+    return tokens[tuple(slice(size) for size in start.z.shape)]
+
+
+def _check_infilling(network, tokens, mask):
+    """The first state of infilling, int32, and the masked fraction of each row, float32 `[B]`."""
+    tokens = np.array(tokens)
+    validation.check_shape(network, tokens.shape)
+    if not tokens.size:
+        raise ValueError(f"There is nothing to fill. Received: tokens of shape={tokens.shape}")
+    mask = check_mask("mask", mask, tokens.shape)
+    fraction = mask.reshape(len(mask), -1).mean(axis=1)
+    if not fraction.all():
+        raise ValueError(
+            f"The mask leaves nothing to fill in row {int(np.argmin(fraction))}. Expected at least "
+            "one True in each row. Drop the rows that are complete."
         )
-        return calls + 1, z, memory
-
-
-def _numpy(tensor) -> np.ndarray:
-    return np.asarray(ops.convert_to_numpy(tensor))
+    tokens[mask] = 0
+    validation.check_host_tokens(network, tokens)
+    return np.where(mask, network.vocabulary_size, tokens).astype("int32"), fraction.astype("f4")

@@ -11,11 +11,12 @@ import numpy as np
 from keras import ops
 
 from md4keras import forward_process, losses, schedules
-from md4keras.models.masked_diffusion import MaskedDiffusion
+from md4keras.checks import Interval, check_name, check_number
+from md4keras.models.long_text import LongText
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
-class GenMD4(MaskedDiffusion):
+class GenMD4(LongText):
     """Masked discrete diffusion that learns when each token value is masked.
 
     Value `v` is clean at time `t` with probability `1 - (1 - eps) t**w_v`; the exponents `w` are
@@ -61,12 +62,9 @@ class GenMD4(MaskedDiffusion):
         **kwargs,
     ):
         super().__init__(network, seed, **kwargs)
-        forward_process.check_time_sampling(time_sampling)
-        if not 0.0 < t1 < 1.0:
-            raise ValueError(
-                "The objective is an integral over times from `t1` to 1. Expected 0 < t1 < 1. "
-                f"Received: t1={t1}. Use the published 1e-3 unless you have a reason."
-            )
+        check_name("time_sampling", time_sampling, forward_process.TIME_SAMPLING)
+        between = Interval(0, 1, with_low=False, with_high=False)
+        check_number("t1", t1, between, "The objective is an integral from `t1` to 1; use 1e-3.")
         self.schedule = schedules.LearnablePolynomial(network.vocabulary_size, power_init, eps)
         self.t1 = float(t1)
         self.time_sampling = time_sampling
@@ -78,30 +76,9 @@ class GenMD4(MaskedDiffusion):
     def metrics(self):
         return [*super().metrics, *self._power_means]
 
-    def diffusion_term(self, x, zt, t, labels):
-        """The published per-example term, without the length `1 - t1` of the integral."""
-        logits = self.network_logits(zt, t, labels)
-        return losses.genmd4_diffusion_loss(logits, x, zt, t, self.schedule)
-
     def reconstruction_term(self, x, given=None):
         """Of what is masked at `t1`."""
         return losses.genmd4_reconstruction_loss(x, self.schedule, self.t1, given)
-
-    def surrogate_loss(self, x, z1, z2, time, labels=None):
-        """The diffusion term of two maskings, and what is minimised in its place.
-
-        Args:
-            x: int tensor `[B, *data_shape]`, clean.
-            z1, z2: int tensors `[B, *data_shape]`, independently masked at `time`.
-            time: float tensor `[B]` in `(0, 1]`.
-            labels: int tensor `[B]`, for a network with classes.
-
-        Returns:
-            `0.5 (L1 + L2)` and `0.5 (L1 + L2) + rloo`, float32 tensors `[B]`, nats per example.
-        """
-        terms = [self.diffusion_term(x, z, time, labels) for z in (z1, z2)]
-        mean = 0.5 * (terms[0] + terms[1])
-        return mean, mean + self.masking_surrogate(x, time, (z1, z2), terms)
 
     def masking_weight(self, t):
         """`1/t`."""
@@ -137,9 +114,11 @@ class GenMD4(MaskedDiffusion):
         """`(1 - t1) 0.5 (L1 + L2)`."""
         return (1.0 - self.t1) * 0.5 * (terms[0] + terms[1])
 
-    def masking_surrogate(self, x, time, maskings, terms):
+    def masking_surrogate(self, step, terms):
         """The leave-one-out term of two maskings."""
-        log_q = [losses.genmd4_log_masking(x, z, time, self.schedule) for z in maskings]
+        log_q = [
+            losses.genmd4_log_masking(step.x, zt, step.time, self.schedule) for zt in step.maskings
+        ]
         return losses.leave_one_out(terms, log_q)
 
     def stratified_loss(self, x, labels, fraction, noise, given=None):
@@ -151,7 +130,7 @@ class GenMD4(MaskedDiffusion):
         return losses.genmd4_ranked_weight(x, zt, t, self.schedule, self.t1, given) * cost
 
     def closing_objective(self, step, terms):
-        """As `Training.closing_objective`; also records the exponents."""
+        """As `Trainer.closing_objective`; also records the exponents."""
         power = self.schedule.power
         for metric, value in zip(self._power_means, (ops.min, ops.mean, ops.max), strict=True):
             metric.update_state(value(power))
@@ -165,7 +144,7 @@ class GenMD4(MaskedDiffusion):
         power = ops.convert_to_numpy(self.schedule.power).tolist()
         tokens = list(range(len(power)))
         if self.tokenizer is not None:
-            texts = self.tokenizer.decode(np.arange(len(power), dtype="int32")[:, None])
+            texts = [self.tokenizer.decode(np.array([token], dtype="int32")) for token in tokens]
             count = collections.Counter(texts)
             tokens = [text if count[text] == 1 else i for i, text in enumerate(texts)]
         return dict(sorted(zip(tokens, power, strict=True), key=lambda pair: pair[1]))

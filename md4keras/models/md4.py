@@ -8,12 +8,12 @@ import keras
 from keras import ops
 
 from md4keras import forward_process, losses, schedules
-from md4keras.models import validation
-from md4keras.models.masked_diffusion import MaskedDiffusion
+from md4keras.checks import check_name, check_whole
+from md4keras.models.long_text import LongText
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
-class MD4(MaskedDiffusion):
+class MD4(LongText):
     """Masked discrete diffusion with one scalar masking schedule.
 
     Trains with `fit` on int tokens `[B, *data_shape]`, with class labels `[B]` as `y` where the
@@ -50,8 +50,9 @@ class MD4(MaskedDiffusion):
         **kwargs,
     ):
         super().__init__(network, seed, **kwargs)
-        validation.check_timesteps(timesteps)
-        forward_process.check_time_sampling(time_sampling)
+        if timesteps is not None:
+            check_whole("timesteps", timesteps)
+        check_name("time_sampling", time_sampling, forward_process.TIME_SAMPLING)
         self.schedule = schedules.get(schedule)
         if self.schedule.per_token:
             raise ValueError(
@@ -60,11 +61,6 @@ class MD4(MaskedDiffusion):
             )
         self.timesteps = timesteps
         self.time_sampling = time_sampling
-
-    def diffusion_term(self, x, zt, t, labels):
-        """Eq. 6 (Eq. 5 in discrete time) at one time."""
-        logits = self.network_logits(zt, t, labels)
-        return losses.diffusion_loss(logits, x, zt, t, self.schedule, self.timesteps)
 
     def reconstruction_term(self, x, given=None):
         """`N (1 - alpha(0)) ln V`."""

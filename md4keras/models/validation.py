@@ -5,35 +5,15 @@ import numbers
 import numpy as np
 from keras import ops
 
+from md4keras.checks import check_has
+
 _NETWORK_ATTRIBUTES = ("vocabulary_size", "data_shape", "num_classes", "time_conditioned")
 
 
 def check_network(network) -> None:
     """Raises a `ValueError` unless the object has what a model reads of a network."""
-    missing = [name for name in _NETWORK_ATTRIBUTES if not hasattr(network, name)]
-    if missing:
-        raise ValueError(
-            "This is not a denoising network. Expected a model from `md4keras.networks`, or one "
-            f"with the attributes {_NETWORK_ATTRIBUTES}. "
-            f"Received: network={network!r}, which lacks {missing}"
-        )
-
-
-def check_timesteps(timesteps) -> None:
-    """Raises a `ValueError` unless `timesteps` is `None` or a whole number of at least 1."""
-    if timesteps is not None:
-        check_positive_int("timesteps", timesteps)
-
-
-def is_number(value) -> bool:
-    """Whether the value is a real number; truth values are none."""
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
-
-
-def check_positive_int(name: str, value) -> None:
-    """Raises a `ValueError` unless `value` is a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-        raise ValueError(f"`{name}` must be a whole number, at least 1. Received: {name}={value!r}")
+    mend = "Take a model from `md4keras.networks`."
+    check_has("a denoising network", network, _NETWORK_ATTRIBUTES, mend)
 
 
 def split_labels(x, y):
@@ -85,10 +65,7 @@ def check_tokens_alone(network, x, allow_mask: bool = False):
     x = ops.convert_to_tensor(x)
     check_shape(network, tuple(x.shape))
     if "int" not in str(x.dtype):
-        raise ValueError(
-            "Tokens are whole numbers. Expected an integer data type. "
-            f"Received: dtype={x.dtype}. Quantise the data to {network.vocabulary_size} levels."
-        )
+        raise ValueError(_not_whole(network, x.dtype))
     return ops.cast(x, "int32")
 
 
@@ -105,11 +82,7 @@ def check_tokens(network, x, labels=None, allow_mask: bool = False):
         )
     if labels is None:
         return x, None
-    if not network.num_classes:
-        raise ValueError(
-            "Labels were given to a network without classes. Expected tokens alone, or a "
-            "network built with `num_classes`. Received: num_classes=None"
-        )
+    _check_has_classes(network)
     labels = ops.cast(ops.convert_to_tensor(labels), "int32")
     if len(labels.shape) != 1 or labels.shape[0] != x.shape[0]:
         raise ValueError(
@@ -129,8 +102,7 @@ def check_host_data(network, x, y=None) -> None:
             "There is nothing to work on. Expected tokens [n, *data_shape] or a data set. "
             "Received: x=None"
         )
-    if isinstance(x, dict):
-        x, y = split_labels(x, y)
+    x, y = split_labels(x, y)
     x, y = (ops.convert_to_numpy(data) if ops.is_tensor(data) else data for data in (x, y))
     if isinstance(x, np.ndarray):
         check_host_tokens(network, x)
@@ -149,10 +121,7 @@ def check_host_tokens(network, x: np.ndarray, allow_mask: bool = False) -> None:
     if x.size == 0:
         raise ValueError(f"There are no tokens. Received: shape={x.shape}")
     if x.dtype.kind not in "iu":
-        raise ValueError(
-            "Tokens are whole numbers. Expected an integer data type. "
-            f"Received: dtype={x.dtype}. Quantise the data to {network.vocabulary_size} levels."
-        )
+        raise ValueError(_not_whole(network, x.dtype))
     highest = network.vocabulary_size - (0 if allow_mask else 1)
     low, high = int(x.min()), int(x.max())
     if low < 0 or high > highest:
@@ -165,11 +134,7 @@ def check_host_tokens(network, x: np.ndarray, allow_mask: bool = False) -> None:
 
 def check_host_labels(network, labels: np.ndarray) -> None:
     """Checks data type and values of labels on the host."""
-    if not network.num_classes:
-        raise ValueError(
-            "Labels were given to a network without classes. Expected tokens alone, or a "
-            "network built with `num_classes`. Received: num_classes=None"
-        )
+    _check_has_classes(network)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise ValueError(
             "Labels are one class id per example. Expected integers of shape [n]. Received: "
@@ -184,7 +149,29 @@ def check_host_labels(network, labels: np.ndarray) -> None:
         )
 
 
+def check_sampling_labels(network, labels, num_samples: int):
+    """Labels for `num_samples` samples, int32 `[num_samples]`, or `None` without classes."""
+    if labels is None:
+        if network.num_classes:
+            raise ValueError(
+                f"The network has {network.num_classes} classes. Expected labels for the samples. "
+                "Received: labels=None. Give one id, or one per sample."
+            )
+        return None
+    labels = np.asarray(labels)
+    if labels.ndim == 0:
+        labels = np.full((num_samples,), labels)
+    check_host_labels(network, labels)
+    if labels.shape != (num_samples,):
+        raise ValueError(
+            f"Each sample needs one label. Expected {num_samples} labels. "
+            f"Received: shape={labels.shape}"
+        )
+    return labels.astype("int32")
+
+
 def check_shape(network, shape) -> None:
+    """Raises a `ValueError` unless a batch of tokens has this shape; texts may have any length."""
     expected = tuple(network.data_shape)
     same_rank = len(shape) == len(expected) + 1
     if not same_rank or (len(expected) > 1 and tuple(shape[1:]) != expected):
@@ -192,3 +179,18 @@ def check_shape(network, shape) -> None:
         raise ValueError(
             f"Tokens have the wrong shape. Expected {wanted}. Received: shape={tuple(shape)}"
         )
+
+
+def _check_has_classes(network) -> None:
+    if not network.num_classes:
+        raise ValueError(
+            "Labels were given to a network without classes. Expected tokens alone, or a "
+            "network built with `num_classes`. Received: num_classes=None"
+        )
+
+
+def _not_whole(network, dtype) -> str:
+    return (
+        "Tokens are whole numbers. Expected an integer data type. "
+        f"Received: dtype={dtype}. Quantise the data to {network.vocabulary_size} levels."
+    )

@@ -1,11 +1,14 @@
-"""Samplers: one reverse step each, or a plan of when to reveal. They know schedules, not models."""
+"""Samplers: one reverse step each, or a plan of when to reveal."""
 
+from md4keras.checks import check_has
 from md4keras.samplers.ancestral import Ancestral
 from md4keras.samplers.confidence import Confidence
 from md4keras.samplers.event import Event, FirstHitting
 from md4keras.samplers.filters import Filter, TopK, TopP
 from md4keras.samplers.remasking import Remasking
-from md4keras.samplers.sampler import TIME_GRIDS, Sampler, make_time_grid
+from md4keras.samplers.reverse_process import Memory, SampleState, SteppedProcess
+from md4keras.samplers.sampler import Sampler
+from md4keras.samplers.time_grids import TIME_GRIDS, make_time_grid
 
 _SAMPLERS = {
     "ancestral": Ancestral,
@@ -17,6 +20,7 @@ _SAMPLERS = {
     "confidence": Confidence,
     "remasking": Remasking,
 }
+_MEMBERS = ("check_schedule", "make_process", "step_probabilities", "step", "finish")
 
 __all__ = [
     "TIME_GRIDS",
@@ -24,8 +28,11 @@ __all__ = [
     "Confidence",
     "Event",
     "FirstHitting",
+    "Memory",
     "Remasking",
+    "SampleState",
     "Sampler",
+    "SteppedProcess",
     "TopK",
     "TopP",
     "get",
@@ -37,16 +44,18 @@ def get(sampler) -> Sampler:
     """Returns a sampler from an object or a name; a filter stands for `Ancestral` with it.
 
     Raises:
-        ValueError: for an unknown name, listing the known ones.
+        ValueError: for an unknown name, listing the known ones, or an object that is no sampler,
+            listing what it lacks.
     """
-    if isinstance(sampler, Sampler):
-        return sampler
     if isinstance(sampler, Filter):
         return Ancestral(filters=(sampler,))
-    if isinstance(sampler, str) and sampler in _SAMPLERS:
-        return _SAMPLERS[sampler]()
-    known = ", ".join(repr(name) for name in _SAMPLERS)
-    raise ValueError(
-        f"Unknown sampler. Expected one of {known}, or a `md4keras.samplers.Sampler`. "
-        f"Received: sampler={sampler!r}"
-    )
+    if isinstance(sampler, str):
+        if sampler in _SAMPLERS:
+            return _SAMPLERS[sampler]()
+        known = ", ".join(map(repr, _SAMPLERS))
+        raise ValueError(
+            f"Unknown sampler. Expected one of {known}, or a `md4keras.samplers.Sampler`. "
+            f"Received: sampler={sampler!r}"
+        )
+    check_has("a sampler", sampler, _MEMBERS, "Derive from `md4keras.samplers.Sampler`.")
+    return sampler

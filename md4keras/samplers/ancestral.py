@@ -5,6 +5,7 @@ import dataclasses
 import keras
 from keras import ops
 
+from md4keras.checks import check_name
 from md4keras.samplers.categorical import sample_categorical
 from md4keras.samplers.sampler import Sampler
 
@@ -32,11 +33,7 @@ class Ancestral(Sampler):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.last not in FINISHES:
-            raise ValueError(
-                f"Unknown way to fill what stays masked. Expected one of {FINISHES}. "
-                f"Received: last={self.last!r}"
-            )
+        check_name("last", self.last, FINISHES, "It says how what stays masked is filled.")
 
     def step_probabilities(self, logits, zt, s, t, schedule):
         zt, mask_token = ops.convert_to_tensor(zt), logits.shape[-1]
@@ -59,7 +56,7 @@ class Ancestral(Sampler):
         else:
             reveal = reveal[..., 0]
         revealed = ops.equal(zt, logits.shape[-1]) & (noise[0] < reveal)
-        return ops.where(revealed, tokens, zt), memory
+        return ops.where(revealed, tokens, zt), memory.remembered
 
     def finish(self, logits, zt, noise):
         if self.last == "sample":

@@ -1,16 +1,15 @@
 """Confidence-ordered sampling: a planned number of tokens per step, the surest first."""
 
 import dataclasses
-import numbers
 
 import keras
 from keras import ops
 
+from md4keras.checks import Interval, check_name, check_number
 from md4keras.forward_process import expand_like, positions
 from md4keras.samplers.categorical import sample_categorical
 from md4keras.samplers.sampler import Sampler
 
-RULES = ("probability", "margin", "entropy")
 _TIE = 2.0**-12  # scores in one interval of this width count as equal
 
 
@@ -46,12 +45,8 @@ class Confidence(Sampler):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.rule not in RULES:
-            raise ValueError(
-                f"Unknown measure of confidence. Expected one of {RULES}. "
-                f"Received: rule={self.rule!r}"
-            )
-        check_non_negative("noise_temperature", self.noise_temperature)
+        check_name("rule", self.rule, RULES, "It says what counts as sure.")
+        check_number("noise_temperature", self.noise_temperature, Interval())
 
     def step_probabilities(self, logits, zt, s, t, schedule):
         """As `Sampler.step_probabilities`; of equal scores the first positions count as surer."""
@@ -61,22 +56,22 @@ class Confidence(Sampler):
                 f"noise_temperature=0. Received: noise_temperature={self.noise_temperature}"
             )
         zt, mask_token = ops.convert_to_tensor(zt), logits.shape[-1]
-        memory = ops.zeros(zt.shape, dtype="float32")
-        revealed = self._chosen(logits, zt, s, t, schedule, None, memory)
+        nothing = ops.zeros(zt.shape, dtype="bool")
+        revealed = self._chosen(logits, zt, s, t, schedule, None, nothing)
         mu = ops.softmax(self.filter(logits), axis=-1)
         drawn = ops.pad(mu, [(0, 0)] * len(zt.shape) + [(0, 1)])
         kept = ops.one_hot(zt, mask_token + 1, dtype="float32")
         return ops.where(ops.expand_dims(revealed, -1), drawn, kept)
 
     def step(self, logits, zt, s, t, schedule, noise, memory):
-        revealed = self._chosen(logits, zt, s, t, schedule, noise[0], memory)
+        revealed = self._chosen(logits, zt, s, t, schedule, noise[0], memory.given)
         tokens = sample_categorical(self.filter(logits), noise[1])
-        return ops.where(revealed, tokens, zt), memory
+        return ops.where(revealed, tokens, zt), memory.remembered
 
-    def _chosen(self, logits, zt, s, t, schedule, uniforms, memory):
+    def _chosen(self, logits, zt, s, t, schedule, uniforms, given):
         """Which positions are revealed, bool `[B, *data_shape]`."""
         masked = ops.equal(zt, logits.shape[-1])
-        score = self._score(ops.cast(logits, "float32"))
+        score = RULES[self.rule](ops.cast(logits, "float32"))
         if self.noise_temperature:
             gumbel = -ops.log(-ops.log(ops.clip(uniforms, 2.0**-25, 1.0 - 2.0**-24)))
             score = score + self.noise_temperature * expand_like(t, zt) * gumbel
@@ -87,27 +82,33 @@ class Confidence(Sampler):
         score = ops.where(masked, score, -float("inf"))
         flat = ops.reshape(score, (ops.shape(score)[0], -1))  # [B, N]
         rank = ops.argsort(ops.argsort(-flat, axis=-1), axis=-1)  # 0 is the surest
-        to_fill = positions(zt, ops.logical_not(memory < float("inf")))  # [B]
+        to_fill = positions(zt, given)  # [B]
         fraction = ops.convert_to_tensor(schedule.masked_fraction(s), dtype="float32")
         planned = ops.round(to_fill * fraction)
         left = positions(zt, ops.logical_not(masked))
         chosen = ops.cast(rank, "float32") < ops.expand_dims(left - planned, -1)
         return masked & ops.reshape(chosen, ops.shape(zt))
 
-    def _score(self, logits):
-        """How sure the network is, before any filter, `[B, *data_shape]`."""
-        if self.rule == "probability":  # log-odds, which do not saturate
-            best = ops.one_hot(ops.argmax(logits, axis=-1), logits.shape[-1], dtype="bool")
-            others = ops.logsumexp(ops.where(best, -1e30, logits), axis=-1)
-            return ops.max(logits, axis=-1) - others
-        log_mu = ops.log_softmax(logits, axis=-1)
-        if self.rule == "margin":
-            largest = ops.exp(ops.top_k(log_mu, min(2, logits.shape[-1]))[0])
-            return largest[..., 0] - largest[..., -1]
-        return ops.sum(ops.exp(log_mu) * ops.maximum(log_mu, -1e30), axis=-1)
+
+def _log_odds(logits):
+    """Of the likeliest token; unlike its logarithm, this does not saturate."""
+    best = ops.one_hot(ops.argmax(logits, axis=-1), logits.shape[-1], dtype="bool")
+    others = ops.logsumexp(ops.where(best, -1e30, logits), axis=-1)
+    return ops.max(logits, axis=-1) - others
 
 
-def check_non_negative(name: str, value) -> None:
-    """Raises a `ValueError` unless the value is a finite number of at least 0."""
-    if not (isinstance(value, numbers.Real) and 0.0 <= value < float("inf")):
-        raise ValueError(f"`{name}` must be a number, at least 0. Received: {name}={value!r}")
+def _margin(logits):
+    """Between the probabilities of the two likeliest tokens."""
+    log_mu = ops.log_softmax(logits, axis=-1)
+    largest = ops.exp(ops.top_k(log_mu, min(2, logits.shape[-1]))[0])
+    return largest[..., 0] - largest[..., -1]
+
+
+def _negative_entropy(logits):
+    """`sum_v mu_v log mu_v`, nats."""
+    log_mu = ops.log_softmax(logits, axis=-1)
+    return ops.sum(ops.exp(log_mu) * ops.maximum(log_mu, -1e30), axis=-1)
+
+
+RULES = {"probability": _log_odds, "margin": _margin, "entropy": _negative_entropy}
+"""How sure the network is of each position: logits `[..., V]` to `[...]`."""

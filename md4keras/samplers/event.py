@@ -7,13 +7,16 @@ where the masked fraction `1 - alpha`, on its way from its value at the start do
 """
 
 import dataclasses
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
 
+from md4keras import random
 from md4keras.samplers.ancestral import Ancestral
 from md4keras.samplers.categorical import sample_categorical
+from md4keras.samplers.reverse_process import ReverseProcess, State
 from md4keras.samplers.sampler import check_scalar_schedule
 
 
@@ -52,8 +55,13 @@ class Event(Ancestral):
         filters, last: see `Ancestral`.
     """
 
+    plans_on_host = True
+
     def check_schedule(self, schedule) -> None:
         check_scalar_schedule(self, schedule)
+
+    def make_process(self, model):
+        return PlannedProcess(model, self)
 
     def draw(self, logits, uniforms, t):
         """What positions become: logits `[B, M, V]`, uniforms `[B, M]`, times `[B]`."""
@@ -114,6 +122,78 @@ class FirstHitting(Event):
         return _make_plan(clock, times, masked)
 
 
+class Events(NamedTuple):
+    """A `Plan` as tensors, with as many events as a power of two, and the noise of the tokens.
+
+    Attributes:
+        order, rank, event, first, times: as in `Plan`.
+        num_events: int32 scalar.
+        slots: int32 `[M]`, 0, 1, ...: places for the positions that one event reveals.
+        token_uniforms: float32 `[B, N]`, what decides each position's token.
+    """
+
+    order: Any
+    rank: Any
+    event: Any
+    first: Any
+    times: Any
+    num_events: Any
+    slots: Any
+    token_uniforms: Any
+
+
+class PlannedProcess(ReverseProcess):
+    """A call for each event: call `i` makes the `i`-th event of every row, at the row's own time.
+
+    All noise is drawn once: for each position one uniform that says when it is revealed, and one
+    for what it becomes.
+    """
+
+    def plan(self, start, settings, seed):
+        batch_size, *data_shape = start.z.shape
+        flat = np.reshape(start.z, (batch_size, -1))  # [B, N]
+        draw, sample_ids = ops.zeros((), dtype="int32"), ops.arange(batch_size, dtype="int32")
+        when, what = random.uniforms(seed, sample_ids, data_shape, draw)
+        plan = self.sampler.plan(
+            np.reshape(_numpy(when), flat.shape),
+            flat == self.model.mask_token,
+            settings.grid,
+            start.time,
+            self.model.schedule,
+        )
+        # Sizes are padded to powers of two, so that few plans compile anew.
+        events = plan.times.shape[1]
+        pad = ((0, 0), (0, _power_of_two(events) - events))
+        arrays = plan.order, plan.rank, plan.event, np.pad(plan.first, pad), np.pad(plan.times, pad)
+        return Events(
+            *map(ops.convert_to_tensor, arrays),
+            num_events=ops.convert_to_tensor(events, dtype="int32"),
+            slots=ops.arange(min(_power_of_two(plan.most), flat.shape[1]), dtype="int32"),
+            token_uniforms=ops.reshape(what, flat.shape),
+        )
+
+    def most_calls(self, run):
+        return int(_numpy(run.plan.num_events))
+
+    def unfinished(self, run, state):
+        return state.calls < run.plan.num_events
+
+    def advance(self, run, state):
+        plan, calls, z = run.plan, state.calls, state.z
+        t = ops.take(plan.times, calls, axis=1)  # [B]
+        first = ops.take(plan.first, calls, axis=1)[:, None]  # [B, 1]
+        places = ops.minimum(first + plan.slots, plan.order.shape[1] - 1)  # [B, M]
+        positions = ops.take_along_axis(plan.order, places, axis=1)
+        logits = self.denoise(run, z, t, positions)  # [B, M, V]
+        uniforms = ops.take_along_axis(plan.token_uniforms, positions, axis=1)
+        tokens = self.sampler.draw(logits, uniforms, t)  # [B, M]
+        slot = ops.clip(plan.rank - first, 0, tokens.shape[1] - 1)  # [B, N]
+        flat = ops.reshape(z, plan.order.shape)  # [B, N]
+        due = ops.equal(plan.event, calls)
+        flat = ops.where(due, ops.take_along_axis(tokens, slot, axis=1), flat)
+        return State(calls + 1, ops.reshape(flat, z.shape), state.remembered)
+
+
 def _make_plan(clock, times, masked) -> Plan:
     """A plan from the step (whole numbers) and the network's time of each position, `[B, N]`."""
     batch_size, count = clock.shape
@@ -143,3 +223,8 @@ def _masked_fraction(schedule, t):
 
 def _numpy(value):
     return np.asarray(ops.convert_to_numpy(value))
+
+
+def _power_of_two(count: int) -> int:
+    """The smallest power of two that is at least `count`."""
+    return 1 << (count - 1).bit_length()

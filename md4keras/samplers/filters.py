@@ -2,23 +2,18 @@
 
 import dataclasses
 import math
-import numbers
 
 import keras
 from keras import ops
 
+from md4keras.checks import Interval, check_number, check_whole
+from md4keras.samplers.sampler import Configured
+
 REMOVED = -1e7  # the logit of a value that is cut; its probability is exactly 0 in float32
 
 
-class Filter:
+class Filter(Configured):
     """A function of logits with a configuration."""
-
-    def get_config(self) -> dict:
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_config(cls, config: dict):
-        return cls(**config)
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
@@ -36,11 +31,8 @@ class TopP(Filter):
     p: float = 0.98
 
     def __post_init__(self):
-        if not (isinstance(self.p, numbers.Real) and 0.0 < self.p <= 1.0):
-            raise ValueError(
-                "`p` is the probability mass to keep. Expected 0 < p <= 1. "
-                f"Received: p={self.p!r}. 0.98 is the published value."
-            )
+        mend = "It is the probability mass to keep; 0.98 is the published value."
+        check_number("p", self.p, Interval(0, 1, with_low=False), mend)
 
     def __call__(self, logits):
         """Logits `[..., V]` with what is cut at -1e7."""
@@ -61,11 +53,7 @@ class TopK(Filter):
     k: int = 5
 
     def __post_init__(self):
-        if isinstance(self.k, bool) or not isinstance(self.k, numbers.Integral) or self.k < 1:
-            raise ValueError(
-                "`k` is the number of values to keep. Expected a whole number, at least 1. "
-                f"Received: k={self.k!r}"
-            )
+        check_whole("k", self.k, mend="It is the number of values to keep.")
 
     def __call__(self, logits):
         """Logits `[..., V]` with what is cut at -1e7."""

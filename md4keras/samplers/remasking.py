@@ -5,12 +5,67 @@ import dataclasses
 import keras
 from keras import ops
 
+from md4keras.checks import Interval, check_has, check_name, check_number
 from md4keras.forward_process import expand_like
 from md4keras.samplers.categorical import sample_categorical
-from md4keras.samplers.confidence import check_non_negative
-from md4keras.samplers.sampler import Sampler, check_scalar_schedule
+from md4keras.samplers.reverse_process import Memory
+from md4keras.samplers.sampler import Configured, Sampler, check_scalar_schedule
 
-RULES = ("rescaled", "capped", "confidence")
+
+@keras.saving.register_keras_serializable(package="md4keras")
+@dataclasses.dataclass(frozen=True)
+class Rescale(Configured):
+    """`sigma = eta sigma_max`; what the other rules have to offer too."""
+
+    eta: float = 0.02
+
+    def masked_sigma(self, largest):
+        """The `sigma` by which a masked position is revealed more often, like `largest`.
+
+        Args:
+            largest: float32 tensor `[B, 1, ...]`, `sigma_max`.
+        """
+        return self.eta * largest
+
+    def revealed_sigma(self, largest, may_go, remembered):
+        """The probability to mask a revealed position; broadcasts against the state.
+
+        Args:
+            largest: float32 tensor `[B, 1, ...]`, `sigma_max`.
+            may_go: bool tensor `[B, *data_shape]`, what is revealed and was not given.
+            remembered: float32 tensor `[B, *data_shape]`, the probability that each token had when
+                it was revealed.
+        """
+        return self.masked_sigma(largest)
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
+@dataclasses.dataclass(frozen=True)
+class Cap(Rescale):
+    """`sigma = min(eta, sigma_max)`."""
+
+    def masked_sigma(self, largest):
+        return ops.minimum(self.eta, largest)
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
+@dataclasses.dataclass(frozen=True)
+class ByConfidence(Rescale):
+    """`sigma_max` times the softmax, over a row's revealed positions, of minus what is remembered.
+
+    Masked positions have `sigma = 0`, and `eta` is not used.
+    """
+
+    def masked_sigma(self, largest):
+        return 0.0
+
+    def revealed_sigma(self, largest, may_go, remembered):
+        weight = ops.exp(-remembered) * ops.cast(may_go, "float32")
+        total = ops.sum(weight, axis=tuple(range(1, len(weight.shape))), keepdims=True)
+        return largest * weight / ops.maximum(total, 1e-30)
+
+
+RULES = {"rescaled": Rescale, "capped": Cap, "confidence": ByConfidence}
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
@@ -20,39 +75,32 @@ class Remasking(Sampler):
 
     A masked position becomes `v` with probability `(alpha_s - (1 - sigma) alpha_t)/(1 - alpha_t)
     mu_v`, so that the masked fraction still follows the schedule (not under the rule of
-    confidence, where masked positions have `sigma = 0`). With
-    `sigma_max = min(1, (1 - alpha_s)/alpha_t)`:
-
-    - `"rescaled"`: `sigma = eta sigma_max`;
-    - `"capped"`: `sigma = min(eta, sigma_max)`;
-    - `"confidence"`: `sigma_max` times the softmax, over the revealed positions of a row, of minus
-      the probability that a token had when it was revealed (`eta` is not used).
-
-    Tokens that were given to `infill` stay.
+    confidence). The rules bound `sigma` by `sigma_max = min(1, (1 - alpha_s)/alpha_t)`. Tokens
+    that were given to `infill` stay.
 
     Reference: Wang et al. 2025, *Remasking Discrete Diffusion Models with Inference-Time Scaling*
     (arXiv 2503.00307), Eq. 6 and Section 4.1.
 
     Args:
         filters: see `Sampler`.
-        rule: `"rescaled"`, `"capped"` or `"confidence"`.
-        eta: float in `[0, 1]`; 0 is ancestral sampling.
+        rule: `"rescaled"` (`Rescale`), `"capped"` (`Cap`) or `"confidence"` (`ByConfidence`);
+            or a hashable object with their methods.
+        eta: float in `[0, 1]`, of a rule given by its name; 0 is ancestral sampling.
     """
 
     remembers = True
 
-    rule: str = "capped"
+    rule: object = "capped"
     eta: float = 0.02
 
     def __post_init__(self):
         super().__post_init__()
-        if self.rule not in RULES:
-            raise ValueError(
-                f"Unknown remasking rule. Expected one of {RULES}. Received: rule={self.rule!r}"
-            )
-        check_non_negative("eta", self.eta)
-        if self.eta > 1.0:
-            raise ValueError(f"`eta` must lie in [0, 1]. Received: eta={self.eta!r}")
+        if isinstance(self.rule, str):
+            check_name("rule", self.rule, RULES)
+        else:
+            members = ("masked_sigma", "revealed_sigma")
+            check_has("a remasking rule", self.rule, members, f"Or name one of {tuple(RULES)}.")
+        check_number("eta", self.eta, Interval(0, 1))
 
     def check_schedule(self, schedule) -> None:
         check_scalar_schedule(self, schedule)
@@ -61,8 +109,8 @@ class Remasking(Sampler):
         """As `Sampler.step_probabilities`; without `memory` all tokens were equally sure."""
         self.check_schedule(schedule)
         zt, mask_token = ops.convert_to_tensor(zt), logits.shape[-1]
-        memory = ops.zeros(zt.shape) if memory is None else memory
-        memory = ops.convert_to_tensor(memory, dtype="float32")
+        if memory is None:
+            memory = Memory(ops.zeros(zt.shape, dtype="bool"), ops.zeros(zt.shape))
         rates = self._rates(mask_token, zt, s, t, schedule, memory)
         reveal, sigma = (ops.expand_dims(rate, -1) for rate in rates)
         mu = ops.softmax(self.filter(logits), axis=-1)
@@ -82,25 +130,18 @@ class Remasking(Sampler):
         revealed = masked & (noise[0] < reveal)
         remasked = ~masked & (noise[0] < sigma)
         zs = ops.where(revealed, tokens, ops.where(remasked, ops.full_like(zt, mask_token), zt))
-        return zs, ops.where(revealed, probability, memory)
+        return zs, ops.where(revealed, probability, memory.remembered)
 
     def _rates(self, mask_token, zt, s, t, schedule, memory):
         """Probabilities to reveal a masked and to mask a revealed position, `[B, *data_shape]`."""
+        rule = RULES[self.rule](self.eta) if isinstance(self.rule, str) else self.rule
         alpha_t, alpha_s = (
             expand_like(ops.convert_to_tensor(schedule.alpha(time), dtype="float32"), zt)
             for time in (t, s)
         )
-        may_go = ~ops.equal(zt, mask_token) & (memory < float("inf"))
+        may_go = ~ops.equal(zt, mask_token) & ~memory.given
         largest = ops.minimum(1.0, (1.0 - alpha_s) / ops.maximum(alpha_t, 1e-30))
-        if self.rule == "capped":
-            sigma = sigma_of_masked = ops.minimum(self.eta, largest)
-        elif self.rule == "rescaled":
-            sigma = sigma_of_masked = self.eta * largest
-        else:
-            weight = ops.exp(-memory) * ops.cast(may_go, "float32")
-            total = ops.sum(weight, axis=tuple(range(1, len(zt.shape))), keepdims=True)
-            sigma, sigma_of_masked = largest * weight / ops.maximum(total, 1e-30), 0.0
-        reveal = (alpha_s - (1.0 - sigma_of_masked) * alpha_t) / (1.0 - alpha_t)
+        reveal = (alpha_s - (1.0 - rule.masked_sigma(largest)) * alpha_t) / (1.0 - alpha_t)
         reveal = ops.clip(reveal, 0.0, 1.0)  # rounding
-        sigma = ops.where(may_go, sigma, 0.0)
+        sigma = ops.where(may_go, rule.revealed_sigma(largest, may_go, memory.remembered), 0.0)
         return ops.broadcast_to(reveal, ops.shape(zt)), sigma

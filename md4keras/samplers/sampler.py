@@ -1,56 +1,32 @@
-"""What every sampler has in common: a time grid, filters, and the contract of a step."""
+"""The contract of a sampler: filters, one reverse step, and the process that repeats it."""
 
 import collections.abc
 import dataclasses
-import math
-import numbers
 
 import keras
-import numpy as np
 from keras import ops
 
 from md4keras.samplers.categorical import sample_categorical
+from md4keras.samplers.reverse_process import SteppedProcess
 
-TIME_GRIDS = ("cosine", "uniform")
 
+class Configured:
+    """A frozen data class whose configuration is its fields."""
 
-def make_time_grid(num_steps: int, grid: str = "cosine"):
-    """Times of the reverse process: step `i` goes from `t[i]` down to `s[i]`.
+    def get_config(self) -> dict:
+        return {
+            field.name: keras.saving.serialize_keras_object(getattr(self, field.name))
+            for field in dataclasses.fields(self)
+        }
 
-    Uniform: `t = (T - i)/T`, `s = t - 1/T`. Cosine: `cos(pi/2 (1 - .))` of these, which takes its
-    smallest steps near time 1. The last `s` is exactly 0.
-
-    Args:
-        num_steps: int, `T`.
-        grid: `"cosine"` or `"uniform"`.
-
-    Returns:
-        `t`, `s`: float32 NumPy arrays `[T]`. Computed on the host, so that all backends step
-        through the same bits.
-
-    Raises:
-        ValueError: for an unknown grid, or fewer than one step.
-    """
-    whole = isinstance(num_steps, numbers.Integral) and not isinstance(num_steps, bool)
-    if not whole or num_steps < 1:
-        raise ValueError(
-            f"Sampling needs a whole number of steps, at least 1. Received: num_steps={num_steps!r}"
-        )
-    if grid not in TIME_GRIDS:
-        raise ValueError(
-            f"Unknown time grid. Expected one of {TIME_GRIDS}. Received: time_grid={grid!r}"
-        )
-    times = np.arange(num_steps, -1, -1, dtype="float64") / num_steps  # 1 .. 0
-    if grid == "cosine":
-        times = np.cos(0.5 * math.pi * (1.0 - times))
-        times[-1] = 0.0
-    times = times.astype("float32")
-    return times[:-1], times[1:]
+    @classmethod
+    def from_config(cls, config: dict):
+        return cls(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
 
 
 @dataclasses.dataclass(frozen=True)
-class Sampler:
-    """One reverse step on logits and noise. The loop belongs to the model.
+class Sampler(Configured):
+    """One reverse step on logits and noise. The loop belongs to the process.
 
     Samplers are frozen data classes: two with the same settings are equal, and share what was
     compiled for them.
@@ -63,9 +39,11 @@ class Sampler:
     Attributes:
         remembers: bool, whether `step` reads its `memory`; a subclass that does says so, and an
             exported step then has the memory as an input.
+        plans_on_host: bool, whether its process plans a run in NumPy; such a one is not exported.
     """
 
     remembers = False
+    plans_on_host = False
 
     filters: tuple = ()
 
@@ -89,6 +67,10 @@ class Sampler:
     def check_schedule(self, schedule) -> None:
         """Raises a `ValueError` if the sampler is not defined for this schedule."""
 
+    def make_process(self, model):
+        """The reverse process of a model under this sampler, a `ReverseProcess`."""
+        return SteppedProcess(model, self)
+
     def step_probabilities(self, logits, zt, s, t, schedule):
         """The distribution that one step draws from, each position on its own.
 
@@ -110,11 +92,10 @@ class Sampler:
         Args:
             logits, zt, s, t, schedule: as in `step_probabilities`.
             noise: pair of float32 tensors `[B, *data_shape]`, uniform in `[0, 1)`.
-            memory: float32 tensor `[B, *data_shape]` that the sampler carries from step to step;
-                at first infinity where a token was given, else 0.
+            memory: a `Memory`.
 
         Returns:
-            `zs`, int32 `[B, *data_shape]`, and the new memory.
+            `zs`, int32 `[B, *data_shape]`, and what the next step finds in `memory.remembered`.
         """
         raise NotImplementedError
 
@@ -124,14 +105,8 @@ class Sampler:
         return ops.where(masked, sample_categorical(self.filter(logits), noise[1]), zt)
 
     def get_config(self) -> dict:
-        config = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        config["filters"] = [keras.saving.serialize_keras_object(each) for each in self.filters]
-        return config
-
-    @classmethod
-    def from_config(cls, config: dict):
-        filters = [keras.saving.deserialize_keras_object(each) for each in config["filters"]]
-        return cls(**{**config, "filters": filters})
+        filters = [keras.saving.serialize_keras_object(each) for each in self.filters]
+        return {**super().get_config(), "filters": filters}
 
 
 def _is_filter(value) -> bool:

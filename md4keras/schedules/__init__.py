@@ -9,19 +9,28 @@ Reference: Shi et al. 2024, *Simplified and Generalized Masked Diffusion for Dis
 
 import keras
 
+from md4keras.checks import check_has
 from md4keras.schedules.learnable import LearnablePolynomial
+from md4keras.schedules.rescaled import Rescaled
 from md4keras.schedules.scalar import Cosine, Linear, Polynomial, Schedule
-from md4keras.schedules.started import Started
 
 _SCHEDULES = {"linear": Linear, "cosine": Cosine, "polynomial": Polynomial}
+_MEMBERS = (
+    "per_token",
+    "alpha",
+    "weight",
+    "reveal_probability",
+    "masked_fraction",
+    "time_of_masked_fraction",
+)
 
 __all__ = [
     "Cosine",
     "LearnablePolynomial",
     "Linear",
     "Polynomial",
+    "Rescaled",
     "Schedule",
-    "Started",
     "get",
 ]
 
@@ -34,27 +43,29 @@ def get(schedule) -> Schedule:
             `"poly<exponent>"` such as `"poly0.5"`; or what `keras.saving` made of one.
 
     Raises:
-        ValueError: for an unknown name, listing the known ones, or anything that is no schedule.
+        ValueError: for an unknown name, listing the known ones, or an object that is no schedule,
+            listing what it lacks.
     """
-    if isinstance(schedule, dict):
-        found = _deserialized(schedule)
-        if _is_schedule(found):
-            return found
-    elif not isinstance(schedule, str):
-        if _is_schedule(schedule):
-            return schedule
-    elif schedule in _SCHEDULES:
-        return _SCHEDULES[schedule]()
-    elif schedule.startswith("poly"):
-        try:
-            return Polynomial(float(schedule.removeprefix("poly")))
-        except ValueError:
-            pass
-    known = ", ".join(repr(name) for name in _SCHEDULES)
-    raise ValueError(
-        f"Unknown schedule. Expected one of {known}, 'poly<exponent>' with a positive exponent "
-        f"(such as 'poly0.5'), or a schedule object. Received: schedule={schedule!r}"
-    )
+    found = _deserialized(schedule) if isinstance(schedule, dict) else schedule
+    if isinstance(schedule, str):
+        found = _named(schedule)
+    if found is None:
+        known = ", ".join(map(repr, _SCHEDULES))
+        raise ValueError(
+            f"Unknown schedule. Expected one of {known}, 'poly<exponent>' with a positive exponent "
+            f"(such as 'poly0.5'), or a schedule object. Received: schedule={schedule!r}"
+        )
+    check_has("a schedule", found, _MEMBERS, "Derive from `md4keras.schedules.Schedule`.")
+    return found
+
+
+def _named(name: str):
+    if name in _SCHEDULES:
+        return _SCHEDULES[name]()
+    try:
+        return Polynomial(float(name.removeprefix("poly"))) if name.startswith("poly") else None
+    except ValueError:
+        return None
 
 
 def _deserialized(config: dict):
@@ -63,9 +74,3 @@ def _deserialized(config: dict):
         return keras.saving.deserialize_keras_object(config)
     except (AttributeError, ImportError, KeyError, TypeError):
         return None
-
-
-def _is_schedule(value) -> bool:
-    names = ("alpha", "dalpha", "weight", "inverse", "reveal_probability", "masked_fraction")
-    is_object = not isinstance(value, type)
-    return is_object and all(callable(getattr(value, name, None)) for name in names)

@@ -4,11 +4,11 @@ Reference: Shi et al. 2024 (arXiv 2406.04329), Section 5.
 """
 
 import math
-import numbers
 
 import keras
 from keras import ops
 
+from md4keras.checks import Interval, check_number, check_whole
 from md4keras.schedules.scalar import as_float32
 
 
@@ -36,18 +36,10 @@ class LearnablePolynomial(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(name=name, autocast=False, **kwargs)
-        numeric = isinstance(vocabulary_size, numbers.Integral) and all(
-            isinstance(value, numbers.Real) for value in (power_init, eps)
-        )
-        in_range = numeric and vocabulary_size >= 1 and 0.0 < power_init < math.inf
-        if not in_range or not 0.0 <= eps < 0.5:
-            raise ValueError(
-                "A learnable schedule needs token values, a positive exponent and a small `eps`. "
-                "Expected vocabulary_size >= 1, finite power_init > 0 and 0 <= eps < 0.5. "
-                f"Received: vocabulary_size={vocabulary_size!r}, power_init={power_init!r}, "
-                f"eps={eps!r}. "
-                "The published values are power_init=1.0 and eps=1e-4."
-            )
+        mend = "The published values are power_init=1.0 and eps=1e-4."
+        check_whole("vocabulary_size", vocabulary_size)
+        check_number("power_init", power_init, Interval(with_low=False), mend)
+        check_number("eps", eps, Interval(0, 0.5, with_high=False), mend)
         self.vocabulary_size = int(vocabulary_size)
         self.power_init = float(power_init)
         self.eps = float(eps)

@@ -1,10 +1,13 @@
 """Schedules that are one function `alpha(t)` for all tokens."""
 
 import math
-import numbers
 
 import keras
 from keras import ops
+
+from md4keras.checks import Interval, check_number
+
+_EPS = Interval(0, 0.5, with_high=False)
 
 
 class Schedule:
@@ -20,11 +23,7 @@ class Schedule:
     per_token = False  # whether values have a last axis, one for each token value
 
     def __init__(self, eps: float = 1e-4):
-        if not isinstance(eps, numbers.Real) or not 0.0 <= eps < 0.5:
-            raise ValueError(
-                "A schedule cannot be squeezed by this `eps`. Expected 0 <= eps < 0.5. "
-                f"Received: eps={eps!r}. Use the published 1e-4 unless you have a reason."
-            )
+        check_number("eps", eps, _EPS, "Use the published 1e-4 unless you have a reason.")
         self.eps = float(eps)
 
     def clean_fraction(self, t):
@@ -125,11 +124,8 @@ class Polynomial(Schedule):
 
     def __init__(self, exponent: float = 2.0, eps: float = 1e-4):
         super().__init__(eps)
-        if not isinstance(exponent, numbers.Real) or not 0.0 < exponent < math.inf:
-            raise ValueError(
-                "A polynomial schedule needs a positive, finite exponent. "
-                f"Received: exponent={exponent!r}. 1 is the linear schedule, 2 masks later."
-            )
+        positive = Interval(with_low=False)
+        check_number("exponent", exponent, positive, "1 is the linear schedule, 2 masks later.")
         self.exponent = float(exponent)
 
     def clean_fraction(self, t):

@@ -1,10 +1,10 @@
-"""What was compiled for a model: kept for later calls, from any thread, but not without end."""
+"""A cache of what was compiled for a model: for later calls, from any thread, with an end."""
 
 import threading
 from collections.abc import Callable, Hashable
 
 
-class CompiledFunctions:
+class FunctionCache:
     """Remembers the things that were used last, by key.
 
     Threads may share it, as the sessions of an app share a model.

@@ -3,10 +3,10 @@
 from keras import ops
 
 
-class Started:
-    """A schedule as a reverse process sees it that starts at some time with all its masks.
+class Rescaled:
+    """A schedule for the positions that are to be drawn, all of which are masked at the start.
 
-    `1 - alpha` is divided by its value at the start: there, all that is to be drawn is masked.
+    Their `1 - alpha` is the schedule's, divided by its value at the start.
 
     Args:
         schedule: a schedule.

@@ -1,0 +1,32 @@
+"""Guidance: how the logits of several conditions become one."""
+
+from typing import Any, NamedTuple
+
+from keras import ops
+
+
+class ClassifierFree(NamedTuple):
+    """`unconditional + scale * (conditional - unconditional)`, both halves in one network call.
+
+    Reference: Ho and Salimans 2022, *Classifier-Free Diffusion Guidance* (arXiv 2207.12598).
+
+    Attributes:
+        scale: float32 scalar tensor; 1 is the conditional model.
+    """
+
+    scale: Any
+
+    def __call__(self, denoise, z, t, labels, null_label: int):
+        """Guided logits `[B, ..., V]`.
+
+        Args:
+            denoise: function of tokens, time and labels that returns logits.
+            z: int32 tensor `[B, *data_shape]`.
+            t: float32 tensor `[B]`.
+            labels: int32 tensor `[B]`.
+            null_label: int, the label that stands for none.
+        """
+        z, t = (ops.concatenate([each, each], axis=0) for each in (z, t))
+        labels = ops.concatenate([labels, ops.full_like(labels, null_label)], axis=0)
+        conditional, unconditional = ops.split(denoise(z, t, labels), 2, axis=0)
+        return unconditional + self.scale * (conditional - unconditional)

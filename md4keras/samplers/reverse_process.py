@@ -1,0 +1,294 @@
+"""The reverse process of a model: from masks to tokens, in one compiled loop or state by state.
+
+For a schedule per token value `alpha` depends on the token; all else is this, with every row of
+the batch on its own clock, and noise that depends on `(seed, row, position, step)` alone:
+
+    z = masks, between given tokens if there are any
+    for t, s in time_grid:                                # from 1 to 0
+        logits = network(z, t)                            # guided, over the temperature
+        token = draw(softmax(filter(logits)))             # at every position
+        reveal = masked(z) and (u < (alpha(s) - alpha(t)) / (1 - alpha(t)))
+        z = where(reveal, token, z)
+    z = where(masked(z), draw(softmax(filter(network(z, 0)))), z)
+
+A process is a sampler bound to a model: `prepare` makes what stays as it is, `advance` is one
+network call and what follows from it. `run` and `states` repeat it with the same noise, so they
+agree token for token.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from keras import ops
+
+from md4keras import random
+from md4keras.backend import compile_function
+from md4keras.samplers.guidance import ClassifierFree
+from md4keras.schedules import Rescaled
+
+
+class Start(NamedTuple):
+    """What a run starts from, as NumPy arrays.
+
+    Attributes:
+        z: int32 `[B, *data_shape]`, masks where tokens are to be drawn.
+        labels: int32 `[B]`, or `None`.
+        time: float32 `[B]`, the time of this state; scales the time grid of each row.
+        padding_mask: bool `[B, L]`, `False` where a text is padded, or `None`.
+    """
+
+    z: Any
+    labels: Any
+    time: Any
+    padding_mask: Any = None
+
+
+class Run(NamedTuple):
+    """What stays as it is during a run, as tensors.
+
+    Attributes:
+        labels, padding_mask, start_time: as in `Start`.
+        given: bool like the state, what is not to be drawn.
+        seed: int32 scalar, the word of the seed.
+        temperature: float32 scalar.
+        guidance: a function as in `samplers.guidance`, or `None`.
+        correction: float32, what is taken off the logits; see `ReverseProcess.correction`.
+        plan: when the network is called: a `Grid`, or what another process makes of it.
+    """
+
+    labels: Any
+    padding_mask: Any
+    start_time: Any
+    given: Any
+    seed: Any
+    temperature: Any
+    guidance: Any
+    correction: Any
+    plan: Any
+
+
+class Grid(NamedTuple):
+    """Step `i` goes from `t[i]` to `s[i]`; float32 tensors of at least `num_steps + 1` entries.
+
+    Entry `num_steps` is (0, 0): the network's time when the last masks are filled.
+    """
+
+    num_steps: Any
+    t: Any
+    s: Any
+
+
+class State(NamedTuple):
+    """What changes from call to call: tensors.
+
+    Attributes:
+        calls: int32 scalar, network calls so far.
+        z: int32 `[B, *data_shape]`.
+        remembered: float32 like `z`; see `Memory`.
+    """
+
+    calls: Any
+    z: Any
+    remembered: Any
+
+
+class Memory(NamedTuple):
+    """What a sampler's step knows besides the state, tensors like it.
+
+    Attributes:
+        given: bool, the positions that were not masked at the start.
+        remembered: float32, what the sampler noted in the steps before; at first 0.
+    """
+
+    given: Any
+    remembered: Any
+
+
+class SampleState(NamedTuple):
+    """One state of a run, for its caller.
+
+    Attributes:
+        tokens: int32 NumPy array `[B, *data_shape]`, the mask token where masked.
+        calls: int, network calls so far.
+        most_calls: int, the most that there can be.
+    """
+
+    tokens: np.ndarray
+    calls: int
+    most_calls: int
+
+
+class ReverseProcess:
+    """A sampler bound to a model's network and schedule.
+
+    A subclass gives `plan`, `most_calls`, `unfinished` and `advance`.
+
+    Args:
+        model: has `network_logits(zt, time, labels, padding_mask=...)`, `schedule`, `mask_token`.
+        sampler: a `md4keras.samplers.Sampler`.
+    """
+
+    def __init__(self, model, sampler):
+        sampler.check_schedule(model.schedule)
+        self.model = model
+        self.sampler = sampler
+        self._loop = compile_function(model, self.loop)
+        self._advance = compile_function(model, self.advance)
+
+    def run(self, start: Start, settings) -> np.ndarray:
+        """Tokens without masks, int32 `[B, *data_shape]`, from one compiled loop.
+
+        Args:
+            start: a `Start`.
+            settings: has `num_steps`, `grid` (`t` and `s` of each step), `temperature`, `seed` and
+                `guidance_scale`.
+        """
+        run = self.prepare(start, settings)
+        return _numpy(self._loop(run, self.first_state(start.z)).z)
+
+    def states(self, start: Start, settings) -> Iterator[SampleState]:
+        """The same run as an iterator of states: the first, and one after each network call."""
+        run = self.prepare(start, settings)
+        state, most = self.first_state(start.z), self.most_calls(run)
+        yield SampleState(_numpy(state.z), 0, most)
+        while bool(_numpy(self.unfinished(run, state))):
+            state = self._advance(run, state)
+            yield SampleState(_numpy(state.z), int(_numpy(state.calls)), most)
+
+    def loop(self, run: Run, state: State) -> State:
+        """The state in which nothing is left to do."""
+        return State(
+            *ops.while_loop(
+                lambda *state: self.unfinished(run, State(*state)),
+                lambda *state: self.advance(run, State(*state)),
+                tuple(state),
+            )
+        )
+
+    def prepare(self, start: Start, settings) -> Run:
+        """What the calls read; computed outside of the compiled loop."""
+        scale = settings.guidance_scale
+        seed = _tensor(random.seed_word(int(settings.seed)), "int32")
+        return Run(
+            labels=_tensor(start.labels, "int32"),
+            padding_mask=_tensor(start.padding_mask, "bool"),
+            start_time=_tensor(start.time, "float32"),
+            given=_tensor(start.z != self.model.mask_token, "bool"),
+            seed=seed,
+            temperature=_tensor(settings.temperature, "float32"),
+            guidance=None if scale == 1.0 else ClassifierFree(_tensor(scale, "float32")),
+            correction=self.correction(start.z, start.time),
+            plan=self.plan(start, settings, seed),
+        )
+
+    def first_state(self, z) -> State:
+        """The state before any network call, from tokens `[B, *data_shape]`."""
+        z = _tensor(z, "int32")
+        return State(ops.zeros((), dtype="int32"), z, ops.zeros_like(z, dtype="float32"))
+
+    def correction(self, z, start_time):
+        """What to take off the logits because the first masks tell nothing, `[B, 1, .., V]` or 0.
+
+        With a schedule per token value the network takes a mask for evidence, of weight
+        `1 - alpha_v(t)`. What the caller has masked is none: its weight at the start is undone
+        (exactly for one gap; for several, each network marginal still counts that of the others).
+        """
+        if not self.model.schedule.per_token:
+            return ops.zeros((), dtype="float32")
+        log_masked = self.model.schedule.log_masked(start_time)  # [B, V]
+        shape = (-1,) + (1,) * (len(z.shape) - 1) + (log_masked.shape[-1],)
+        return ops.reshape(log_masked, shape)
+
+    def plan(self, start: Start, settings, seed):
+        """When the network is called, as tensors."""
+        raise NotImplementedError
+
+    def most_calls(self, run: Run) -> int:
+        """The most network calls that a run can take."""
+        raise NotImplementedError
+
+    def unfinished(self, run: Run, state: State):
+        """Whether a network call is still needed, bool scalar."""
+        raise NotImplementedError
+
+    def advance(self, run: Run, state: State) -> State:
+        """One network call and what follows from it."""
+        raise NotImplementedError
+
+    def denoise(self, run: Run, z, t, positions=None):
+        """Logits for the sampler: guided, and divided by the temperature.
+
+        Args:
+            run: from `prepare`.
+            z: int32 tensor `[B, *data_shape]`.
+            t: float32 tensor `[B]`.
+            positions: int32 tensor `[B, M]`, where logits are wanted; `None` for everywhere.
+        """
+
+        def logits_of(z, t, labels):
+            def tiled(rows):  # guidance doubles the batch
+                return None if rows is None else ops.tile(rows, (z.shape[0] // rows.shape[0], 1))
+
+            where = {"positions": tiled(positions), "padding_mask": tiled(run.padding_mask)}
+            return self.model.network_logits(z, t, labels, **where)
+
+        if run.guidance is None:
+            logits = logits_of(z, t, run.labels)
+        else:
+            logits = run.guidance(logits_of, z, t, run.labels, self.model.network.num_classes)
+        return (logits - run.correction) / run.temperature
+
+
+class SteppedProcess(ReverseProcess):
+    """A call for each step of the time grid, and one more that fills what is still masked."""
+
+    def states(self, start, settings):
+        """As `ReverseProcess.states`; filling what is left belongs to the last step."""
+        for state in super().states(start, settings):
+            if state.calls < settings.num_steps:
+                yield state
+        yield state
+
+    def plan(self, start, settings, seed):
+        # Padded to a power of two, so that few numbers of steps compile anew.
+        num_steps = settings.num_steps
+        grid = np.zeros((2, 1 << num_steps.bit_length()), dtype="float32")
+        grid[:, :num_steps] = settings.grid
+        return Grid(_tensor(num_steps, "int32"), *map(_tensor, grid, ("float32", "float32")))
+
+    def most_calls(self, run):
+        return int(_numpy(run.plan.num_steps)) + 1
+
+    def unfinished(self, run, state):
+        num_steps = run.plan.num_steps
+        some_masked = ops.any(ops.equal(state.z, self.model.mask_token))
+        return (state.calls < num_steps) | ((state.calls == num_steps) & some_masked)
+
+    def advance(self, run, state):
+        grid = run.plan
+        t, s = (ops.take(times, state.calls) * run.start_time for times in (grid.t, grid.s))  # [B]
+        return self.step(run, state, t, s)
+
+    def step(self, run: Run, state: State, t, s) -> State:
+        """A step from `t` to `s`, float32 tensors `[B]`; at time 0 all that is left is filled."""
+        z, schedule = state.z, Rescaled(self.model.schedule, run.start_time)
+        logits = self.denoise(run, z, t)
+        batch_size, *data_shape = ops.shape(z)  # tensors, where an exported graph leaves them open
+        sample_ids = ops.arange(batch_size, dtype="int32")
+        noise = random.uniforms(run.seed, sample_ids, data_shape, state.calls)
+        memory = Memory(run.given, state.remembered)
+        z, remembered = ops.cond(
+            ops.any(t > 0.0),
+            lambda: self.sampler.step(logits, z, s, t, schedule, noise, memory),
+            lambda: (self.sampler.finish(logits, z, noise), state.remembered),
+        )
+        return State(state.calls + 1, z, remembered)
+
+
+def _tensor(value, dtype: str):
+    return None if value is None else ops.convert_to_tensor(value, dtype=dtype)
+
+
+def _numpy(tensor) -> np.ndarray:
+    return np.asarray(ops.convert_to_numpy(tensor))
