@@ -1,10 +1,12 @@
 """The library keeps the shape that it was designed in: who imports whom, and house rules."""
 
 import ast
+import importlib
 import re
 import tomllib
 from pathlib import Path
 
+import keras
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -165,6 +167,68 @@ def forwards_to_super(function):
 
 def is_name(node):
     return isinstance(node, ast.Name)
+
+    def test_functions_take_few_arguments(self, path):
+        functions = nodes(path, ast.FunctionDef, ast.AsyncFunctionDef)
+        assert not [
+            f"line {function.lineno}: {function.name} takes {count}"
+            for function in functions
+            if (count := number_of_arguments(function)) > most_arguments(path, function)
+        ]
+
+
+SAMPLING_METHODS = {"generate", "sample_steps", "infill", "infill_steps", "generate_blocks"}
+
+
+def number_of_arguments(function):
+    named = function.args.posonlyargs + function.args.args + function.args.kwonlyargs
+    return len([argument for argument in named if argument.arg not in ("self", "cls")])
+
+
+def most_arguments(path, function):
+    is_network = part_of(path) == "networks" and function.name == "__init__"
+    return 10 if is_network or function.name in SAMPLING_METHODS else 7
+
+
+def floors():
+    """The classes of models and samplers, in which a floor may use those above it alone."""
+    for path in LIBRARY:
+        if part_of(path) in ("models", "samplers"):
+            module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+            for node in nodes(path, ast.ClassDef):
+                yield pytest.param(getattr(module, node.name), node, id=node.name)
+
+
+def own_names(node):
+    """What the methods of a class read of `self`, and what they set, by name."""
+    read, written = set(), set()
+    for each in ast.walk(node):
+        if isinstance(each, ast.Attribute) and ast.unparse(each.value) == "self":
+            (written if isinstance(each.ctx, ast.Store) else read).add(each.attr)
+    return read, written
+
+
+FLOORS = list(floors())
+WRITTEN = {param.values[0]: own_names(param.values[1])[1] for param in FLOORS}
+
+
+@pytest.mark.parametrize("cls, node", FLOORS)
+def test_a_class_uses_what_it_or_a_class_above_it_has(cls, node):
+    """Not what a class below it adds: imports run one way, through `self` too."""
+    read, _ = own_names(node)
+    written = set().union(*(WRITTEN.get(each, set()) for each in cls.__mro__))
+    fields = {field for each in cls.__mro__ for field in getattr(each, "__annotations__", {})}
+    outside = keras.Model() if issubclass(cls, keras.Model) else cls
+    unknown = read - written - fields
+    assert not {name for name in unknown if not (hasattr(cls, name) or hasattr(outside, name))}
+
+
+RECIPES = [path for path in (ROOT / "train").glob("*.py") if "\nRECIPE = " in path.read_text()]
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=name_of)
+def test_a_recipe_is_short(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 60
 
 
 @pytest.mark.parametrize("path", PROGRAMS, ids=name_of)

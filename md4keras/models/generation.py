@@ -240,11 +240,11 @@ def _padded(start: Start, network) -> Start:
     Few sizes are compiled, whatever sizes are asked for.
     """
     count, *shape = start.z.shape
-    more, padding_mask = _padded_size(count) - count, None
+    more, padding_mask = padded_size(count) - count, None
     z = start.z
     if len(shape) == 1 and getattr(network, "takes_padding_mask", False):
         (length,), usual = shape, network.data_shape[0]
-        wanted = min(_padded_size(length), usual) if length <= usual else _padded_size(length)
+        wanted = min(padded_size(length), usual) if length <= usual else padded_size(length)
         longest = getattr(network, "max_length", None)
         wanted = wanted if longest is None else min(wanted, max(longest, length))
         if wanted > length:
@@ -255,7 +255,7 @@ def _padded(start: Start, network) -> Start:
     return Start(z, labels, np.pad(start.time, (0, more), constant_values=1.0), padding_mask)
 
 
-def _padded_size(count: int) -> int:
+def padded_size(count: int) -> int:
     """The smallest number of the form `2**k` or `3 * 2**k` that is at least `count`."""
     power = 1 << (count - 1).bit_length()
     return 3 * power // 4 if 3 * power // 4 >= count else power

@@ -25,6 +25,9 @@ class MaskedDiffusion(keras.Model):
         seed: int, of the times and masks drawn in training; `None` for one from the global seed.
     """
 
+    schedule = None
+    """The masking schedule; a subclass sets it."""
+
     dense_loss = False
     """Whether `fit` and `evaluate` form the logits of all positions and take the loss from its
     definition, also where head and loss can go over the masked positions alone (`head_loss`). To

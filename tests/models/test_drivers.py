@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from md4keras import MD4, GenMD4
+from md4keras import MD4, GenMD4, samplers, schedules
 from md4keras.networks import Transformer, UNet
 from tests.models.weights import randomised
 
@@ -29,7 +29,7 @@ def models():
 
 
 def settings_of(kind, sampler, count):
-    settings = {"sampler": sampler, "num_steps": 7, "seed": 5, "return_network_calls": True}
+    settings = {"sampler": sampler, "num_steps": 7, "seed": 5}
     if kind.startswith("guided"):
         settings |= {"labels": np.arange(count) % 2, "guidance_scale": 2.0}
     return settings
@@ -49,18 +49,35 @@ def settings_of(kind, sampler, count):
 )
 def test_drivers_and_batch_sizes_agree_token_for_token(kind, sampler, models):
     model = models[kind]
-    tokens, calls = model.generate(16, **settings_of(kind, sampler, 16))
-    again, states, counted = model.generate(
-        16, **settings_of(kind, sampler, 16), return_trajectory=True
-    )
-    np.testing.assert_array_equal(tokens, again)
-    alone, _ = model.generate(1, **settings_of(kind, sampler, 1))
+    tokens = model.generate(16, **settings_of(kind, sampler, 16))
+    states = list(model.sample_steps(16, **settings_of(kind, sampler, 16)))
+    np.testing.assert_array_equal(states[-1].tokens, tokens)
+    alone = model.generate(1, **settings_of(kind, sampler, 1))
     np.testing.assert_array_equal(alone, tokens[:1])
-    np.testing.assert_array_equal(states[-1], tokens)
-    assert calls == counted and (states[0] == 5).all()
-    assert ((tokens >= 0) & (tokens < 5)).all()
-    assert len(states) == (calls if sampler in PLANNED else 7) + 1
-    assert calls == {"first_hitting": 12}.get(sampler, calls) and calls <= 12
+    assert (states[0].tokens == 5).all() and ((tokens >= 0) & (tokens < 5)).all()
+    assert {state.most_calls for state in states} == {states[0].most_calls}
+
+
+@pytest.mark.parametrize("sampler", NAMES)
+def test_the_calls_are_those_that_the_sampler_needs(sampler, models):
+    states = list(models["text"].sample_steps(16, **settings_of("text", sampler, 16)))
+    calls = [state.calls for state in states]
+    left = np.array([(state.tokens == 5).sum(axis=1) for state in states])  # [steps + 1, 16]
+    if sampler in PLANNED:  # a row is done after its own events, the batch after the most of them
+        assert calls == list(range(len(states)))
+        assert calls[-1] == (np.diff(left, axis=0) < 0).sum(axis=0).max() == states[0].most_calls
+        assert sampler == "event" or calls[-1] == 12
+    else:  # a call a step, and one for what is still masked; confidence leaves nothing
+        assert calls[:-1] == list(range(7)) and states[0].most_calls == 8
+        assert calls[-1] == 7 if sampler == "confidence" else calls[-1] in (7, 8)
+
+
+def test_a_last_call_fills_what_the_steps_have_left(models):
+    """At one even step from time 1 a tenth of all positions stays masked."""
+    schedule = schedules.Linear(eps=0.1)
+    model = MD4(models["text"].network, schedule=schedule)
+    first, last = model.sample_steps(200, num_steps=1, time_grid="uniform")
+    assert (first.tokens == 5).all() and last.calls == 2 and last.tokens.max() < 5
 
 
 @pytest.mark.parametrize("kind", ["GenMD4", "guided text", "guided image"])
@@ -71,13 +88,12 @@ def test_drivers_and_batch_sizes_agree_when_gaps_are_filled(kind, models):
     rng = np.random.default_rng(0)
     x, mask = rng.integers(0, 5, (16, *shape), "int32"), rng.random((16, *shape)) < 0.4
     mask[:, 0] = True
-    filled, _ = model.infill(x, mask, **settings_of(kind, "ancestral", 16))
-    again, states, _ = model.infill(
-        x, mask, **settings_of(kind, "ancestral", 16), return_trajectory=True
-    )
-    np.testing.assert_array_equal(filled, again)
-    assert (states[:, ~mask] == x[~mask]).all()
-    alone, _ = model.infill(x[:1], mask[:1], **settings_of(kind, "ancestral", 1))
+    settings = settings_of(kind, "ancestral", 16)
+    filled = model.infill(x, mask, **settings)
+    states = np.stack([state.tokens for state in model.infill_steps(x, mask, **settings)])
+    np.testing.assert_array_equal(states[-1], filled)
+    assert (states[:, ~mask] == x[~mask]).all() and (states[0][mask] == 5).all()
+    alone = model.infill(x[:1], mask[:1], **settings_of(kind, "ancestral", 1))
     np.testing.assert_array_equal(alone, filled[:1])
 
 
@@ -95,26 +111,25 @@ DRAWN = {
 
 @pytest.mark.parametrize("kind, sampler", DRAWN)
 def test_every_backend_draws_the_same_tokens(kind, sampler, models):
-    tokens, _ = models[kind].generate(1, **settings_of(kind, sampler, 1))
+    tokens = models[kind].generate(1, **settings_of(kind, sampler, 1))
     assert tokens.ravel().tolist() == DRAWN[kind, sampler]
 
 
 @pytest.mark.parametrize("sampler", ["ancestral", "event"])
-def test_each_step_is_reported_and_can_be_the_last(sampler, models):
-    model, seen = models["text"], []
-    settings = settings_of("text", sampler, 3)
-    tokens, states, calls = model.generate(
-        3, **settings, return_trajectory=True, on_step=lambda *state: seen.append(state)
-    )
-    counts, most, reported = zip(*seen, strict=True)
-    np.testing.assert_array_equal(np.stack(reported), states[1:])
-    assert list(counts) == sorted(counts) and counts[-1] == calls <= min(most)
-    np.testing.assert_array_equal(
-        tokens, model.generate(3, **settings, on_step=lambda *state: None)[0]
-    )
+def test_a_run_stops_where_its_loop_is_left(sampler, models, monkeypatch):
+    model, calls = models["text"], []
+    process = samplers.get(sampler).make_process(model)
+    advance = process._advance
+    monkeypatch.setattr(process, "_advance", lambda *args: calls.append(1) or advance(*args))
+    monkeypatch.setattr(model._functions, "get", lambda key, make: process)
+    for state in model.infill_steps(np.zeros((1, 12), "int32"), np.ones(12, bool), sampler=sampler):
+        if state.calls == 2:
+            break
+    assert len(calls) == 2
 
-    def stop(calls, most, tokens):
-        raise InterruptedError
 
-    with pytest.raises(InterruptedError):
-        model.infill(np.zeros((1, 12), "int32"), np.ones(12, bool), on_step=stop)
+def test_bad_arguments_are_refused_before_the_first_state(models):
+    with pytest.raises(ValueError, match="num_steps=0"):
+        models["text"].sample_steps(1, num_steps=0)
+    with pytest.raises(ValueError, match="nothing to fill in row 0"):
+        models["text"].infill_steps(np.zeros((1, 12), "int32"), np.zeros(12, bool))

@@ -175,8 +175,7 @@ def test_sample_weights_select_examples():
 def test_drivers_batches_and_trajectories_agree_token_for_token():
     model = randomised(text_model())
     together = model.generate(5, num_steps=6, seed=7)
-    again, states = model.generate(5, num_steps=6, seed=7, return_trajectory=True)
-    np.testing.assert_array_equal(together, again)
+    states = np.stack([state.tokens for state in model.sample_steps(5, num_steps=6, seed=7)])
     np.testing.assert_array_equal(model.generate(1, num_steps=6, seed=7), together[:1])
     assert not np.array_equal(model.generate(5, num_steps=6, seed=8), together)
     assert states.shape == (7, 5, 8)
@@ -198,10 +197,11 @@ def test_infilling_keeps_what_is_given_in_every_row():
     x = tokens(6)
     mask = np.random.default_rng(3).random(x.shape) < 0.4
     mask[:, 0] = True
-    filled, states = model.infill(x, mask, num_steps=4, seed=2, return_trajectory=True)
+    filled = model.infill(x, mask, num_steps=4, seed=2)
+    first, *_, last = model.infill_steps(x, mask, num_steps=4, seed=2)
     np.testing.assert_array_equal(filled[~mask], x[~mask])
-    assert filled.max() < VOCABULARY and (states[0] == VOCABULARY).sum() == mask.sum()
-    np.testing.assert_array_equal(filled, model.infill(x, mask, num_steps=4, seed=2))
+    assert filled.max() < VOCABULARY and (first.tokens == VOCABULARY).sum() == mask.sum()
+    np.testing.assert_array_equal(filled, last.tokens)
     garbage = np.where(mask, 99, x)  # what stands under the mask is not read
     np.testing.assert_array_equal(filled, model.infill(garbage, mask, num_steps=4, seed=2))
 
@@ -233,6 +233,13 @@ def test_configuration_round_trip():
     assert again.get_config() == model.get_config()
 
 
+class OnlyAlpha:
+    per_token = False
+
+    def alpha(self, t):
+        return 1.0 - t
+
+
 def bad_calls():
     model, labelled = text_model(), text_model(network={"num_classes": 3})
     compiled(model)
@@ -259,10 +266,11 @@ def bad_calls():
         "Expected 2 labels": lambda: labelled.generate(2, labels=[0, 1, 2]),
         "nothing to fill in row 0": lambda: model.infill(x, np.zeros(x.shape, bool)),
         "Expected booleans": lambda: model.infill(x, np.ones(x.shape)),
-        "the attributes": lambda: MD4(keras.layers.Dense(3)),
+        "lacks \\['vocabulary_size'": lambda: MD4(keras.layers.Dense(3)),
         "timesteps=0": lambda: text_model(timesteps=0),
         "time_sampling='sobol'": lambda: text_model(time_sampling="sobol"),
         "Expected no loss": lambda: model.compile("adam", loss="mse"),
+        "lacks \\['weight', 'reveal_probability'": lambda: text_model(schedule=OnlyAlpha()),
     }
 
 

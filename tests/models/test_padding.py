@@ -1,9 +1,10 @@
-"""More rows than samples: the same samples, states and numbers of calls, and less to compile."""
+"""Rows and columns that are added so that few shapes are compiled: they change nothing."""
 
 import numpy as np
 import pytest
 
 from md4keras import MD4, GenMD4
+from md4keras.models import generation
 from md4keras.networks import Transformer
 from tests.models.weights import randomised
 
@@ -19,76 +20,73 @@ def plain():
     return text_model()
 
 
-def both(function, *arguments, pad_to=8, **settings):
-    """What a function returns without and with padding, and what it tells of its steps."""
+def check(monkeypatch, function, *arguments, **settings):
+    """The states of a run are those of one without padding, `calls` and all."""
+    settings = {"num_steps": 7, "seed": 5} | settings
     found = []
-    for rows in (None, pad_to):
-        steps = []
-        returned = function(
-            *arguments,
-            **{"num_steps": 7, "seed": 5, "return_network_calls": True} | settings,
-            return_trajectory=True,
-            on_step=lambda *step, steps=steps: steps.append(step),
-            pad_to=rows,
-        )
-        found.append((*returned, steps))
-    return found
-
-
-def assert_equal(alone, padded):
-    tokens, states, calls, steps = padded
-    for one, other in zip(alone[:3], padded[:3], strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert [step[:2] for step in steps] == [step[:2] for step in alone[3]]
-    assert all(len(step[2]) == len(tokens) for step in steps) and states.shape[1] == len(tokens)
+    for padded in (False, True):
+        monkeypatch.setattr(generation, "COMPILES_EACH_SHAPE", padded)
+        found.append(list(function(*arguments, **settings)))
+    assert len(found[0]) == len(found[1]) > 2
+    for alone, together in zip(*found, strict=True):
+        np.testing.assert_array_equal(alone.tokens, together.tokens)
+        assert alone[1:] == together[1:]
+    return found[1][-1].tokens
 
 
 @pytest.mark.parametrize("sampler", NAMES)
-def test_padding_changes_nothing(sampler, plain):
-    assert_equal(*both(plain.generate, 3, sampler=sampler))
-    tokens, calls = plain.generate(
-        3, sampler=sampler, num_steps=7, seed=5, return_network_calls=True, pad_to=4
-    )
-    again, counted = plain.generate(
-        3, sampler=sampler, num_steps=7, seed=5, return_network_calls=True
-    )
-    np.testing.assert_array_equal(tokens, again)
-    assert calls == counted
+def test_padding_changes_nothing(sampler, plain, monkeypatch):
+    """Seven rows of five tokens, where eight of six are compiled."""
+    tokens = check(monkeypatch, plain.sample_steps, 7, sampler=sampler, data_shape=5)
+    assert tokens.shape == (7, 5)
+    whole = plain.generate(7, sampler=sampler, data_shape=5, num_steps=7, seed=5)
+    np.testing.assert_array_equal(tokens, whole)
+
+
+@pytest.mark.parametrize("sampler", ["ancestral", "event", "confidence"])
+def test_padding_changes_nothing_round_given_tokens(sampler, plain, monkeypatch):
+    rng = np.random.default_rng(0)
+    x, mask = rng.integers(0, 5, (5, 7), "int32"), rng.random((5, 7)) < 0.4
+    mask[:, 0] = True
+    tokens = check(monkeypatch, plain.infill_steps, x, mask, sampler=sampler)
+    np.testing.assert_array_equal(tokens[~mask], x[~mask])
 
 
 @pytest.mark.parametrize("sampler", ["ancestral", "event"])
-def test_padding_changes_nothing_round_given_tokens(sampler, plain):
-    rng = np.random.default_rng(0)
-    x, mask = rng.integers(0, 5, (3, 12), "int32"), rng.random((3, 12)) < 0.4
-    mask[:, 0] = True
-    assert_equal(*both(plain.infill, x, mask, sampler=sampler))
-
-
-def test_padding_changes_nothing_with_labels_and_guidance():
+def test_padding_changes_nothing_with_labels_and_guidance(sampler, monkeypatch):
     model = text_model(num_classes=3, label_dropout=0.1)
-    settings = {"labels": np.arange(3), "guidance_scale": 2.0}
-    assert_equal(*both(model.generate, 3, **settings))
+    settings = {"labels": np.arange(5) % 3, "guidance_scale": 2.0, "data_shape": 7}
+    check(monkeypatch, model.sample_steps, 5, sampler=sampler, **settings)
 
 
-def test_padding_changes_nothing_with_a_schedule_per_value():
+def test_padding_changes_nothing_with_a_schedule_per_value(monkeypatch):
     model = text_model(GenMD4)
     model.schedule.theta.assign(np.linspace(-0.5, 2.0, 5))
-    mask = np.arange(12) % 3 == 0
-    assert_equal(*both(model.infill, np.ones((3, 12), "int32"), mask))
+    mask = np.arange(7) % 3 == 0
+    check(monkeypatch, model.infill_steps, np.ones((5, 7), "int32"), mask)
 
 
 @pytest.mark.one_backend
-def test_sizes_share_what_is_compiled(plain):
+def test_sizes_share_what_is_compiled():
     model = text_model()
     shapes = []
     network_logits = model.network_logits
-    model.network_logits = lambda z, *rest: shapes.append(z.shape) or network_logits(z, *rest)
-    for count in (1, 3, 5, 8):
-        model.generate(count, num_steps=2, pad_to=8)
-    assert shapes == [(8, 12)]  # traced once
+
+    def counted(z, *rest, **settings):
+        shapes.append(tuple(z.shape))
+        return network_logits(z, *rest, **settings)
+
+    model.network_logits = counted
+    for count in (13, 14, 16):
+        for length in (7, 8, 12):
+            model.generate(count, num_steps=2, data_shape=length)
+    # Traced once for each: the training length is as it is.
+    assert shapes == [(16, 8), (16, 12)]
 
 
-@pytest.mark.parametrize("rows", [2, 0, True, 4.0, "8"])
-def test_refuses_what_leaves_no_room(rows, plain):
-    with pytest.raises(ValueError, match="pad_to"):
-        plain.generate(3, pad_to=rows)
+@pytest.mark.parametrize("size", range(1, 200))
+def test_at_most_half_is_added(size):
+    padded = generation.padded_size(size)
+    assert size <= padded <= 1.5 * size
+    assert generation.padded_size(padded) == padded
+    assert len({generation.padded_size(each) for each in range(1, size + 1)}) <= 16

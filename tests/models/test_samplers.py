@@ -25,6 +25,11 @@ def text_model(kind=MD4, **network):
     return randomised(kind(Transformer(5, 12, num_layers=1, num_heads=2, feature_dim=8, **network)))
 
 
+def trajectory(steps):
+    """Every state of a run, `[steps + 1, B, *data_shape]`."""
+    return np.stack([state.tokens for state in steps])
+
+
 @pytest.fixture(scope="module")
 def joint():
     return random_joint(VALUES, COUNT)
@@ -181,8 +186,8 @@ def test_gaps_are_filled_on_schedule_while_tokens_are_masked_again(rule):
     model = MD4(FixedLogits(np.zeros(3), count=200))
     x, mask = np.zeros((100, 200), "int32"), np.arange(200) < 20
     sampler = samplers.Remasking(rule=rule, eta=0.1)
-    settings = {"num_steps": 64, "time_grid": "uniform", "return_trajectory": True}
-    _, states = model.infill(x, mask, sampler=sampler, **settings)
+    settings = {"num_steps": 64, "time_grid": "uniform"}
+    states = trajectory(model.infill_steps(x, mask, sampler=sampler, **settings))
     assert abs((states[32] == 3)[:, mask].mean() - 0.5) < 4 * 0.5 / np.sqrt(2000)
     assert not (states[:, :, ~mask] == 3).any()
     again = (states[:-1] != 3) & (states[1:] == 3)
@@ -192,7 +197,7 @@ def test_gaps_are_filled_on_schedule_while_tokens_are_masked_again(rule):
 def test_a_named_start_time_is_used(plain):
     x, mask = np.zeros((2, 12), "int32"), np.arange(12) < 6
     auto, half, late = (
-        plain.infill(x, mask, num_steps=4, start_time=start, return_trajectory=True)[1]
+        trajectory(plain.infill_steps(x, mask, num_steps=4, start_time=start))
         for start in ("auto", 0.5, 1.0)
     )
     np.testing.assert_array_equal(auto, half)  # half is masked
@@ -225,9 +230,8 @@ def test_guided_logits_are_the_stated_combination(sampler, guided, monkeypatch):
     without = array(guided.predict_logits(zt, 1.0, np.array([3, 3], "int32")))
     combined = without + 4.0 * (with_label - without)
     sampler = type(samplers.get(sampler))(filters=samplers.TopK(1))
-    _, states = guided.generate(
-        2, labels, sampler=sampler, num_steps=6, guidance_scale=4.0, return_trajectory=True
-    )
+    settings = {"num_steps": 6, "guidance_scale": 4.0}
+    states = trajectory(guided.sample_steps(2, labels, sampler=sampler, **settings))
     revealed = states[1] != 5
     np.testing.assert_array_equal(states[1][revealed], combined.argmax(axis=-1)[revealed])
 

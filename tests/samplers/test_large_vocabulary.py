@@ -41,7 +41,7 @@ def drawn_by_ancestral() -> np.ndarray:
     rng = np.random.default_rng(0)
     shape = (250, 1)
     logits, zt = np.tile(LOGITS, (*shape, 1)), np.full(shape, VALUES, "int32")
-    memory = np.zeros(shape, "float32")
+    memory = samplers.Memory(np.zeros(shape, bool), np.zeros(shape, "float32"))
     step = jax.jit(
         lambda logits, noise: ANCESTRAL.step(logits, zt, S, T, SCHEDULE, noise, memory)[0]
     )

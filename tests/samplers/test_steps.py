@@ -12,6 +12,8 @@ VALUES, COUNT, ROWS = 4, 6, 20_000
 STEPPED = [
     samplers.Ancestral(),
     samplers.Ancestral(filters=samplers.TopK(2)),
+    samplers.Confidence(filters=samplers.TopP(0.6)),
+    samplers.Remasking(filters=samplers.TopK(2), eta=0.2),
     samplers.Confidence(),
     samplers.Confidence(rule="margin"),
     samplers.Confidence(rule="entropy"),
@@ -26,9 +28,13 @@ def tensors(*arrays):
 
 
 def take_step(sampler, logits, zt, s, t, schedule, noise, memory):
-    """One step on tensors, as arrays: the new tokens and the new memory."""
-    logits, zt, memory, t = tensors(logits, zt, memory, np.float32(t))
-    state = sampler.step(sampler.filter(logits), zt, s, t, schedule, tensors(*noise), memory)
+    """One step on tensors, as arrays: the new tokens and what is remembered.
+
+    The network's logits as they are: to filter them is the step's own business.
+    """
+    logits, zt, t, *memory = tensors(logits, zt, np.float32(t), *memory)
+    memory = samplers.Memory(*memory)
+    state = sampler.step(logits, zt, s, t, schedule, tensors(*noise), memory)
     return [array(each) for each in state]
 
 
@@ -36,8 +42,8 @@ def a_state():
     rng = np.random.default_rng(4)
     logits = rng.normal(size=(1, COUNT, VALUES)).astype("float32")
     zt = np.array([[4, 1, 4, 4, 2, 4]], "int32")
-    memory = np.array([[0, 0.2, 0, 0, 0.9, 0]], "float32")
-    return logits, zt, memory
+    remembered = np.array([[0, 0.2, 0, 0, 0.9, 0]], "float32")
+    return logits, zt, samplers.Memory(np.zeros(zt.shape, bool), remembered)
 
 
 @pytest.mark.parametrize("sampler", STEPPED, ids=repr)
@@ -46,15 +52,16 @@ def test_frequencies_are_the_stated_probabilities(sampler):
     logits, zt, memory = a_state()
     schedule, s, t = schedules.Linear(eps=1e-4), 0.45, 0.7
     if isinstance(sampler, samplers.Remasking):
-        stated = sampler.step_probabilities(logits, zt, s, t, schedule, memory)
+        noted = samplers.Memory(*tensors(*memory))
+        stated = sampler.step_probabilities(logits, zt, s, t, schedule, noted)
     else:
         stated = sampler.step_probabilities(logits, zt, s, t, schedule)
     stated = array(stated)[0].astype("float64")
     np.testing.assert_allclose(stated.sum(axis=-1), 1.0, rtol=1e-5)
     rng = np.random.default_rng(5)
     noise = tuple(rng.random((ROWS, COUNT), "float32") for _ in range(2))
-    many = [np.repeat(a, ROWS, axis=0) for a in (logits, zt, memory)]
-    zs, _ = take_step(sampler, many[0], many[1], s, t, schedule, noise, many[2])
+    logits, zt, *memory = (np.repeat(a, ROWS, axis=0) for a in (logits, zt, *memory))
+    zs, _ = take_step(sampler, logits, zt, s, t, schedule, noise, memory)
     for position, tokens in enumerate(zs.T):
         counts = np.bincount(tokens, minlength=VALUES + 1)
         possible = stated[position] > 0
@@ -63,6 +70,10 @@ def test_frequencies_are_the_stated_probabilities(sampler):
             expected = stated[position][possible] * ROWS
             expected *= counts.sum() / expected.sum()
             assert stats.chisquare(counts[possible], expected).pvalue > 1e-4
+
+
+def nothing_given(zt):
+    return samplers.Memory(np.zeros(zt.shape, bool), np.zeros(zt.shape, "float32"))
 
 
 def test_confidence_reveals_the_planned_number_and_the_surest():
@@ -108,7 +119,7 @@ def test_noise_lets_less_sure_positions_come_first():
     logits = np.repeat(rng.normal(size=(1, 10, 5)), 500, axis=0).astype("float32")
     zt = np.full((500, 10), 5, "int32")
     noise = tuple(rng.random(zt.shape, "float32") for _ in range(2))
-    t, memory = np.ones(500, "float32"), np.zeros(zt.shape, "float32")
+    t, memory = np.ones(500, "float32"), nothing_given(zt)
     counts = {}
     for temperature in (0.0, 2.0):
         sampler = samplers.Confidence(noise_temperature=temperature)
@@ -125,19 +136,19 @@ def test_remasking_keeps_the_masked_fraction_on_schedule(rule):
     rng = np.random.default_rng(1)
     schedule, t, s = schedules.Linear(), 0.6, 0.5
     zt = np.where(rng.random((400, 50)) < 0.6, 3, 0).astype("int32")
-    logits, memory = np.zeros((*zt.shape, 3), "float32"), np.zeros(zt.shape, "float32")
+    logits = np.zeros((*zt.shape, 3), "float32")
     noise = tuple(rng.random(zt.shape, "float32") for _ in range(2))
     sampler = samplers.Remasking(rule=rule, eta=0.3)
-    zs, memory = take_step(sampler, logits, zt, s, t, schedule, noise, memory)
+    zs, remembered = take_step(sampler, logits, zt, s, t, schedule, noise, nothing_given(zt))
     assert abs((zs == 3).mean() - s) < 4 * 0.5 / np.sqrt(zs.size)
     assert ((zt != 3) & (zs == 3)).any()
     newly = (zt == 3) & (zs != 3)
-    np.testing.assert_allclose(memory[newly], 1 / 3, rtol=1e-5)
+    np.testing.assert_allclose(remembered[newly], 1 / 3, rtol=1e-5)
 
 
 def test_given_tokens_are_never_masked_again():
     zt = np.zeros((50, 20), "int32")
-    memory = np.full(zt.shape, np.inf, "float32")
+    memory = samplers.Memory(np.ones(zt.shape, bool), np.zeros(zt.shape, "float32"))
     noise = (np.zeros(zt.shape, "float32"),) * 2
     for rule in ("capped", "rescaled", "confidence"):
         sampler, logits = samplers.Remasking(rule=rule, eta=1.0), np.zeros((*zt.shape, 3), "f4")

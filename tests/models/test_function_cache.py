@@ -1,4 +1,4 @@
-"""What a model keeps of what it compiled: few, shared by threads, and no part of the model."""
+"""The cache of compiled functions: few, shared by threads, and no part of the model."""
 
 import copy
 import itertools
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from md4keras import MD4, samplers
-from md4keras.models.compiled import CompiledFunctions
+from md4keras.models.function_cache import FunctionCache
 from md4keras.networks import Transformer
 from tests.models.weights import randomised
 
@@ -20,21 +20,21 @@ def model():
 
 
 def test_what_was_used_last_is_kept():
-    kept, made = CompiledFunctions(2), itertools.count()
+    kept, made = FunctionCache(2), itertools.count()
     keys = ["a", "b", "a", "c", "a", "b"]
     assert [kept.get(key, lambda: next(made)) for key in keys] == [0, 1, 0, 2, 0, 3]
     assert len(kept) == 2
 
 
 def test_what_cannot_be_made_leaves_no_trace():
-    kept = CompiledFunctions(2)
+    kept = FunctionCache(2)
     with pytest.raises(ZeroDivisionError):
         kept.get("a", lambda: 1 // 0)
     assert len(kept) == 0 and kept.get("a", lambda: 1) == 1
 
 
 def test_threads_make_each_thing_once():
-    kept, made, errors = CompiledFunctions(10), [], []
+    kept, made, errors = FunctionCache(10), [], []
     start = threading.Barrier(8)
 
     def work():
@@ -56,12 +56,19 @@ def test_threads_make_each_thing_once():
 
 def test_a_model_keeps_the_samplers_used_last(model):
     """What was compiled for a sampler is used again, and does not pile up."""
-    used = [samplers.TopP(p) for p in np.linspace(0.5, 1.0, 40)]
-    processes = [model._reverse_process(samplers.get(each), (1, 6)) for each in used]
-    assert model._reverse_process(samplers.get(used[-1]), (1, 6)) is processes[-1]
-    assert model._reverse_process(samplers.get(used[-1]), (2, 6)) is not processes[-1]
-    assert model._reverse_process(samplers.get(used[0]), (1, 6)) is not processes[0]
-    assert len(model._compiled_functions) == 32
+    made = []
+
+    class Counted(samplers.Ancestral):
+        def make_process(self, model):
+            made.append(self)
+            return super().make_process(model)
+
+    used = [Counted(filters=samplers.TopK(k)) for k in range(1, 41)]
+    for sampler in (*used, used[-1]):
+        model.generate(1, sampler=sampler, num_steps=1)
+    assert made == used
+    model.generate(1, sampler=used[0], num_steps=1)  # 40 are more than are kept
+    assert made[40:] == [used[0]] and len(model._functions) == 32
 
 
 def test_threads_draw_from_one_model_what_each_would_alone(model):
