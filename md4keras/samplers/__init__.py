@@ -49,13 +49,13 @@ def get(sampler) -> Sampler:
     """
     if isinstance(sampler, Filter):
         return Ancestral(filters=(sampler,))
+    known = f"one of {', '.join(map(repr, _SAMPLERS))}"
     if isinstance(sampler, str):
         if sampler in _SAMPLERS:
             return _SAMPLERS[sampler]()
-        known = ", ".join(map(repr, _SAMPLERS))
         raise ValueError(
-            f"Unknown sampler. Expected one of {known}, or a `md4keras.samplers.Sampler`. "
+            f"Unknown sampler. Expected {known}, or a `md4keras.samplers.Sampler`. "
             f"Received: sampler={sampler!r}"
         )
-    check_has("a sampler", sampler, _MEMBERS, "Derive from `md4keras.samplers.Sampler`.")
+    check_has("a sampler", sampler, _MEMBERS, f"Derive it from `Sampler`, or name {known}.")
     return sampler

@@ -49,13 +49,13 @@ def get(schedule) -> Schedule:
     found = _deserialized(schedule) if isinstance(schedule, dict) else schedule
     if isinstance(schedule, str):
         found = _named(schedule)
+    known = f"one of {', '.join(map(repr, _SCHEDULES))}, 'poly<exponent>' (such as 'poly0.5')"
     if found is None:
-        known = ", ".join(map(repr, _SCHEDULES))
         raise ValueError(
-            f"Unknown schedule. Expected one of {known}, 'poly<exponent>' with a positive exponent "
-            f"(such as 'poly0.5'), or a schedule object. Received: schedule={schedule!r}"
+            f"Unknown schedule. Expected {known}, or a schedule object. "
+            f"Received: schedule={schedule!r}"
         )
-    check_has("a schedule", found, _MEMBERS, "Derive from `md4keras.schedules.Schedule`.")
+    check_has("a schedule", found, _MEMBERS, f"Derive it from `Schedule`, or name {known}.")
     return found
 
 

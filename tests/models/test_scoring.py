@@ -99,12 +99,12 @@ def test_mistakes_are_named_before_any_work(model):
     image = MD4(UNet(5, (4, 4, 1), num_layers=0, feature_dim=64))
     general = GenMD4(model.network)
     calls = {
-        "num_samples >= 2": lambda: model.score(x, num_samples=1),
+        "at least 2.*num_samples=1.*two draws": lambda: model.score(x, num_samples=1),
         "Expected values in \\[0, 4\\]": lambda: model.score(x + 5),
         "nothing to score in row 0": lambda: model.score(x, given=np.ones(8, bool)),
         "`given` is a mask": lambda: model.score(x, given=x),
         "Only text": lambda: image.generate_blocks(1, 10),
-        "block_length <= 8": lambda: model.generate_blocks(1, 10, block_length=9),
+        "from 1 to 8.*block_length=9": lambda: model.generate_blocks(1, 10, block_length=9),
         "block_length < 8": lambda: model.generate_blocks(1, 10, block_length=8),
         "length=0": lambda: model.generate_blocks(1, 0),
         "`prompt` holds": lambda: model.generate_blocks(1, 10, prompt=x),
