@@ -14,7 +14,7 @@ from md4keras.samplers import TIME_GRIDS, SteppedProcess
 from md4keras.samplers.filters import keep_top_p
 from md4keras.samplers.guidance import ClassifierFree
 from md4keras.samplers.reverse_process import Grid, Run, State
-from md4keras.samplers.time_grids import time_at
+from md4keras.samplers.sampler import time_at
 
 
 class RequestedGuidance(ClassifierFree):

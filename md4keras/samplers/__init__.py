@@ -7,8 +7,7 @@ from md4keras.samplers.event import Event, FirstHitting
 from md4keras.samplers.filters import Filter, TopK, TopP
 from md4keras.samplers.remasking import Remasking
 from md4keras.samplers.reverse_process import Memory, SampleState, SteppedProcess
-from md4keras.samplers.sampler import Sampler
-from md4keras.samplers.time_grids import TIME_GRIDS, make_time_grid
+from md4keras.samplers.sampler import TIME_GRIDS, Sampler, make_time_grid
 
 _SAMPLERS = {
     "ancestral": Ancestral,
