@@ -7,8 +7,8 @@ import streamlit as st
 
 from app import painting, progress, sampling, shell
 from md4keras.data import images, masks
-from md4keras.evaluation import pictures
-from md4keras.evaluation.likelihood import bits_per_value
+from md4keras.evaluation.likelihood import in_bits
+from md4keras.visualization import pictures
 
 _WIDTH = 128  # of a shown image, in pixels, about
 _VALIDATION, _UPLOAD = "Validation image", "Upload"
@@ -233,24 +233,22 @@ def finished(run, tokens, mask, label) -> dict:
 def complete(tokens, mask, label) -> None:
     """Runs the model, and keeps what it gave."""
     with shell.messages():
-        run = sampling.run(
-            model.infill,
-            tokens=np.repeat(tokens[None], count, axis=0),  # [count, *shape]
-            mask=mask,
-            labels=shell.labels_of(saved, label, count),
-            **settings,
-        )
+        rows = np.repeat(tokens[None], count, axis=0)  # [count, *shape]
+        labels = shell.labels_of(saved, label, count)
+        run = sampling.run(model.infill_steps(rows, mask, labels, **settings))
         st.session_state["inpaint_result"] = finished(run, tokens, mask, label)
 
 
 def score(result: dict) -> None:
     """Asks for the bits of the truth, under a progress bar."""
     tokens, mask, label = result["truth"]
-    with progress.stoppable(
-        "Scoring the original (the first time compiles) ...", "inpaint_stop"
-    ) as tell:
-        bits, error = bits_per_value(model, tokens[None], label, given=~mask, on_step=tell)
-    result["bits"] = f"{bits[0]:.2f} ± {error[0]:.2f}"
+    nats, error, *_ = progress.follow(
+        model.score_steps(tokens[None], label, num_samples=16, given=~mask, batch_size=16),
+        "Scoring the original (the first time compiles) ...",
+        "inpaint_stop",
+    )
+    bits, error = (in_bits(each, tokens[None], ~mask)[0] for each in (nats, error))
+    result["bits"] = f"{bits:.2f} ± {error:.2f}"
 
 
 def show(result: dict) -> None:
