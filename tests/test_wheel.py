@@ -69,11 +69,14 @@ def test_every_page_runs_from_it(wheel):
     """The pages' `app` is `md4keras.app`, once, and the library's `random` hides no other."""
     code = """
         import pathlib, random, sys
+        from unittest import mock
         from streamlit.testing.v1 import AppTest
+        from md4keras import cli
 
         folder = pathlib.Path(sys.argv[1]) / "md4keras"
-        home = folder / "app" / "Home.py"
-        page = AppTest.from_file(home, default_timeout=120).run()
+        with mock.patch("subprocess.run") as start:
+            cli.main(["app"])
+        page = AppTest.from_file(start.call_args.args[0][-3], default_timeout=120).run()
         for view in sorted((folder / "app" / "views").glob("*.py")):
             page.switch_page(f"views/{view.name}").run()
             assert not page.exception and page.title[0].value, (view, page.exception)

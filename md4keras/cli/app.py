@@ -52,7 +52,8 @@ def run(options: argparse.Namespace) -> int:
     }
     flags = [f"--{name}={value}" for name, value in server.items()]
     # Not from the folder that the user stands in (-P): a checkout of md4keras, for instance.
-    command = [sys.executable, "-P", "-m", "streamlit", "run", *flags, _home(), "--", folder]
+    command = [sys.executable, "-P", "-m", "streamlit", "run", *flags]
+    command += [str(_home()), "--", str(folder)]
     environment = {"KERAS_BACKEND": "jax", **os.environ}
     try:
         return subprocess.run(command, env=environment, check=False).returncode
