@@ -141,7 +141,8 @@ class PixelHistogram:
             This model.
         """
         images = _check_images(images, levels)
-        self._counts = _pixel_counts(images, levels)
+        counts = [np.count_nonzero(images == level, axis=0) for level in range(levels)]
+        self._counts = np.stack(counts, -1)  # [height, width, channels, levels]
         self.smoothing = min(_SMOOTHINGS, key=lambda a: self._bits(images, a, left_out=1))
         return self
 
@@ -181,11 +182,6 @@ def histogram_bits(training, validation, levels: int) -> dict[str, float]:
     """Bits per dimension of the per-pixel histogram on the validation images, by name."""
     model = PixelHistogram().fit(training, levels)
     return {"per-pixel histogram": model.bits_per_dimension(validation)}
-
-
-def _pixel_counts(images, levels):
-    counts = [np.count_nonzero(images == level, axis=0) for level in range(levels)]
-    return np.stack(counts, -1)  # [height, width, channels, levels]
 
 
 def _check_fitted(model):

@@ -43,10 +43,13 @@ def marked_html(symbols, backgrounds=None, titles=None) -> str:
     >>> page.partition(">")[2]
     '<span title="90 %">a</span><span>&lt;b&gt;</span></div>'
     """
-    symbols = _check_strings("symbols", symbols)
+    symbols = list(symbols)
     blank = [None] * len(symbols)
-    backgrounds = blank if backgrounds is None else _check_strings("backgrounds", backgrounds, True)
-    titles = blank if titles is None else _check_strings("titles", titles, True)
+    backgrounds = blank if backgrounds is None else list(backgrounds)
+    titles = blank if titles is None else list(titles)
+    _check_strings("symbols", symbols, str)
+    _check_strings("backgrounds", backgrounds, str | None)
+    _check_strings("titles", titles, str | None)
     if not len(symbols) == len(backgrounds) == len(titles):
         raise ValueError(
             "The marks do not fit the tokens. Expected one background and one title for each. "
@@ -185,15 +188,13 @@ def _percent(p: float) -> str:
     return "below 1 %" if 0 < p < 0.01 else f"{p:.0%}".replace("%", " %")
 
 
-def _check_strings(name, values, may_lack=False):
-    values = list(values)
+def _check_strings(name, values, kind):
     for value in values:
-        if not (isinstance(value, str) or (may_lack and value is None)):
+        if not isinstance(value, kind):
             raise ValueError(
-                f"`{name}` are not all texts. Expected strings{' or None' if may_lack else ''}. "
+                f"`{name}` are not all texts. Expected each to be of {kind}. "
                 f"Received: one of {type(value)}. Decode the tokens, one by one, first."
             )
-    return values
 
 
 def _escape(text: str) -> str:

@@ -127,14 +127,11 @@ def save_image_grid(
     scale: int = 8,
     mask_token: int | None = None,
 ) -> Path:
-    """Writes `image_grid` of the tokens as a PNG; the file is written whole or not at all.
+    """Writes `image_grid` of the tokens as a PNG, whole or not at all; returns its path.
 
     Args:
         tokens, levels, columns, scale, mask_token: as in `image_grid`.
-        path: where the PNG goes; missing folders are made.
-
-    Returns:
-        `path`.
+        path: of the file; missing folders are made.
 
     Raises:
         ValueError: as `image_grid` does.
@@ -160,14 +157,11 @@ def save_animation(
     scale: int = 8,
     duration: float = 4.0,
 ) -> Path:
-    """Writes `gif_bytes` as a file, whole or not at all.
+    """Writes `gif_bytes` to a file, whole or not at all; returns its path.
 
     Args:
         trajectory, levels, mask_token, columns, scale, duration: as in `gif_bytes`.
-        path: where the GIF goes; missing folders are made.
-
-    Returns:
-        `path`.
+        path: of the file; missing folders are made.
 
     Raises:
         ValueError: as `gif_bytes` does.
