@@ -5,8 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import shell
-from train import background
+from . import background, shell
 
 
 @functools.cache
@@ -24,7 +23,7 @@ def offer(training: background.DemoTraining) -> None:
             "Train the demo models (about ten minutes)",
             icon=":material/model_training:",
             on_click=training.start,
-            help="Runs `python -m train.demo`: digits and a small text model.",
+            help=f"Runs `python -m {background.TRAIN}.demo`: digits and a small text model.",
         )
         return
     _progress(training)

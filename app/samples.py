@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import streamlit as st
 
-from md4keras.catalog import SavedModel
-from md4keras.evaluation import pictures
+from md4keras.visualization import pictures
+
+from .catalog import ModelFolder
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -18,7 +19,7 @@ class Samples:
     rows: np.ndarray | None = None
 
 
-def grid_look(saved: SavedModel, width: int, columns: int | None = None) -> dict:
+def grid_look(saved: ModelFolder, width: int, columns: int | None = None) -> dict:
     """How images are laid out: `levels`, `columns` and `scale` of `pictures.image_grid`.
 
     Args:
@@ -33,7 +34,7 @@ def grid_look(saved: SavedModel, width: int, columns: int | None = None) -> dict
     }
 
 
-def drawn(tokens, saved: SavedModel, model, width: int = 64, columns: int | None = None) -> Samples:
+def drawn(tokens, saved: ModelFolder, model, width: int = 64, columns=None) -> Samples:
     """What a model drew, int `[n, *data_shape]`, made ready to be shown; see `grid_look`."""
     if model.tokenizer is not None:
         return Samples(lines=model.tokenizer.decode(tokens))

@@ -1,14 +1,15 @@
 """Controls of the reverse process, and a run of it with progress, a stop button and times."""
 
 import dataclasses
-import statistics
 import time
 
+import numpy as np
 import streamlit as st
 
-from app import progress, shell
 from md4keras import samplers
-from md4keras.catalog import SavedModel
+
+from . import progress, shell
+from .catalog import ModelFolder
 
 SAMPLERS = {
     "ancestral": (samplers.Ancestral, "the paper's: reveals at the rate of the exact posterior"),
@@ -35,7 +36,7 @@ def available(model) -> list[str]:
     return names
 
 
-def controls(saved: SavedModel, model, key: str, steps: int = 32) -> dict:
+def controls(saved: ModelFolder, model, key: str, steps: int = 32) -> dict:
     """Widgets for how to sample.
 
     Args:
@@ -45,7 +46,7 @@ def controls(saved: SavedModel, model, key: str, steps: int = 32) -> dict:
         steps: int, the number of steps to begin with.
 
     Returns:
-        Keyword arguments of `model.generate` and `model.infill`.
+        Keyword arguments of `model.sample_steps` and `model.infill_steps`.
     """
     names = available(model)
     shell.forget_unless(f"{key}_sampler", names, "This model has no sampler")
@@ -59,14 +60,14 @@ def controls(saved: SavedModel, model, key: str, steps: int = 32) -> dict:
     return {"sampler": SAMPLERS[name][0](filters=filters)} | settings
 
 
-def settings_controls(saved: SavedModel, key: str, steps: int = 32) -> tuple[tuple, dict]:
+def settings_controls(saved: ModelFolder, key: str, steps: int = 32) -> tuple[tuple, dict]:
     """Widgets for all but the sampler.
 
     Args:
         saved, key, steps: as in `controls`.
 
     Returns:
-        Filters for any sampler, and the other keyword arguments of `model.generate`.
+        Filters for any sampler, and the other keyword arguments of `model.sample_steps`.
     """
     num_steps = st.slider(
         "Steps", 1, 256, steps, key=f"{key}_steps", help="More steps: better samples, more time."
@@ -142,41 +143,36 @@ class Run:
         return text
 
 
-def padded(count: int) -> int:
-    """The next power of two: how many rows the network gets for so many samples."""
-    return 1 << (count - 1).bit_length()
-
-
-def run(function, stop_key: str = "stop", keep_states: bool = False, **arguments) -> Run:
-    """Calls `model.generate` or `model.infill` under a progress bar that can be stopped.
-
-    The number of samples is padded to a power of two: few sizes are compiled, and another number
-    of samples seldom has to wait.
+def run(steps, stop_key: str = "stop", keep_states: bool = False) -> Run:
+    """Takes the steps of a reverse process under a progress bar that can be stopped.
 
     Args:
-        function: `model.generate` or `model.infill`.
-        stop_key: as in `progress.stoppable`.
+        steps: what `model.sample_steps` or `model.infill_steps` returns.
+        stop_key: str, as in `progress.follow`.
         keep_states: bool, whether every state is kept; refused where they would fill the memory.
-        **arguments: its arguments.
     """
-    count = arguments["num_samples"] if "num_samples" in arguments else len(arguments["tokens"])
-    outputs = {"return_trajectory": keep_states, "return_network_calls": True}
-    outputs["pad_to"] = padded(count)
     start = time.perf_counter()
-    times = [start]
+    times, states = [start], []
 
-    def on_step(calls, most, tokens):
-        if keep_states and (most + 1) * tokens.nbytes > MOST_BYTES:
-            raise ValueError(
-                f"The states of this run would take {(most + 1) * tokens.nbytes / 2**20:.0f} MB. "
-                f"Expected at most {MOST_BYTES / 2**20:.0f} MB. Draw fewer samples or take fewer "
-                "steps."
-            )
-        times.append(time.perf_counter())
-        tell(calls, most)
+    def noted():
+        for state in steps:
+            if keep_states:
+                _check_memory(state)
+                states.append(state.tokens)
+            if state.calls:
+                times.append(time.perf_counter())
+            yield state
 
-    with progress.stoppable("Starting ... (the first run compiles)", stop_key) as tell:
-        tokens, *states, calls = function(**arguments, **outputs, on_step=on_step)
-    seconds = [after - before for before, after in zip(times[:-1], times[1:], strict=True)]
-    extra = max(0.0, seconds[0] - statistics.median(seconds)) if len(seconds) > 1 else 0.0
-    return Run(tokens, states[0] if keep_states else None, calls, times[-1] - start, extra)
+    tokens, calls, _ = progress.follow(noted(), "Starting ... (the first run compiles)", stop_key)
+    seconds = np.diff(times)
+    extra = max(0.0, seconds[0] - np.median(seconds)) if len(seconds) > 1 else 0.0
+    return Run(tokens, np.stack(states) if states else None, calls, times[-1] - start, extra)
+
+
+def _check_memory(state) -> None:
+    needed = (state.most_calls + 1) * state.tokens.nbytes
+    if needed > MOST_BYTES:
+        raise ValueError(
+            f"The states of this run would take {needed / 2**20:.0f} MB. Expected at most "
+            f"{MOST_BYTES / 2**20:.0f} MB. Draw fewer samples or take fewer steps."
+        )

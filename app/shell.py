@@ -9,8 +9,9 @@ import numpy as np
 import streamlit as st
 
 import md4keras
-from md4keras import catalog
-from md4keras.catalog import SavedModel
+
+from . import catalog
+from .catalog import ModelFolder
 
 _CHOSEN = "chosen_model"
 _PICKER = "model_picker"
@@ -22,7 +23,7 @@ def folder() -> Path:
     return Path(sys.argv[1] if len(sys.argv) > 1 else "runs")
 
 
-def models() -> list[SavedModel]:
+def models() -> list[ModelFolder]:
     """What is saved there now; read again only after a change."""
     try:
         return _models(str(folder()), catalog.stamp(folder()))
@@ -31,9 +32,9 @@ def models() -> list[SavedModel]:
         st.stop()
 
 
-@st.cache_data(show_spinner="Reading the saved models ...", max_entries=2)
-def _models(root: str, stamp) -> list[SavedModel]:
-    return catalog.saved_models(root)
+@st.cache_data(show_spinner="Reading the models ...", max_entries=2)
+def _models(root: str, stamp) -> list[ModelFolder]:
+    return catalog.model_folders(root)
 
 
 def plain(text) -> str:
@@ -58,18 +59,17 @@ def pick(suits=lambda saved: True, wanted: str = "model"):
     """The model picker in the side bar; ends the page where there is nothing to pick.
 
     Args:
-        suits: function of a `SavedModel`: whether the page can use it.
+        suits: function of a `ModelFolder`: whether the page can use it.
         wanted: what the page needs, for the message.
 
     Returns:
-        The `SavedModel` and the loaded model.
+        The `ModelFolder` and the loaded model.
     """
     found = {saved.name: saved for saved in models() if saved.problem is None and suits(saved)}
     names = list(found)
     if not names:
         st.info(
-            f"There is no saved {wanted} in `{folder()}`. The page **Models** says how to train "
-            "one.",
+            f"There is no {wanted} in `{folder()}`. The page **Models** says how to train one.",
             icon=":material/info:",
         )
         st.stop()
@@ -80,13 +80,13 @@ def pick(suits=lambda saved: True, wanted: str = "model"):
         names,
         index=names.index(chosen) if chosen in names else 0,
         key=f"{_PICKER}_{wanted}",
-        help="The saved model that this page uses.",
+        help="The model that this page uses.",
     )
     st.session_state[_CHOSEN] = name  # on the other pages too
     return found[name], load(found[name])
 
 
-def load(saved: SavedModel):
+def load(saved: ModelFolder):
     """The model, loaded once for all sessions; ends the page with the reason where it cannot be."""
     try:
         return _load(str(saved.folder), _changed(saved.folder / "metadata.json"))
@@ -129,7 +129,7 @@ def forget_unless(key: str, choices, missing: str) -> None:
         del st.session_state[key]
 
 
-def labels_control(saved: SavedModel, key: str, every: bool = True):
+def labels_control(saved: ModelFolder, key: str, every: bool = True):
     """The class to draw: a label, `EACH` for each class in turn, or `None` without classes."""
     if not saved.num_classes:
         return None
@@ -144,7 +144,7 @@ def labels_control(saved: SavedModel, key: str, every: bool = True):
     )
 
 
-def labels_of(saved: SavedModel, label, count: int):
+def labels_of(saved: ModelFolder, label, count: int):
     """Labels for `count` samples: the chosen class, or each in turn; `None` without classes."""
     if not saved.num_classes:
         return None

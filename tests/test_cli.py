@@ -1,6 +1,7 @@
 """The command line: what it starts, and what it says of mistakes."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -19,9 +20,10 @@ def test_the_app_is_started_on_the_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(subprocess, "run", run)
     assert cli.main(["app", str(tmp_path / "models"), "--port", "8765"]) == 0
     (command,) = started
-    assert command[1:4] == ["-m", "streamlit", "run"] and "--server.address=localhost" in command
-    assert "--server.port=8765" in command
-    assert command[-3].endswith("Home.py") and command[-1] == str(tmp_path / "models")
+    assert command[1:5] == ["-P", "-m", "streamlit", "run"]
+    assert {"--server.address=localhost", "--server.port=8765"} <= set(command)
+    home, _, folder = command[-3:]
+    assert Path(home).is_file() and home.endswith("Home.py") and folder == str(tmp_path / "models")
 
 
 def test_mistakes_end_with_one_line(tmp_path, capsys, monkeypatch):

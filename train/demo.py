@@ -15,7 +15,7 @@ import numpy as np
 
 import md4keras
 from md4keras.data import text
-from md4keras.evaluation import pictures
+from md4keras.visualization import pictures
 from train import digits, loop, pydoc, samples
 from train.recipe import positive
 

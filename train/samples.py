@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from md4keras.evaluation import pictures
+from md4keras.visualization import pictures
 
 
 def shower(recipe, data, folder: Path):

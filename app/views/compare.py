@@ -5,7 +5,7 @@ import streamlit as st
 
 from app import progress, samples, sampling, shell
 from md4keras.evaluation import variety
-from md4keras.evaluation.likelihood import bits_per_value
+from md4keras.evaluation.likelihood import in_bits
 
 _COLUMNS = 3  # results beside each other
 _WIDTH = 48  # of an image, in pixels, about
@@ -51,7 +51,7 @@ def chosen_models() -> list[tuple]:
         default=[saved.name, *others[:1]],
         max_selections=4,
         key=key,
-        help="Saved models of the same kind of data; each draws with the same settings and seed.",
+        help="Models of the same kind of data; each draws with the same settings and seed.",
     )
     if not others:
         st.caption("The folder holds one model of this kind of data.")
@@ -68,10 +68,10 @@ def chosen_models() -> list[tuple]:
 
 def timed(network, number: int, arguments: dict):
     """A run, its seconds without compilation, and those of the compilation."""
-    run = sampling.run(network.generate, stop_key=f"compare_stop_{number}", **arguments)
+    run = sampling.run(network.sample_steps(**arguments), f"compare_stop_{number}")
     seconds = run.seconds - run.compile_seconds
     if seconds <= _CHEAP:
-        again = sampling.run(network.generate, stop_key=f"compare_again_{number}", **arguments)
+        again = sampling.run(network.sample_steps(**arguments), f"compare_again_{number}")
         seconds = again.seconds
     return run, seconds, max(0.0, run.seconds - seconds)
 
@@ -85,10 +85,12 @@ def measured(number: int, name: str, each, sampler: str) -> dict:
     if not each.label_dropout:
         arguments["guidance_scale"] = 1.0
     run, seconds, compile_seconds = timed(network, number, arguments)
-    with progress.stoppable(
-        "Scoring the samples (the first time compiles) ...", f"compare_score_{number}"
-    ) as tell:
-        bits, _ = bits_per_value(network, run.tokens, labels, num_samples=8, on_step=tell)
+    nats, *_ = progress.follow(
+        network.score_steps(run.tokens, labels, num_samples=8, batch_size=16),
+        "Scoring the samples (the first time compiles) ...",
+        f"compare_score_{number}",
+    )
+    bits = in_bits(nats, run.tokens)
     row = {
         "Name": name,
         "Seconds": seconds,

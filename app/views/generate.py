@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from app import samples, sampling, shell
-from md4keras.evaluation import pictures
+from md4keras.visualization import pictures
 
 st.title("Generate")
 saved, model = shell.pick()
@@ -80,13 +80,8 @@ with right:
     if start:
         labels = shell.labels_of(saved, label, count)
         with shell.messages():
-            run = sampling.run(
-                model.generate,
-                num_samples=count,
-                labels=labels,
-                keep_states=saved.is_image,  # for the GIF
-                **settings,
-            )
+            steps = model.sample_steps(count, labels, **settings)
+            run = sampling.run(steps, keep_states=saved.is_image)  # for the GIF
             result = finished(run, labels)
             gallery.insert(0, result)
             del gallery[_KEPT:]

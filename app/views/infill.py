@@ -7,8 +7,8 @@ from app import progress, sampling, shell
 from md4keras.data import gaps
 from md4keras.data.text import pydoc
 from md4keras.data.tokenizers import TEXT8_ALPHABET
-from md4keras.evaluation import marked_text
-from md4keras.evaluation.candidates import candidates
+from md4keras.evaluation.candidates import candidate_steps
+from md4keras.visualization import marked_text
 
 _MOST_CHARACTERS = 20_000  # of the text areas
 _COLUMNS = 3  # alternatives beside each other
@@ -121,15 +121,20 @@ def clicked():
     return None
 
 
-def finished(run, mask, label, tell) -> dict:
-    """A result: what is shown and can be downloaded; `tell(calls, most)` is told of progress."""
+def all_candidates(rows, mask, label):
+    """`candidate_steps` of one row after the other: what is found so far, and the calls."""
+    complete = []
+    for number, tokens in enumerate(rows):
+        for found, calls, most in candidate_steps(model, tokens, mask, labels=label):
+            if found is not None:
+                complete.append(found)
+            yield complete, number * most + calls, len(rows) * most
+
+
+def finished(run, complete) -> dict:
+    """A result: what is shown and can be downloaded."""
     pages, means = [], []
-    for number, tokens in enumerate(run.tokens):
-
-        def on_step(calls, most, number=number):
-            tell(number * most + calls, len(run.tokens) * most)
-
-        found = candidates(model, tokens, mask, labels=label, on_step=on_step)
+    for tokens, found in zip(run.tokens, complete, strict=True):
         backgrounds, titles = [None] * len(tokens), [None] * len(tokens)
         marks = zip(
             found.positions.tolist(),
@@ -156,16 +161,12 @@ def finished(run, mask, label, tell) -> dict:
 def fill(tokens, mask) -> None:
     """Runs the model, and keeps what it gave."""
     with shell.messages():
-        run = sampling.run(
-            model.infill,
-            tokens=np.repeat(tokens[None], count, axis=0),  # [count, length]
-            mask=mask,
-            labels=shell.labels_of(saved, label, count),
-            **settings,
-        )
-        with progress.stoppable("Asking how sure the model is ...", "infill_stop") as tell:
-            result = finished(run, mask, label, tell)
-        st.session_state["infill_result"] = result
+        rows = np.repeat(tokens[None], count, axis=0)  # [count, length]
+        labels = shell.labels_of(saved, label, count)
+        run = sampling.run(model.infill_steps(rows, mask, labels, **settings))
+        steps = all_candidates(run.tokens, mask, label)
+        complete, *_ = progress.follow(steps, "Asking how sure the model is ...", "infill_stop")
+        st.session_state["infill_result"] = finished(run, complete)
 
 
 def show(result: dict) -> None:

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import streamlit as st
 
-from app import painting, progress, sampling, shell
-from md4keras.data import images, masks
-from md4keras.evaluation import pictures
-from md4keras.evaluation.likelihood import bits_per_value
+from app import masking, progress, sampling, shell
+from md4keras.data import images
+from md4keras.evaluation.likelihood import in_bits
+from md4keras.visualization import pictures
 
 _WIDTH = 128  # of a shown image, in pixels, about
 _VALIDATION, _UPLOAD = "Validation image", "Upload"
@@ -18,7 +18,6 @@ saved, model = shell.pick(lambda saved: saved.is_image, "image model")
 shape, levels = saved.data_shape, saved.vocabulary_size
 height, width, channels = shape
 scale = max(1, _WIDTH // width)
-size = f"{height}x{width}"  # in keys: sliders of another range are other sliders
 
 
 @st.cache_data(show_spinner=False)
@@ -99,109 +98,6 @@ def chosen():
     return from_validation(*found) if source == _VALIDATION else from_upload()
 
 
-def painted(tokens):
-    brush = 1
-    if min(height, width) >= 12:
-        brush = st.slider(
-            "Brush",
-            1,
-            min(height, width) // 4,
-            max(1, min(height, width) // 16),
-            key=f"inpaint_brush_{size}",
-            help="Side of the square that is painted, in pixels.",
-        )
-    st.caption(
-        "Press and drag to mask pixels; start on a masked one to unmask. With keys: the arrows, "
-        "and space."
-    )
-    return masks.pixels(shape, painting.paint(shown(tokens), "inpaint", brush))
-
-
-def rectangle(tokens):
-    along = {"top": height, "left": width, "height": height, "width": width}
-    explanations = {
-        "top": "Pixels above the rectangle.",
-        "left": "Pixels to its left.",
-        "height": "Its rows; what lies beyond the border is cut off.",
-        "width": "Its columns; what lies beyond the border is cut off.",
-    }
-    sides = {
-        name: st.slider(
-            name.capitalize(),
-            0,
-            most,
-            most // 4 if name in ("top", "left") else -(-most // 2),
-            key=f"inpaint_{name}_{size}",
-            help=explanations[name],
-        )
-        for name, most in along.items()
-    }
-    return masks.rectangle(shape, **sides)
-
-
-def half(tokens):
-    side = st.radio(
-        "Side", masks.SIDES, horizontal=True, key="inpaint_side", help="The half to mask."
-    )
-    return masks.half(shape, side)
-
-
-def random_pixels(tokens):
-    percent = st.slider(
-        "Masked pixels, percent",
-        0,
-        100,
-        50,
-        key="inpaint_percent",
-        help="How many pixels are masked, at places drawn at random.",
-    )
-    seed = st.number_input(
-        "Seed of the mask",
-        0,
-        2**32 - 1,
-        0,
-        key="inpaint_mask_seed",
-        help="Decides the places; the completions have a seed of their own.",
-    )
-    return masks.random_fraction(shape, percent / 100, int(seed))
-
-
-def one_channel(tokens):
-    index = st.radio(
-        "Channel",
-        range(channels),
-        format_func=lambda index: ("red", "green", "blue")[index],
-        horizontal=True,
-        key="inpaint_channel",
-        help="The colour that is masked in every pixel; the other two stay.",
-    )
-    return masks.channel(shape, index)
-
-
-def masked(tokens):
-    """The mask that the controls describe, bool of the image's shape; `None` without one."""
-    kinds = {
-        "Paint": painted,
-        "Rectangle": rectangle,
-        "Half": half,
-        "Random pixels": random_pixels,
-    } | ({"One channel": one_channel} if channels == 3 else {})
-    kind = st.radio(
-        "Mask",
-        kinds,
-        horizontal=True,
-        key=f"inpaint_mask_{channels}",
-        help="How to say what the model is to fill in; it sees all the rest.",
-    )
-    with shell.messages():
-        mask = kinds[kind](tokens)
-        if kind != "Paint":
-            hidden = np.where(mask, model.mask_token, tokens)
-            st.image(pictures.colour_grid(shown(hidden)[None], 1, scale, transparent=True))
-        return mask
-    return None
-
-
 def shown(tokens):
     """The colours of one image, uint8 `[height, width, 3]`; masks are magenta."""
     return pictures.image_colours(tokens[None].astype("int32"), levels, model.mask_token)[0]
@@ -233,24 +129,22 @@ def finished(run, tokens, mask, label) -> dict:
 def complete(tokens, mask, label) -> None:
     """Runs the model, and keeps what it gave."""
     with shell.messages():
-        run = sampling.run(
-            model.infill,
-            tokens=np.repeat(tokens[None], count, axis=0),  # [count, *shape]
-            mask=mask,
-            labels=shell.labels_of(saved, label, count),
-            **settings,
-        )
+        rows = np.repeat(tokens[None], count, axis=0)  # [count, *shape]
+        labels = shell.labels_of(saved, label, count)
+        run = sampling.run(model.infill_steps(rows, mask, labels, **settings))
         st.session_state["inpaint_result"] = finished(run, tokens, mask, label)
 
 
 def score(result: dict) -> None:
     """Asks for the bits of the truth, under a progress bar."""
     tokens, mask, label = result["truth"]
-    with progress.stoppable(
-        "Scoring the original (the first time compiles) ...", "inpaint_stop"
-    ) as tell:
-        bits, error = bits_per_value(model, tokens[None], label, given=~mask, on_step=tell)
-    result["bits"] = f"{bits[0]:.2f} ± {error[0]:.2f}"
+    nats, error, *_ = progress.follow(
+        model.score_steps(tokens[None], label, num_samples=16, given=~mask, batch_size=16),
+        "Scoring the original (the first time compiles) ...",
+        "inpaint_stop",
+    )
+    bits, error = (in_bits(each, tokens[None], ~mask)[0] for each in (nats, error))
+    result["bits"] = f"{bits:.2f} ± {error:.2f}"
 
 
 def show(result: dict) -> None:
@@ -290,7 +184,8 @@ with left:
     image = chosen()
     if image is not None:
         tokens, own_label = image[0].astype("int32"), image[1]
-        mask = masked(tokens)
+        with shell.messages():
+            mask = masking.control(shape, shown(tokens), scale)
         key = f"inpaint_label_{saved.name}"
         if own_label is not None and own_label < (saved.num_classes or 0):
             key += f"_{st.session_state['inpaint_number']}"

@@ -1,9 +1,8 @@
-"""Every saved model of the folder: what it is, how it was trained, what it draws."""
+"""Every model of the folder: what it is, how it was trained, what it draws."""
 
 import streamlit as st
 
-from app import demo, samples, shell
-from app.sampling import run
+from app import background, demo, samples, sampling, shell
 
 CURVE = {
     "mark": {"type": "line", "point": True},
@@ -37,9 +36,9 @@ good = [saved for saved in found if saved.problem is None]
 training = demo.training(shell.folder() / "demo")
 if not good:
     st.info(
-        f"There is no saved model in `{shell.folder()}` yet. Train one (`python -m train.digits`), "
-        "start the app on another folder (`md4keras app FOLDER`), or let the app "
-        "train the two small demo models.",
+        f"There is no model in `{shell.folder()}` yet. Train one (`python -m "
+        f"{background.TRAIN}.digits`), start the app on another folder (`md4keras app FOLDER`), or "
+        "let the app train the two small demo models.",
         icon=":material/info:",
     )
 if not good or training.running or training.failure:
@@ -79,7 +78,7 @@ if good:
         if curve := points(saved):
             st.vega_lite_chart(curve, CURVE)
         else:
-            st.caption("The saved model does not tell how it was trained.")
+            st.caption("The model does not tell how it was trained.")
         baselines = saved.recipe.get("baselines_bits_per_dim")
         if isinstance(baselines, dict):
             st.caption("Baselines on the same split, bits per dimension:")
@@ -90,6 +89,6 @@ if good:
         if st.button("Draw samples", help="Some of each class, in 32 steps, under seed 0."):
             labels = shell.labels_of(saved, shell.EACH, count)
             with shell.messages():
-                result = run(model.generate, num_samples=count, labels=labels, num_steps=32)
+                result = sampling.run(model.sample_steps(count, labels, num_steps=32))
                 samples.show(samples.drawn(result.tokens, saved, model))
                 st.caption(result.describe())

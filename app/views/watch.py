@@ -6,9 +6,9 @@ import numpy as np
 import streamlit as st
 
 from app import sampling, shell
-from md4keras.evaluation import marked_text, pictures
 from md4keras.evaluation.candidates import entropy_map
-from md4keras.evaluation.trajectories import reveal_steps, step_colours
+from md4keras.visualization import marked_text, pictures
+from md4keras.visualization.trajectories import reveal_steps, step_colours
 
 _WIDTH = 320  # pixels of a grid of images, about
 _FRAMES = 80  # of a long run when it is played
@@ -39,8 +39,8 @@ def doubts(result: dict, k: int):
         unsure = (zt == model.mask_token).any()
         bits = np.zeros(zt.shape)
         if unsure:
-            rows, labels = sampling.padded(len(zt)), result["labels"]  # few sizes are compiled
-            labels = None if labels is None else np.resize(labels, rows)
+            rows = 1 << (len(zt) - 1).bit_length()  # a power of two: few sizes are compiled
+            labels = None if result["labels"] is None else np.resize(result["labels"], rows)
             with st.spinner("Asking the network ..."):
                 bits = entropy_map(model, np.resize(zt, (rows, *zt.shape[1:])), labels=labels)
             bits = bits[: len(zt)]
@@ -194,9 +194,7 @@ with right:
     if start:
         labels = shell.labels_of(saved, label, count)
         with shell.messages():
-            run = sampling.run(
-                model.generate, num_samples=count, labels=labels, keep_states=True, **settings
-            )
+            run = sampling.run(model.sample_steps(count, labels, **settings), keep_states=True)
             st.session_state["watch_result"] = finished(run, labels)
             st.session_state["watch_state"] = len(run.states) - 1
             stop()

@@ -1,4 +1,4 @@
-"""`md4keras app FOLDER`: opens the app on the saved models in a folder."""
+"""`md4keras app FOLDER`: opens the app on the models in a folder."""
 
 import argparse
 import importlib.util
@@ -33,20 +33,16 @@ def run(options: argparse.Namespace) -> int:
 
     Raises:
         ValueError: if the folder is a file.
-        ImportError: if Streamlit, or the app itself, is not installed.
+        ImportError: if Streamlit is not installed.
     """
     folder, port = options.folder, options.port
     if folder.is_file():
         raise ValueError(
             f"Models are looked for in a folder. Received: folder='{folder}', a file. Name the "
-            "folder that holds the saved models."
+            "folder that holds the models."
         )
     if importlib.util.find_spec("streamlit") is None:
         raise ImportError('The app needs Streamlit: pip install "md4keras[app]"')
-    found = importlib.util.find_spec("app")
-    home = Path(found.origin).with_name("Home.py") if found and found.origin else None
-    if home is None or not home.is_file():
-        raise ImportError("The app is not installed. Run this from a checkout of md4keras.")
     server = {
         "server.address": "localhost",
         "server.port": str(port),
@@ -55,9 +51,18 @@ def run(options: argparse.Namespace) -> int:
         "browser.gatherUsageStats": "false",
     }
     flags = [f"--{name}={value}" for name, value in server.items()]
-    command = [sys.executable, "-m", "streamlit", "run", *flags, str(home), "--", str(folder)]
+    # Not from the folder that the user stands in (-P): a checkout of md4keras, for instance.
+    command = [sys.executable, "-P", "-m", "streamlit", "run", *flags]
+    command += [str(_home()), "--", str(folder)]
     environment = {"KERAS_BACKEND": "jax", **os.environ}
     try:
         return subprocess.run(command, env=environment, check=False).returncode
     except KeyboardInterrupt:  # the way to stop it
         return 0
+
+
+def _home() -> Path:
+    """The app's first page: in this package where it is installed, beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "app" / "Home.py"
+    return installed if installed.is_file() else package.parent / "app" / "Home.py"

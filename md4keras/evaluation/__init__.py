@@ -1,21 +1,5 @@
-"""Evaluation: simple models on the same data; pictures, figures, marked text, doubts of samples."""
+"""Evaluation: simple models on the same data; likelihoods, candidates and variety of samples."""
 
-from md4keras.evaluation import (
-    baselines,
-    candidates,
-    likelihood,
-    marked_text,
-    pictures,
-    trajectories,
-    variety,
-)
+from md4keras.evaluation import baselines, candidates, likelihood, variety
 
-__all__ = [
-    "baselines",
-    "candidates",
-    "likelihood",
-    "marked_text",
-    "pictures",
-    "trajectories",
-    "variety",
-]
+__all__ = ["baselines", "candidates", "likelihood", "variety"]

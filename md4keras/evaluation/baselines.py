@@ -5,6 +5,8 @@ Every free number of them is chosen on the training split alone.
 
 import numpy as np
 
+from md4keras.checks import check_whole
+
 _HELD_OUT = 0.1
 _SMOOTHINGS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 _CONCENTRATIONS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
@@ -20,7 +22,7 @@ class NGram:
     of eight values that predicts the last tenth of the training tokens best from the rest.
 
     Args:
-        order: 1 for unigram, 2 for bigram, 3 for trigram, and so on.
+        order: int, 1 for unigram, 2 for bigram, 3 for trigram, and so on.
 
     Example:
 
@@ -30,11 +32,7 @@ class NGram:
     """
 
     def __init__(self, order: int):
-        if isinstance(order, bool) or not isinstance(order, int | np.integer) or order < 1:
-            raise ValueError(
-                "`order` must be a positive integer: how many tokens in a row are counted. "
-                f"Received: order={order!r}. Use 1, 2 or 3."
-            )
+        check_whole("order", order, mend="Use 1, 2 or 3: how many tokens in a row are counted.")
         self.order = int(order)
         self.concentrations = None
         self._counts = None
@@ -43,15 +41,18 @@ class NGram:
         """Counts the training tokens and chooses the concentrations.
 
         Args:
-            tokens: Integers in `[0, vocabulary_size)`, shape `[length]`.
-            vocabulary_size: How many values a token can take.
+            tokens: int `[length]` in `[0, vocabulary_size)`, at least two.
+            vocabulary_size: int, how many values a token can take.
 
         Returns:
             This model.
+
+        Raises:
+            ValueError: for other tokens, or a table of counts that would be too large.
         """
         if vocabulary_size**self.order > _MAX_TABLE:
             raise ValueError(
-                f"The table of counts is too large: expected at most {_MAX_TABLE} entries. "
+                f"The table of counts is too large. Expected at most {_MAX_TABLE} entries. "
                 f"Received: vocabulary_size={vocabulary_size}, order={self.order}. "
                 "Use a smaller order."
             )
@@ -70,9 +71,9 @@ class NGram:
         """The probability of each token after each context.
 
         Returns:
-            float64, shape `[vocabulary] * order`: the context's tokens, then the token itself.
+            float64 `[vocabulary] * order`: the context's tokens, then the token itself.
         """
-        self._check_fitted()
+        _check_fitted(self)
         table = np.full(self.vocabulary_size, 1 / self.vocabulary_size)  # order zero, [vocabulary]
         for counts, a in zip(self._counts, self.concentrations, strict=True):
             table = (counts + a * table) / (counts.sum(-1, keepdims=True) + a)
@@ -82,13 +83,13 @@ class NGram:
         """What one token of a text costs on average, in bits.
 
         Args:
-            tokens: Integers in `[0, vocabulary_size)`, shape `[length]`. The first
-                `order - 1` tokens are predicted by the lower orders.
+            tokens: int `[length]` in `[0, vocabulary_size)`, at least two. The first `order - 1`
+                are predicted by the lower orders.
 
         Returns:
             The mean of `-log2 p`.
         """
-        self._check_fitted()
+        _check_fitted(self)
         return self._bits(_check_tokens(tokens, self.vocabulary_size), self.concentrations)
 
     def _count(self, tokens):
@@ -117,13 +118,6 @@ class NGram:
             )
         return float(-np.log2(p).mean())
 
-    def _check_fitted(self):
-        if self._counts is None:
-            raise ValueError(
-                "This model has counted nothing yet: expected a call of `fit` before. "
-                f"Received: an unfitted NGram of order={self.order}. Call `fit` first."
-            )
-
 
 class PixelHistogram:
     """Predicts each pixel from how often each level occurs at its place, all pixels apart.
@@ -140,49 +134,40 @@ class PixelHistogram:
         """Counts the training images and chooses the smoothing.
 
         Args:
-            images: Integers in `[0, levels)`, shape `[n, height, width, channels]`, at least two.
-            levels: How many values a pixel can take.
+            images: int `[n, height, width, channels]` in `[0, levels)`, at least two.
+            levels: int, how many values a pixel can take.
 
         Returns:
             This model.
         """
         images = _check_images(images, levels)
-        self._counts = _pixel_counts(images, levels)
+        counts = [np.count_nonzero(images == level, axis=0) for level in range(levels)]
+        self._counts = np.stack(counts, -1)  # [height, width, channels, levels]
         self.smoothing = min(_SMOOTHINGS, key=lambda a: self._bits(images, a, left_out=1))
         return self
 
     def probabilities(self) -> np.ndarray:
         """The probability of each level at each place: `[height, width, channels, levels]`."""
-        self._check_fitted()
+        _check_fitted(self)
         counts = self._counts + self.smoothing
         return counts / counts.sum(-1, keepdims=True)
 
     def bits_per_dimension(self, images) -> float:
-        """What one pixel's channel costs on average, in bits.
+        """What one pixel's channel costs on average, in bits: the mean of `-log2 p`.
 
         Args:
-            images: Integers in `[0, levels)`, shape `[n, height, width, channels]`.
-
-        Returns:
-            The mean of `-log2 p`.
+            images: as in `fit`.
         """
-        self._check_fitted()
+        _check_fitted(self)
         images = _check_images(images, self._counts.shape[-1], self._counts.shape[:-1])
         return self._bits(images, self.smoothing)
 
     def _bits(self, images, smoothing, left_out=0):
         """`left_out=1` where the images were counted: each is then predicted from the others."""
-        counts = self._counts - left_out + smoothing  # of the levels that occur in the image
+        counts = self._counts - left_out + smoothing  # for the levels that the image itself has
         total = self._counts.sum(-1, keepdims=True) - left_out + smoothing * self._counts.shape[-1]
         chosen = np.take_along_axis((counts / total)[None], images[..., None].astype("int64"), -1)
         return float(-np.log2(chosen).mean())
-
-    def _check_fitted(self):
-        if self._counts is None:
-            raise ValueError(
-                "This model has counted nothing yet: expected a call of `fit` before. "
-                "Received: an unfitted PixelHistogram. Call `fit` first."
-            )
 
 
 def ngram_bits(training, validation, vocabulary_size: int) -> dict[str, float]:
@@ -199,9 +184,12 @@ def histogram_bits(training, validation, levels: int) -> dict[str, float]:
     return {"per-pixel histogram": model.bits_per_dimension(validation)}
 
 
-def _pixel_counts(images, levels):
-    counts = [np.count_nonzero(images == level, axis=0) for level in range(levels)]
-    return np.stack(counts, -1)  # [height, width, channels, levels]
+def _check_fitted(model):
+    if model._counts is None:
+        raise ValueError(
+            "This model has counted nothing yet. Expected a call of `fit` before. "
+            f"Received: a new {type(model).__name__}. Call `fit` first."
+        )
 
 
 def _check_tokens(tokens, vocabulary_size):
@@ -209,7 +197,7 @@ def _check_tokens(tokens, vocabulary_size):
     good = tokens.ndim == 1 and len(tokens) > 1 and np.issubdtype(tokens.dtype, np.integer)
     if not good or tokens.min() < 0 or tokens.max() >= vocabulary_size:
         raise ValueError(
-            "`tokens` is no encoded text: expected two or more integers of shape [length] in "
+            "`tokens` is no encoded text. Expected two or more integers of shape [length] in "
             f"[0, {vocabulary_size}). Received: tokens of shape={tokens.shape}, "
             f"dtype={tokens.dtype}. Encode the text with the tokenizer of this vocabulary."
         )
@@ -222,7 +210,7 @@ def _check_images(images, levels, shape=None):
     good = good and shape in (None, images.shape[1:])
     if not good or images.min() < 0 or images.max() >= levels:
         raise ValueError(
-            f"`images` are no tokens: expected two or more of integers in [0, {levels}) and of "
+            f"`images` are no tokens. Expected two or more of integers in [0, {levels}) and of "
             f"shape {shape or '[n, height, width, channels]'}. Received: images of "
             f"shape={images.shape}, dtype={images.dtype}. Quantise them to this many levels."
         )

@@ -13,7 +13,6 @@ def bits_per_value(
     num_samples: int = 16,
     seed: int = 0,
     batch_size: int = 16,
-    on_step=None,
 ):
     """`model.score` in bits per scored value: an upper bound on `-log2 p(x) / N`.
 
@@ -21,23 +20,39 @@ def bits_per_value(
     evenly costs `log2(vocabulary_size)`.
 
     Args:
-        model: A `MD4` or `GenMD4`.
-        tokens: int, shape `[n, *data_shape]`.
+        model: a `MD4` or `GenMD4`.
+        tokens: int `[n, *data_shape]`.
         labels: int or int `[n]`, for a network with classes.
-        given: bool, the shape of `tokens` or of one example: values that are known and not
+        given: bool, the shape of `tokens` or of one example, values that are known and not
             scored; `None` for none.
-        num_samples: Draws of masks an example.
-        seed: Decides the draws.
-        batch_size: Draws in one network call; of one size, one call is compiled.
-        on_step: Function of `(calls, most)`, called after each network call; `None` for none.
+        num_samples: int, draws of masks an example.
+        seed: int, decides the draws.
+        batch_size: int, draws in one network call; of one size, one call is compiled.
 
     Returns:
         The bits and their standard error, float64 arrays `[n]`.
 
     Raises:
-        ValueError: As `model.score` does.
+        ValueError: as `model.score` does.
     """
-    nats, error = model.score(tokens, labels, num_samples, seed, given, batch_size, on_step)
+    nats, error = model.score(tokens, labels, num_samples, seed, given, batch_size)
+    return in_bits(nats, tokens, given), in_bits(error, tokens, given)
+
+
+def in_bits(nats, tokens, given=None) -> np.ndarray:
+    """Nats per example in bits per scored value.
+
+    Args:
+        nats: float `[n]`, such as `model.score` and the last of `model.score_steps` give.
+        tokens, given: as in `bits_per_value`.
+
+    Returns:
+        float64 array `[n]`.
+
+    Example:
+
+    >>> in_bits([math.log(4)], np.zeros([1, 3]), given=[True, False, False])
+    array([1.])
+    """
     scored = ~np.broadcast_to(False if given is None else given, np.shape(tokens))
-    values = scored.reshape(len(nats), -1).sum(axis=1) * math.log(2.0)  # [n]
-    return nats / values, error / values
+    return nats / (scored.reshape(len(tokens), -1).sum(axis=1) * math.log(2.0))  # [n]

@@ -7,13 +7,13 @@ def distinct_fraction(tokens) -> float:
     """The fraction of samples that occur nowhere before them in the list.
 
     Args:
-        tokens: Integers, shape `[n, *data_shape]`, with `n` of at least 1.
+        tokens: int `[n, *data_shape]`, with `n` of at least 1.
 
     Returns:
         1 where all differ; `1 / n` where all are the same.
 
     Raises:
-        ValueError: `tokens` are no samples.
+        ValueError: for what are no samples.
 
     Example:
 
@@ -30,13 +30,13 @@ def token_entropy(tokens) -> float:
     It does not look at the order. Far below that of real data, samples repeat a few tokens.
 
     Args:
-        tokens: Integers, shape `[n, *data_shape]`, with `n` of at least 1.
+        tokens: int `[n, *data_shape]`, with `n` of at least 1.
 
     Returns:
         Bits, from 0 (one token everywhere) to `log2` of the number of tokens that occur.
 
     Raises:
-        ValueError: `tokens` are no samples.
+        ValueError: for what are no samples.
 
     Example:
 
@@ -53,7 +53,7 @@ def _check_samples(tokens) -> np.ndarray:
     tokens = np.asarray(tokens)
     if tokens.ndim < 2 or not tokens.size or not np.issubdtype(tokens.dtype, np.integer):
         raise ValueError(
-            "`tokens` are no samples: expected integers of shape [n, *data_shape], at least one. "
+            "`tokens` are no samples. Expected integers of shape [n, *data_shape], at least one. "
             f"Received: tokens of shape={tokens.shape}, dtype={tokens.dtype}. "
             "Pass what `generate` returns."
         )

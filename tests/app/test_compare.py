@@ -4,8 +4,7 @@ import shutil
 
 import pytest
 
-from app import sampling
-from md4keras import samplers
+from md4keras import MD4, samplers
 
 pytestmark = pytest.mark.one_backend
 
@@ -134,14 +133,14 @@ def test_one_model_alone_is_told(open_page, text_folder):
 
 
 def test_what_is_refused_leaves_the_others(images, monkeypatch):
-    run = sampling.run
+    sample_steps = MD4.sample_steps
 
-    def refuse(function, sampler, **arguments):
+    def refuse(self, num_samples, labels, sampler, **arguments):
         if isinstance(sampler, samplers.Event):
             raise ValueError("This sampler is not for this schedule.")
-        return run(function, sampler=sampler, **arguments)
+        return sample_steps(self, num_samples, labels, sampler=sampler, **arguments)
 
-    monkeypatch.setattr(sampling, "run", refuse)
+    monkeypatch.setattr(MD4, "sample_steps", refuse)
     images.multiselect(key="compare_samplers_image/model").set_value(["event", "ancestral"])
     images.slider(key="compare_number").set_value(4)
     images.slider(key="compare_steps").set_value(STEPS)

@@ -5,8 +5,7 @@ import time
 
 import pytest
 
-from app import demo
-from train import background
+from app import background, demo
 
 pytestmark = pytest.mark.one_backend
 

@@ -128,4 +128,4 @@ def test_sessions_have_their_own_results(page, open_page, text_folder):
 
 
 def test_models_of_images_are_not_offered(open_page, image_folder):
-    assert "no saved text model" in open_page("infill", image_folder).info[0].value
+    assert "no text model" in open_page("infill", image_folder).info[0].value

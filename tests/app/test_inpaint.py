@@ -11,7 +11,6 @@ from PIL import Image
 
 import md4keras
 from md4keras.data import images
-from md4keras.evaluation import likelihood
 from md4keras.networks import UNet
 
 pytestmark = pytest.mark.one_backend
@@ -97,13 +96,13 @@ def test_the_result_stays_when_controls_change(page):
 
 
 def test_scoring_that_is_stopped_is_not_begun_again_by_itself(page, monkeypatch):
-    def leave_the_page(*arguments, on_step, **settings):
-        on_step(1, 2)
+    def leave_the_page(*arguments, **settings):
+        yield None, None, 1, 2
         st.stop()  # as a click on Stop does
 
     page.session_state[CANVAS] = [5]
     with monkeypatch.context() as patch:
-        patch.setattr(likelihood, "bits_per_value", leave_the_page)
+        patch.setattr(md4keras.MD4, "score_steps", leave_the_page)
         inpaint(page.run())
         assert "1 of at most 2" in page.get("progress")[0].proto.text
         assert page.button(key="inpaint_stop").help
@@ -219,7 +218,7 @@ def test_colours_have_a_channel_to_mask_and_paths_stay_closed(open_page, tmp_pat
 
 
 def test_says_so_where_no_model_draws_images(open_page, text_folder):
-    assert "no saved image model" in open_page("inpaint", text_folder).info[0].value
+    assert "no image model" in open_page("inpaint", text_folder).info[0].value
 
 
 def test_sessions_do_not_share_what_is_painted(open_page, digits_folder):

@@ -7,7 +7,7 @@ import pytest
 from keras import ops
 
 from md4keras import MD4
-from md4keras.evaluation.candidates import candidates, entropy_map
+from md4keras.evaluation.candidates import candidate_steps, candidates, entropy_map
 from tests.models.tabular import FixedLogits, TrueConditionals, entropy, random_joint
 from tests.reference import array
 
@@ -102,18 +102,18 @@ def test_each_call_has_the_same_shape_and_hides_one_position_a_row(batch_size, m
 
 
 def test_each_call_is_told_and_can_be_the_last(model):
-    x, mask, told = STATES[5], np.array([True, False, True, True]), []
-    found = candidates(model, x, mask, batch_size=2, on_step=lambda *step: told.append(step))
-    assert told == [(1, 2), (2, 2)]
+    x, mask, watched = STATES[5], np.array([True, False, True, True]), Watched(model)
+    (nothing, *first), (found, *last) = candidate_steps(watched, x, mask, batch_size=2)
+    assert nothing is None and (first, last) == ([1, 2], [2, 2])
     np.testing.assert_array_equal(
         found.probability, candidates(model, x, mask, batch_size=2).probability
     )
-
-    def stop(calls, most):
-        raise InterruptedError
-
-    with pytest.raises(InterruptedError):
-        candidates(model, x, mask, batch_size=1, on_step=stop)
+    watched.calls.clear()
+    for _ in candidate_steps(watched, x, mask, batch_size=1):
+        break
+    assert len(watched.calls) == 1
+    with pytest.raises(ValueError, match="Received: k=0"):
+        candidate_steps(model, x, mask, k=0)  # before the first step is asked for
 
 
 def test_positions_of_images_are_flat(model, joint):
@@ -185,8 +185,8 @@ def test_impossible_values_have_no_weight():
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"mask": np.ones(3, bool)}, "Received: mask of shape"),
-        ({"mask": np.ones(COUNT, int)}, "Received: mask of shape"),
+        ({"mask": np.ones(3, bool)}, r"`mask` is a mask.*Received: shape=\(3,\)"),
+        ({"mask": np.ones(COUNT, int)}, "`mask` is a mask.*Received: .*dtype=int64"),
         ({"mask": np.zeros(COUNT, bool)}, "Nothing was filled.*Received: mask"),
         ({"tokens": np.array([0, 1, VALUES, 0])}, "not complete.*from 0 to 3.*infill"),
         ({"tokens": np.array([0, 1, -1, 0])}, "Received: tokens from -1"),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from md4keras import MD4
-from md4keras.evaluation.likelihood import bits_per_value
+from md4keras.evaluation.likelihood import bits_per_value, in_bits
 from md4keras.networks import UNet
 from tests.models.tabular import TrueConditionals, random_joint
 
@@ -49,14 +49,8 @@ def test_refuses_what_score_refuses(joint):
         bits_per_value(MD4(TrueConditionals(joint)), X, given=np.ones(4, bool))
 
 
-def test_each_call_is_told_and_can_be_the_last(joint):
-    model, told = MD4(TrueConditionals(joint)), []
-    found = bits_per_value(model, X, on_step=lambda *step: told.append(step))
-    assert told == [(1, 2), (2, 2)]  # 2 examples, 16 draws each, 16 in a call
-    np.testing.assert_array_equal(found, bits_per_value(model, X))
-
-    def stop(calls, most):
-        raise InterruptedError
-
-    with pytest.raises(InterruptedError):
-        bits_per_value(model, X, on_step=stop)
+def test_bits_of_a_score_that_is_watched(joint):
+    model, given = MD4(TrueConditionals(joint)), np.array([True, False, True, True])
+    *_, (nats, error, _, _) = model.score_steps(X, num_samples=16, given=given, batch_size=16)
+    found = in_bits(nats, X, given), in_bits(error, X, given)
+    np.testing.assert_array_equal(found, bits_per_value(model, X, given=given))

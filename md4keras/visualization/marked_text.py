@@ -5,14 +5,16 @@ import re
 
 import numpy as np
 
+from md4keras.checks import Interval, check_number
+
 _OPACITY = 0.4  # the page shines through, so that its own text colour stays readable
 _UNSURE, _SURE = (230, 97, 1), (0, 114, 178)  # orange, blue: apart for every kind of eye
 _DAMAGE = "\ufffd"
 _NAMES = {" ": "space", "\n": "new line", "\t": "tab", "\r": "return"}
 _CSS_COLOUR = re.compile(r"rgba?\([0-9., ]{5,40}\)|#[0-9a-fA-F]{3,8}|transparent")
 _STYLE = "font-family: monospace; white-space: pre-wrap; overflow-wrap: anywhere"
-# An empty line would end the block where the HTML stands in Markdown, so newlines are spelt out;
-# other control characters are shown by their pictures, lone surrogates by the sign for damage.
+# Newlines are spelt out: where the HTML stands in Markdown, an empty line would end the block.
+# Other control characters are shown by their pictures, lone surrogates by the sign for damage.
 _SPELLING = {code: chr(0x2400 + code) for code in range(32)} | {127: "\u2421"}
 _SPELLING |= {ord("\t"): "&#9;", ord("\n"): "&#10;"}
 _SPELLING |= dict.fromkeys(range(0xD800, 0xE000), _DAMAGE)
@@ -24,13 +26,16 @@ def marked_html(symbols, backgrounds=None, titles=None) -> str:
     Everything is escaped: no token or title can become markup.
 
     Args:
-        symbols: The tokens' texts, `n` strings.
-        backgrounds: `n` CSS colours such as `confidence_colour` and `translucent` give, or `None`
-            for a token without one.
-        titles: `n` strings that are shown when the pointer rests on a token, or `None`.
+        symbols: `n` strings, the tokens' texts.
+        backgrounds: `n` CSS colours such as `confidence_colour` and `translucent` give, `None` for
+            a token without one; `None` for none at all.
+        titles: `n` strings that are shown when the pointer rests on a token; `None` as above.
 
     Returns:
         A `<div>`, safe inside HTML and Markdown.
+
+    Raises:
+        ValueError: for what are no strings or no colours, or are not as many as the tokens.
 
     Example:
 
@@ -38,13 +43,16 @@ def marked_html(symbols, backgrounds=None, titles=None) -> str:
     >>> page.partition(">")[2]
     '<span title="90 %">a</span><span>&lt;b&gt;</span></div>'
     """
-    symbols = _check_strings("symbols", symbols)
+    symbols = list(symbols)
     blank = [None] * len(symbols)
-    backgrounds = blank if backgrounds is None else _check_strings("backgrounds", backgrounds, True)
-    titles = blank if titles is None else _check_strings("titles", titles, True)
+    backgrounds = blank if backgrounds is None else list(backgrounds)
+    titles = blank if titles is None else list(titles)
+    _check_strings("symbols", symbols, str)
+    _check_strings("backgrounds", backgrounds, str | None)
+    _check_strings("titles", titles, str | None)
     if not len(symbols) == len(backgrounds) == len(titles):
         raise ValueError(
-            "The marks do not fit the tokens: expected one background and one title for each. "
+            "The marks do not fit the tokens. Expected one background and one title for each. "
             f"Received: {len(symbols)} symbols, {len(backgrounds)} backgrounds, "
             f"{len(titles)} titles. Use None for a token without a mark."
         )
@@ -52,7 +60,7 @@ def marked_html(symbols, backgrounds=None, titles=None) -> str:
     for symbol, background, title in zip(symbols, backgrounds, titles, strict=True):
         if background is not None and not _CSS_COLOUR.fullmatch(background):
             raise ValueError(
-                "A background is no colour: expected 'rgba(red, green, blue, opacity)' or "
+                "A background is no colour. Expected 'rgba(red, green, blue, opacity)' or "
                 f"'#rrggbb'. Received: {background[:80]!r}. Make it with `translucent`."
             )
         style = "" if background is None else f' style="background-color: {background}"'
@@ -65,20 +73,13 @@ def confidence_colour(probability: float) -> str:
     """The background of a token with this probability: orange for 0, over brown, to blue for 1.
 
     Args:
-        probability: In `[0, 1]`.
+        probability: float in `[0, 1]`.
 
     Returns:
         A translucent CSS colour.
     """
-    try:
-        probability = float(probability)
-    except (TypeError, ValueError):
-        probability = float("nan")
-    if not 0 <= probability <= 1:
-        raise ValueError(
-            "`probability` must be a number in [0, 1]. "
-            f"Received: probability={probability}. Exponentiate a log-probability first."
-        )
+    mend = "Exponentiate a log-probability first."
+    check_number("probability", probability, Interval(0, 1), mend)
     unsure, sure = np.array(_UNSURE), np.array(_SURE)
     return translucent((unsure + probability * (sure - unsure)).round().astype(int))
 
@@ -87,8 +88,8 @@ def translucent(colour, strength: float = 1.0) -> str:
     """A colour as a background that is readable on light and on dark pages.
 
     Args:
-        colour: Red, green and blue, integers in `[0, 256)`, such as a row of `step_colours`.
-        strength: In `[0, 1]`: 0 cannot be seen, 1 is as strong as text on it allows.
+        colour: int `[3]` in `[0, 256)`, red, green and blue, such as a row of `step_colours`.
+        strength: float in `[0, 1]`; 0 cannot be seen, 1 is as strong as text on it allows.
 
     Returns:
         The CSS colour.
@@ -102,15 +103,12 @@ def translucent(colour, strength: float = 1.0) -> str:
     good = colour.shape == (3,) and np.issubdtype(colour.dtype, np.integer)
     if not good or colour.min() < 0 or colour.max() > 255:
         raise ValueError(
-            "`colour` must be three integers in [0, 256): red, green and blue. "
+            "`colour` is none. Expected three integers in [0, 256): red, green and blue. "
             f"Received: colour of shape={colour.shape}, dtype={colour.dtype}. "
             "Pass one row of an array of colours."
         )
-    if not 0 <= strength <= 1:
-        raise ValueError(
-            "`strength` must be a number in [0, 1]. "
-            f"Received: strength={strength}. Divide by the largest value there can be."
-        )
+    mend = "Divide by the largest value there can be."
+    check_number("strength", strength, Interval(0, 1), mend)
     red, green, blue = colour.tolist()
     return f"rgba({red}, {green}, {blue}, {round(_OPACITY * float(strength), 3)})"
 
@@ -119,8 +117,8 @@ def doubt_colour(entropy: float, most: float) -> str:
     """The background of a token of this entropy: none for 0, the orange of doubt for `most`.
 
     Args:
-        entropy: In `[0, most]`, such as an entry of `entropy_map`.
-        most: The largest there can be: `log2` of the number of values, in bits.
+        entropy: float in `[0, most]`, such as an entry of `entropy_map`.
+        most: float, the largest there can be: `log2` of the number of values, in bits.
 
     Returns:
         A translucent CSS colour.
@@ -134,9 +132,9 @@ def token_symbols(tokens, tokenizer, mask_symbol: str = "_") -> list[str]:
     Where a character has several tokens (bytes), it stands at the first, and the others are empty.
 
     Args:
-        tokens: Integers `[length]`, masks among them.
-        tokenizer: A `CharacterTokenizer` or `ByteTokenizer`.
-        mask_symbol: One character, what a masked position is shown as.
+        tokens: int `[length]`, masks among them.
+        tokenizer: a `CharacterTokenizer` or `ByteTokenizer`.
+        mask_symbol: str, one character, what a masked position is shown as.
 
     Returns:
         `length` strings; U+FFFD for what is no character.
@@ -163,8 +161,8 @@ def candidate_titles(found, tokenizer) -> list[str]:
     """What might stand at each position, in words: `"e 62 %, a 20 %, space 3 %"`.
 
     Args:
-        found: A `md4keras.evaluation.candidates.Candidates` of `M` positions.
-        tokenizer: A `CharacterTokenizer` or `ByteTokenizer`.
+        found: a `md4keras.evaluation.candidates.Candidates` of `M` positions.
+        tokenizer: a `CharacterTokenizer` or `ByteTokenizer`.
 
     Returns:
         `M` strings.
@@ -190,15 +188,13 @@ def _percent(p: float) -> str:
     return "below 1 %" if 0 < p < 0.01 else f"{p:.0%}".replace("%", " %")
 
 
-def _check_strings(name, values, may_lack=False):
-    values = list(values)
+def _check_strings(name, values, kind):
     for value in values:
-        if not (isinstance(value, str) or (may_lack and value is None)):
+        if not isinstance(value, kind):
             raise ValueError(
-                f"`{name}` must be strings{' or None' if may_lack else ''}. "
+                f"`{name}` are not all texts. Expected each to be of {kind}. "
                 f"Received: one of {type(value)}. Decode the tokens, one by one, first."
             )
-    return values
 
 
 def _escape(text: str) -> str:

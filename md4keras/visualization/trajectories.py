@@ -4,21 +4,15 @@ from itertools import pairwise
 
 import numpy as np
 
+from md4keras.checks import is_whole
+
 GIVEN_COLOUR = (221, 221, 221)  # lighter than most steps: a middle grey is teal to the colour-blind
 
 # Viridis at ten equally spaced points; even in lightness, with and without red-green vision.
 _SCALE = np.array(
     [
-        (68, 1, 84),
-        (72, 40, 120),
-        (62, 74, 137),
-        (49, 104, 142),
-        (38, 130, 142),
-        (31, 158, 137),
-        (53, 183, 121),
-        (109, 205, 89),
-        (180, 222, 44),
-        (253, 231, 37),
+        *[(68, 1, 84), (72, 40, 120), (62, 74, 137), (49, 104, 142), (38, 130, 142)],
+        *[(31, 158, 137), (53, 183, 121), (109, 205, 89), (180, 222, 44), (253, 231, 37)],
     ]
 )
 
@@ -29,12 +23,15 @@ def reveal_steps(states, mask_token: int) -> np.ndarray:
     Where a sampler masks positions again, the last change counts.
 
     Args:
-        states: Integers, shape `[num_steps + 1, batch, *data_shape]`, first state first, as
-            `generate` returns them with `return_trajectory=True`. The last has no masks.
-        mask_token: The token of a masked position.
+        states: int `[num_steps + 1, batch, *data_shape]`, first state first: the tokens of
+            `model.sample_steps`. The last has no masks.
+        mask_token: int, the token of a masked position.
 
     Returns:
-        int32 in `[0, num_steps]`, shape `[batch, *data_shape]`: 0 where the first state was kept.
+        int32 `[batch, *data_shape]` in `[0, num_steps]`: 0 where the first state was kept.
+
+    Raises:
+        ValueError: for what is no trajectory, or one that is not finished.
 
     Example:
 
@@ -44,15 +41,15 @@ def reveal_steps(states, mask_token: int) -> np.ndarray:
     states = np.asarray(states)
     if states.ndim < 3 or not states.size or not np.issubdtype(states.dtype, np.integer):
         raise ValueError(
-            "`states` are no trajectory: expected integers of shape "
+            "`states` are no trajectory. Expected integers of shape "
             "[num_steps + 1, batch, *data_shape]. "
             f"Received: states of shape={states.shape}, dtype={states.dtype}. "
-            "Ask `generate` for it with return_trajectory=True."
+            "Stack the tokens of the states of `model.sample_steps`."
         )
     masks = int((states[-1] == mask_token).sum())
     if masks:
         raise ValueError(
-            "The trajectory is not finished: expected no masks in its last state. "
+            "The trajectory is not finished. Expected no masks in its last state. "
             f"Received: {masks} of them, mask_token={mask_token!r}. "
             "Pass every state up to the last one, first state first."
         )
@@ -69,23 +66,25 @@ def step_colours(steps, num_steps: int) -> np.ndarray:
     were given (step 0) are light grey, `GIVEN_COLOUR`.
 
     Args:
-        steps: Integers in `[0, num_steps]`, any shape, such as `reveal_steps` of a text, or
+        steps: int, any shape, in `[0, num_steps]`, such as `reveal_steps` of a text, or
             `reveal_steps(...).max(-1)` of images: the step that completed the pixel.
-        num_steps: The number of the last step.
+        num_steps: int, the number of the last step.
 
     Returns:
-        uint8, shape `[*steps.shape, 3]`: red, green and blue.
+        uint8 `[*steps.shape, 3]`, red, green and blue.
+
+    Raises:
+        ValueError: for what are no such steps.
 
     Reference:
         - [The default colour map of Matplotlib (Smith and van der Walt, 2015)](
             https://bids.github.io/colormap/)
     """
     steps = np.asarray(steps)
-    good = not isinstance(num_steps, bool) and isinstance(num_steps, int | np.integer)
-    good = good and num_steps >= 1 and np.issubdtype(steps.dtype, np.integer)
+    good = is_whole(num_steps) and num_steps >= 1 and np.issubdtype(steps.dtype, np.integer)
     if not good or (steps.size and (steps.min() < 0 or steps.max() > num_steps)):
         raise ValueError(
-            "`steps` cannot be coloured: expected integers in [0, num_steps], and at least one "
+            "`steps` cannot be coloured. Expected integers in [0, num_steps], and at least one "
             f"step. Received: steps of shape={steps.shape}, dtype={steps.dtype}, "
             f"num_steps={num_steps!r}. Pass what `reveal_steps` returns, and the number of states "
             "less one."

@@ -6,7 +6,7 @@ import pytest
 
 from md4keras.data import ByteTokenizer, CharacterTokenizer
 from md4keras.evaluation.candidates import Candidates
-from md4keras.evaluation.marked_text import (
+from md4keras.visualization.marked_text import (
     candidate_titles,
     confidence_colour,
     doubt_colour,
@@ -14,7 +14,7 @@ from md4keras.evaluation.marked_text import (
     token_symbols,
     translucent,
 )
-from md4keras.evaluation.trajectories import step_colours
+from md4keras.visualization.trajectories import step_colours
 
 pytestmark = pytest.mark.one_backend
 

@@ -1,17 +1,18 @@
-"""The demo's training as a process of its own, for the app."""
+"""The demo's training as a process of its own: it is started, watched and stopped."""
 
 import atexit
+import importlib
 import json
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
-from train import digits, pydoc
-
-_ROOT = Path(__file__).resolve().parents[1]
-_RECIPES = (digits.DEMO, pydoc.DEMO)
-COMMAND = (sys.executable, "-m", "train.demo")
+# In a checkout the recipes are `train` beside `app`; in an installation both are in `md4keras`.
+TRAIN = f"{__package__.removesuffix('app')}train"
+COMMAND = (sys.executable, "-m", f"{TRAIN}.demo")
+_FOLDER = Path(__file__).resolve().parents[1] if TRAIN == "train" else None  # where it is found
+_RECIPES = [importlib.import_module(f"{TRAIN}.{name}").DEMO for name in ("digits", "pydoc")]
 
 
 class DemoTraining:
@@ -59,7 +60,7 @@ class DemoTraining:
                 with open(self._log, "wb") as log:
                     self._process = subprocess.Popen(
                         [*COMMAND, "--output", str(self.output)],
-                        cwd=_ROOT,
+                        cwd=_FOLDER,
                         stdin=subprocess.DEVNULL,
                         stdout=log,
                         stderr=subprocess.STDOUT,
@@ -77,12 +78,11 @@ class DemoTraining:
 
     def progress(self) -> tuple[float, str]:
         """The part that is done, in `[0, 1]`, and what is being done."""
-        wanted = [(recipe.name, recipe.steps) for recipe in _RECIPES]
-        done = [min(self._steps(name), steps) for name, steps in wanted]
-        part = sum(done) / sum(steps for _, steps in wanted)
-        at = next((i for i, (_, steps) in enumerate(wanted) if done[i] < steps), len(wanted) - 1)
-        name, steps = wanted[at]
-        return part, f"{name}: {done[at]} of {steps} steps (told at every {digits.DEMO.interval})"
+        done = [min(self._steps(recipe.name), recipe.steps) for recipe in _RECIPES]
+        part = sum(done) / sum(recipe.steps for recipe in _RECIPES)
+        at = next((i for i, recipe in enumerate(_RECIPES) if done[i] < recipe.steps), -1)
+        name, steps, interval = _RECIPES[at].name, _RECIPES[at].steps, _RECIPES[at].interval
+        return part, f"{name}: {done[at]} of {steps} steps (told at every {interval})"
 
     def _steps(self, name: str) -> int:
         try:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from md4keras.evaluation.trajectories import GIVEN_COLOUR, reveal_steps, step_colours
+from md4keras.visualization.trajectories import GIVEN_COLOUR, reveal_steps, step_colours
 
 pytestmark = pytest.mark.one_backend
 

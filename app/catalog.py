@@ -1,4 +1,4 @@
-"""The saved models below a folder, described without loading their weights."""
+"""The models below a folder, described without loading their weights."""
 
 import dataclasses
 import os
@@ -12,7 +12,7 @@ _MAX_DEPTH = 6
 
 
 @dataclasses.dataclass(frozen=True)
-class SavedModel:
+class ModelFolder:
     """What a folder says of its model.
 
     Attributes:
@@ -71,8 +71,8 @@ class SavedModel:
         return [row for row in rows if isinstance(row, dict) and "step" in row]
 
 
-def saved_models(folder: str | os.PathLike) -> list[SavedModel]:
-    """Every saved model at or below a folder, sorted by name; damaged ones with the reason.
+def model_folders(folder: str | os.PathLike) -> list[ModelFolder]:
+    """Every model at or below a folder, sorted by name; damaged ones with the reason.
 
     Links to folders are not followed, and hidden folders are passed over.
 
@@ -84,10 +84,10 @@ def saved_models(folder: str | os.PathLike) -> list[SavedModel]:
     """
     root = Path(folder)
     found = []
-    for path in _model_folders(root):
+    for path in _folders(root):
         if len(found) == _MAX_MODELS:
             raise ValueError(
-                f"There are too many saved models to list. Expected at most {_MAX_MODELS}. "
+                f"There are too many models to list. Expected at most {_MAX_MODELS}. "
                 f"Received: folder='{root}'. Name a folder further down."
             )
         name = path.relative_to(root).as_posix()
@@ -96,14 +96,14 @@ def saved_models(folder: str | os.PathLike) -> list[SavedModel]:
 
 
 def stamp(folder: str | os.PathLike) -> tuple:
-    """Something that changes whenever a saved model below the folder comes, goes or is replaced."""
+    """Something that changes whenever a model below the folder comes, goes or is replaced."""
     return tuple(
         (path.as_posix(), (path / "metadata.json").stat().st_mtime_ns)
-        for path in _model_folders(Path(folder))
+        for path in _folders(Path(folder))
     )
 
 
-def _model_folders(root: Path) -> Iterator[Path]:
+def _folders(root: Path) -> Iterator[Path]:
     for place, folders, _ in os.walk(root):
         path = Path(place)
         deep = len(path.relative_to(root).parts) >= _MAX_DEPTH
@@ -113,13 +113,13 @@ def _model_folders(root: Path) -> Iterator[Path]:
             yield path
 
 
-def _described(name: str, folder: Path) -> SavedModel:
+def _described(name: str, folder: Path) -> ModelFolder:
     try:
         saved = checkpoints.read_saved(folder)
         config = saved.config["config"]
         network = config["network"]["config"]
         shape = network.get("image_shape") or (network["sequence_length"],)
-        return SavedModel(
+        return ModelFolder(
             name=name,
             folder=folder,
             kind=saved.config["class_name"],
@@ -133,7 +133,7 @@ def _described(name: str, folder: Path) -> SavedModel:
             recipe=saved.recipe if isinstance(saved.recipe, dict) else {},
         )
     except (ValueError, OSError) as error:
-        return SavedModel(name, folder, problem=str(error))
+        return ModelFolder(name, folder, problem=str(error))
     except (KeyError, TypeError, AttributeError) as error:
-        problem = f"The saved model is damaged: its configuration lacks what a model has ({error})."
-        return SavedModel(name, folder, problem=problem)
+        problem = f"The model is damaged: its configuration lacks what a model has ({error})."
+        return ModelFolder(name, folder, problem=problem)

@@ -1,11 +1,13 @@
-"""The list of saved models: what each says of itself, and why one cannot be loaded."""
+"""The catalogue of models: what each says of itself, and why one cannot be loaded."""
 
 import json
 
 import pytest
 
-from md4keras import MD4, GenMD4, catalog, load_model, save_model
+from app import catalog
+from md4keras import MD4, GenMD4, load_model, save_model
 from md4keras.data.tokenizers import CharacterTokenizer
+from md4keras.files import sha256
 from md4keras.networks import Transformer, UNet
 
 pytestmark = pytest.mark.one_backend
@@ -28,7 +30,7 @@ def folder(tmp_path_factory):
 
 
 def test_models_describe_themselves(folder):
-    image, text = catalog.saved_models(folder)
+    image, text = catalog.model_folders(folder)
     assert (image.name, text.name) == ("a/b/image", "text/model")
     assert (text.kind, text.network, text.has_tokenizer) == ("GenMD4", "Transformer", True)
     assert text.data_shape == (12,) and not text.is_image and text.class_names == ()
@@ -46,9 +48,9 @@ def test_models_describe_themselves(folder):
 
 
 def test_the_folder_may_be_a_model_and_need_not_exist(folder):
-    (only,) = catalog.saved_models(folder / "text" / "model")
+    (only,) = catalog.model_folders(folder / "text" / "model")
     assert only.name == "model" and only.problem is None
-    assert catalog.saved_models(folder / "absent") == []
+    assert catalog.model_folders(folder / "absent") == []
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,7 @@ def test_a_damaged_model_is_listed_with_the_reason(tmp_path, name, content, reas
     model = MD4(Transformer(5, 8, num_layers=1, num_heads=1, feature_dim=8))
     save_model(model, tmp_path / "model")
     (tmp_path / "model" / name).write_text(content)
-    (damaged,) = catalog.saved_models(tmp_path)
+    (damaged,) = catalog.model_folders(tmp_path)
     assert reason in damaged.problem
 
 
@@ -75,7 +77,7 @@ def test_a_class_from_elsewhere_is_the_reason(tmp_path):
     config["config"]["network"] |= {"module": "os", "registered_name": "system"}
     (folder / "config.json").write_text(json.dumps(config))
     metadata = json.loads((folder / "metadata.json").read_text())
-    metadata["sha256"]["config.json"] = catalog.checkpoints._sha256(folder / "config.json")
+    metadata["sha256"]["config.json"] = sha256(folder / "config.json")
     (folder / "metadata.json").write_text(json.dumps(metadata))
-    (found,) = catalog.saved_models(tmp_path)
+    (found,) = catalog.model_folders(tmp_path)
     assert "a class that is not known here" in found.problem

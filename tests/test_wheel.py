@@ -1,0 +1,90 @@
+"""The wheel installs one name, and everything runs from there, wherever the user stands."""
+
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+import zipfile
+from pathlib import Path
+
+import pytest
+
+# Built once: the file's tests go to one process.
+pytestmark = [pytest.mark.one_backend, pytest.mark.xdist_group("wheel")]
+
+ROOT = Path(__file__).parents[1]
+PLACES = {"md4keras": "md4keras", "app": "md4keras/app", "train": "md4keras/train"}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The names of the files in the wheel, and a folder that it was unpacked to."""
+    source, out, folder = map(tmp_path_factory.mktemp, ("source", "out", "installed"))
+    for name in PLACES:  # building leaves folders behind, so not in the checkout
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, source / name, ignore=ignored)
+    for name in ("LICENSE", "README.md", "pyproject.toml"):
+        shutil.copy(ROOT / name, source)
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
+    run(*command, "--no-index", "-w", str(out), str(source), folder=source)
+    (path,) = out.iterdir()
+    with zipfile.ZipFile(path) as file:
+        file.extractall(folder)
+        return set(file.namelist()), folder
+
+
+def run(*command, folder):
+    """Runs a command with the folder first on Python's path; returns what it prints."""
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(folder)}
+    result = subprocess.run(
+        command, cwd=folder.parent, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_one_name_is_installed(wheel):
+    tops = {name.partition("/")[0] for name in wheel[0]}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"md4keras"}
+
+
+def test_every_file_is_in_it(wheel):
+    """Packages, pages, static files and data: none is forgotten in pyproject.toml."""
+    there = {
+        f"{place}/{path.relative_to(ROOT / name).as_posix()}"
+        for name, place in PLACES.items()
+        for path in (ROOT / name).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert {name for name in wheel[0] if ".dist-info/" not in name} == there
+
+
+def test_a_recipe_runs_from_it(wheel):
+    printed = run(sys.executable, "-m", "md4keras.train.digits", "--help", folder=wheel[1])
+    assert "--batch-size" in printed
+
+
+def test_every_page_runs_from_it(wheel):
+    """The pages' `app` is `md4keras.app`, once, and the library's `random` hides no other."""
+    code = """
+        import pathlib, random, sys
+        from unittest import mock
+        from streamlit.testing.v1 import AppTest
+        from md4keras import cli
+
+        folder = pathlib.Path(sys.argv[1]) / "md4keras"
+        with mock.patch("subprocess.run") as start:
+            cli.main(["app"])
+        page = AppTest.from_file(start.call_args.args[0][-3], default_timeout=120).run()
+        for view in sorted((folder / "app" / "views").glob("*.py")):
+            page.switch_page(f"views/{view.name}").run()
+            assert not page.exception and page.title[0].value, (view, page.exception)
+        assert sys.modules["app"] is sys.modules["md4keras.app"]
+        assert not [name for name in sys.modules if name.startswith(("app.", "train."))]
+        assert str(folder) not in sys.path and not random.__file__.startswith(str(folder))
+        assert sys.modules["md4keras"].__file__ == str(folder / "__init__.py")
+        print(sys.modules["md4keras.app.background"].COMMAND[-1])
+    """
+    command = (sys.executable, "-c", textwrap.dedent(code))
+    assert run(*command, str(wheel[1]), folder=wheel[1]).split()[-1] == "md4keras.train.demo"
