@@ -31,18 +31,19 @@ def data(options) -> Data:
             training=True,
             seed=options.seed,
             start_batch=start,
-            random_flip=True,
         ),
         validation=images.image_dataset(validation[0], None, options.batch_size, training=False),
         class_names=names,
     )
 
 
+NETWORK = dict(
+    vocabulary_size=256, image_shape=IMAGE_SHAPE, num_layers=32, feature_dim=128, dropout=0.1
+)
+
+
 def model(options, data):
-    network = md4keras.networks.UNet(
-        vocabulary_size=256, image_shape=IMAGE_SHAPE, num_layers=32, feature_dim=128, dropout=0.1
-    )
-    return md4keras.MD4(network)
+    return md4keras.MD4(md4keras.networks.UNet(**NETWORK))
 
 
 RECIPE = Recipe(

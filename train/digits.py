@@ -2,16 +2,19 @@
 
     python -m train.digits                 # two CPU cores: 10 minutes
 
-Expect about 1.71 bits per dimension; a histogram of each pixel has 2.44.
+Expect about 1.71 bits per dimension; a histogram of each pixel has 2.44. Network and optimizer
+are our own, small ones, not a published setting.
 """
 
 import dataclasses
+
+import keras
 
 import md4keras
 from md4keras.data import images
 from md4keras.evaluation import baselines
 from train import loop
-from train.optimizers import adamw
+from train.optimizers import cosine_decay
 from train.recipe import Data, Recipe
 
 
@@ -43,14 +46,24 @@ def model(options, data):
     return md4keras.MD4(network)
 
 
+def optimizer(steps):
+    """Not the published one: so short a run wants clipping and a faster average."""
+    return keras.optimizers.AdamW(
+        cosine_decay(steps, learning_rate=3e-3, warmup_steps=20),
+        weight_decay=0.03,
+        beta_2=0.99,
+        global_clipnorm=1.0,
+        use_ema=True,
+        ema_momentum=0.99,
+    )
+
+
 RECIPE = Recipe(
     name="digits",
     description=__doc__,
     data=data,
     model=model,
-    optimizer=lambda steps: adamw(
-        steps, learning_rate=3e-3, warmup_steps=20, beta_2=0.99, ema_momentum=0.99
-    ),
+    optimizer=optimizer,
     steps=1500,
     batch_size=64,
     interval=250,

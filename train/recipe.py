@@ -41,6 +41,7 @@ class Recipe:
         batch_size: examples a step.
         interval: steps between validations, samples and checkpoints.
         sample_steps: steps of the reverse process for the samples shown.
+        sampler, time_grid: str, what else `generate` wants to know for them.
         description: for `--help`.
     """
 
@@ -52,6 +53,8 @@ class Recipe:
     batch_size: int
     interval: int
     sample_steps: int = 64
+    sampler: str = "ancestral"
+    time_grid: str = "cosine"
     description: str = ""
 
     def parse(self, arguments: list[str] | None = None) -> argparse.Namespace:

@@ -31,17 +31,22 @@ def data(options) -> Data:
     )
 
 
+NETWORK = dict(
+    vocabulary_size=27,
+    sequence_length=SEQUENCE_LENGTH,
+    num_layers=12,
+    num_heads=12,
+    feature_dim=64,
+    mlp_type="glu",
+    conditioning_type="adaln_zero",
+    depth_scaled_init=True,
+    embedding="outside",
+    dropout=0.05,
+)
+
+
 def model(options, data):
-    network = md4keras.networks.Transformer(
-        vocabulary_size=27,
-        sequence_length=SEQUENCE_LENGTH,
-        num_layers=12,
-        num_heads=12,
-        feature_dim=64,
-        embedding="outside",
-        dropout=0.05,
-    )
-    return md4keras.MD4(network)
+    return md4keras.MD4(md4keras.networks.Transformer(**NETWORK))
 
 
 RECIPE = Recipe(
@@ -53,7 +58,7 @@ RECIPE = Recipe(
     steps=1_000_000,
     batch_size=512,
     interval=5000,
-    sample_steps=256,
+    sample_steps=1000,
 )
 
 if __name__ == "__main__":
