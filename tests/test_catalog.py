@@ -5,8 +5,8 @@ import json
 import pytest
 
 from md4keras import MD4, GenMD4, catalog, load_model, save_model
-from md4keras.data.tokenizers import CharacterTokenizer
 from md4keras.networks import Transformer, UNet
+from md4keras.tokenizers import CharacterTokenizer
 
 pytestmark = pytest.mark.one_backend
 
@@ -75,7 +75,7 @@ def test_a_class_from_elsewhere_is_the_reason(tmp_path):
     config["config"]["network"] |= {"module": "os", "registered_name": "system"}
     (folder / "config.json").write_text(json.dumps(config))
     metadata = json.loads((folder / "metadata.json").read_text())
-    metadata["sha256"]["config.json"] = catalog.checkpoints._sha256(folder / "config.json")
+    metadata["sha256"]["config.json"] = catalog.checkpoints.sha256(folder / "config.json")
     (folder / "metadata.json").write_text(json.dumps(metadata))
     (found,) = catalog.saved_models(tmp_path)
     assert "a class that is not known here" in found.problem

@@ -34,26 +34,38 @@ def adamw(
     )
 
 
-def muon(
-    steps: int,
-    learning_rate: float,
-    warmup_steps: int,
-    weight_decay: float = 0.03,
-    ema_momentum: float = 0.99,
+def clipped_adamw(
+    steps: int, learning_rate: float, warmup_steps: int
 ) -> keras.optimizers.Optimizer:
+    """AdamW for short runs, which is not published: clipped at norm 1, and of a faster average.
+
+    Args:
+        steps, learning_rate, warmup_steps: as in `adamw`.
+    """
+    return keras.optimizers.AdamW(
+        cosine_decay(steps, learning_rate, warmup_steps),
+        weight_decay=0.03,
+        beta_2=0.99,
+        global_clipnorm=1.0,
+        use_ema=True,
+        ema_momentum=0.99,
+    )
+
+
+def muon(steps: int, learning_rate: float, warmup_steps: int) -> keras.optimizers.Optimizer:
     """Muon for the matrices, AdamW for the rest: far fewer steps for small transformers.
 
     Reference: Jordan et al. 2024, *Muon: an optimizer for hidden layers*; Liu et al. 2025
     (arXiv 2502.16982).
 
     Args:
-        steps, learning_rate, warmup_steps, weight_decay, ema_momentum: as in `adamw`.
+        steps, learning_rate, warmup_steps: as in `adamw`.
     """
     return keras.optimizers.Muon(
         cosine_decay(steps, learning_rate, warmup_steps),
-        weight_decay=weight_decay,
+        weight_decay=0.03,
         use_ema=True,
-        ema_momentum=ema_momentum,
+        ema_momentum=0.99,
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from md4keras.evaluation import pictures
+from md4keras.tokenizers import decode_masked
 
 
 def shower(recipe, data, folder: Path):
@@ -32,7 +33,7 @@ def class_labels(model, per_class: int):
 
 def _show_text(model, how, path):
     tokens = model.generate(3, **how)
-    lines = model.tokenizer.decode(tokens)
+    lines = decode_masked(model.tokenizer, tokens)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print("".join(f"\n  | {line}" for line in lines), flush=True)
 

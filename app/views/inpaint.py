@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from app import painting, progress, sampling, shell
+from md4keras import data
 from md4keras.data import images, masks
 from md4keras.evaluation import pictures
 from md4keras.evaluation.likelihood import bits_per_value
@@ -24,7 +25,7 @@ size = f"{height}x{width}"  # in keys: sliders of another range are other slider
 @st.cache_data(show_spinner=False)
 def digits():
     """The digits' validation images and labels."""
-    return images.digits()[1]
+    return data.digits().validation
 
 
 @st.cache_data(show_spinner=False, max_entries=16)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from md4keras.data.batches import import_optional
+from md4keras.files import import_optional
 
 MASK_COLOUR = (214, 51, 132)  # magenta: no grey image has it, and few photographs
 _DOUBT_COLOUR = (127, 39, 4)  # the darkest brown of `shades`

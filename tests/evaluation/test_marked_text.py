@@ -4,7 +4,6 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from md4keras.data import ByteTokenizer, CharacterTokenizer
 from md4keras.evaluation.candidates import Candidates
 from md4keras.evaluation.marked_text import (
     candidate_titles,
@@ -15,6 +14,7 @@ from md4keras.evaluation.marked_text import (
     translucent,
 )
 from md4keras.evaluation.trajectories import step_colours
+from md4keras.tokenizers import ByteTokenizer, CharacterTokenizer
 
 pytestmark = pytest.mark.one_backend
 

@@ -4,16 +4,17 @@ import os
 import numpy as np
 import pytest
 
-from md4keras import data
+from md4keras import data, tokenizers
 
 pytestmark = pytest.mark.one_backend
 
 
 def test_the_shipped_text_is_always_the_same():
-    text = data.pydoc()
-    assert len(text) == 386_903
-    assert set(text) == set(data.TEXT8_ALPHABET)
-    assert data.normalise_text8(text) == text
+    splits = data.pydoc()
+    text = splits.training + splits.validation
+    assert len(text) == 386_903 and len(splits.validation) == 38_690
+    assert set(text) == set(tokenizers.TEXT8_ALPHABET)
+    assert tokenizers.normalise_text8(text) == text
     assert text.startswith("the assert statement assert statements are a convenient way")
 
 
