@@ -105,16 +105,13 @@ def read_saved(folder: str | os.PathLike) -> Saved:
     metadata = _read_metadata(folder)
     for name, expected in metadata["sha256"].items():
         if not (folder / name).is_file() or sha256(folder / name) != expected:
-            raise ValueError(
-                f"The saved model is damaged: '{name}' is missing or not the file that was saved. "
-                f"Received: folder='{folder}'. Copy the folder again, or save the model anew."
-            )
+            raise _damaged(folder, f"'{name}' is missing or not the file that was saved")
     config, tokenizer, recipe = (
         _read_json(folder / name) if name in metadata["sha256"] else None
         for name in (_CONFIG, _TOKENIZER, _RECIPE)
     )
-    _check_classes(config, folder)
     _check_model_class(config, folder)
+    _check_classes(config, folder)
     if tokenizer is not None:
         tokenizer = tokenizers.get(tokenizer)
     return Saved(folder, metadata, config, tokenizer, recipe)
@@ -160,14 +157,13 @@ def _check_model(model) -> None:
     if model.tokenizer is not None:
         tokenizers.serialize(model.tokenizer)
         _check_vocabulary(model)
-    if model.recipe is None:
-        return
-    if not isinstance(model.recipe, dict):
+    recipe = {} if model.recipe is None else model.recipe
+    if not isinstance(recipe, dict):
         raise ValueError(
-            f"`model.recipe` must be a dictionary of JSON values. Received: {model.recipe!r}. "
-            "Set it to None if there is nothing to tell."
+            "`model.recipe` cannot be saved. Expected a dictionary of JSON values, or None. "
+            f"Received: {recipe!r}. Give its entries names."
         )
-    for key, value in model.recipe.items():
+    for key, value in recipe.items():
         try:
             json.dumps({key: value})
         except (TypeError, ValueError, RecursionError) as error:
@@ -215,15 +211,12 @@ def _read_metadata(folder: Path) -> dict:
     if not is_saved_model(folder):
         raise ValueError(
             "This is not a saved model. Expected a folder that `md4keras.save_model` wrote, with "
-            f"'{_METADATA}' and '{_CONFIG}'. Received: folder='{folder}'"
+            f"'{_METADATA}' and '{_CONFIG}'. Received: folder='{folder}'. Check the path."
         )
     metadata = _read_json(folder / _METADATA)
     listed = metadata.get("sha256") if isinstance(metadata, dict) else None
     if not isinstance(listed, dict) or not {_CONFIG, _WEIGHTS} <= set(listed) <= set(_FILES):
-        raise ValueError(
-            f"The saved model is damaged: '{_METADATA}' does not list its files. "
-            f"Received: folder='{folder}'"
-        )
+        raise _damaged(folder, f"'{_METADATA}' does not list its files")
     if metadata.get("format") != _FORMAT:
         raise ValueError(
             f"The saved model has another format. Expected format {_FORMAT}. Received: "
@@ -235,11 +228,9 @@ def _read_metadata(folder: Path) -> dict:
 
 def _check_classes(config, folder: Path) -> None:
     """Refuses configurations that name classes from anywhere else."""
-    if isinstance(config, list):
-        for item in config:
+    for item in config.values() if isinstance(config, dict) else config:
+        if isinstance(item, dict | list):
             _check_classes(item, folder)
-    if not isinstance(config, dict):
-        return
     if "class_name" in config and "config" in config:
         module, registered = config.get("module"), config.get("registered_name")
         from_keras = isinstance(module, str) and module.split(".")[0] == "keras"
@@ -250,8 +241,6 @@ def _check_classes(config, folder: Path) -> None:
                 f"module {module!r} in '{folder}'. Import the code that registers the class "
                 "before loading."
             )
-    for item in config.values():
-        _check_classes(item, folder)
 
 
 def _check_model_class(config, folder: Path) -> None:
@@ -264,16 +253,20 @@ def _check_model_class(config, folder: Path) -> None:
         )
 
 
+def _damaged(folder: Path, what: str) -> ValueError:
+    return ValueError(
+        f"The saved model is damaged: {what}. Expected the files as they were saved. "
+        f"Received: folder='{folder}'. Copy the folder again, or save the model anew."
+    )
+
+
 def _read_json(path: Path):
     try:
         if path.stat().st_size > _MAX_JSON_BYTES:
             raise ValueError(f"larger than {_MAX_JSON_BYTES} bytes")
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(
-            f"The saved model is damaged: '{path.name}' cannot be read ({error}). "
-            f"Received: folder='{path.parent}'"
-        ) from error
+        raise _damaged(path.parent, f"'{path.name}' cannot be read ({error})") from error
 
 
 def _write_json(content, path: Path) -> None:

@@ -13,11 +13,11 @@ from md4keras.data.images import (
 from md4keras.data.source import Source, Splits
 from md4keras.data.sources.cifar10 import cifar10
 from md4keras.data.sources.digits import digits
-from md4keras.data.sources.image_folder import image_folder, read_image_folder
+from md4keras.data.sources.image_folder import image_folder
 from md4keras.data.sources.pydoc import pydoc
 from md4keras.data.sources.text8 import text8
 from md4keras.data.sources.text_files import text_files
-from md4keras.data.text import read_text, split_text, text_dataset, text_windows
+from md4keras.data.text import split_text, text_dataset, text_windows
 
 SOURCES = {s.name: s for s in (cifar10, digits, image_folder, pydoc, text8, text_files)}
 
@@ -35,8 +35,6 @@ __all__ = [
     "masks",
     "quantise",
     "read_image",
-    "read_image_folder",
-    "read_text",
     "split_images",
     "split_text",
     "text",

@@ -117,12 +117,6 @@ def replacements(text: str, tokenizer, keep_gaps: bool = True) -> dict[str, str]
 
     Raises:
         ValueError: if `text` is no string.
-
-    Example:
-
-    >>> from md4keras.tokenizers import CharacterTokenizer
-    >>> replacements("The CAT, ____.", CharacterTokenizer())
-    {'T': 't', 'C': 'c', 'A': 'a', ',': ' ', '.': ' '}
     """
     _check_string(text, allow_empty=True)
 
@@ -273,16 +267,11 @@ def _check_string(text, allow_empty=False):
 
 def _check_words(words, count):
     """The numbers of the words, each once, rising."""
-    numbers = list(words) if isinstance(words, Iterable) else [words]
-    if not isinstance(words, Iterable) or not numbers or not all(map(is_whole, numbers)):
+    numbers = list(words) if isinstance(words, Iterable) else []
+    if not numbers or not all(is_whole(n) and 0 <= n < count for n in numbers):
         raise ValueError(
-            "`words` names no words. Expected one or more integers. "
-            f"Received: words={_shortened(repr(words))}. Count the words from 0."
-        )
-    if min(numbers) < 0 or max(numbers) >= count:
-        raise ValueError(
-            f"`words` names a word that is not there. Expected numbers from 0 to {count - 1}. "
-            f"Received: words from {min(numbers)} to {max(numbers)}. Count the words from 0."
+            f"`words` names no words of the text. Expected one or more numbers from 0 to "
+            f"{count - 1}. Received: words={_shortened(repr(words))}. Count the words from 0."
         )
     return sorted(set(numbers))
 

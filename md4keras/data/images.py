@@ -55,11 +55,7 @@ def image_dataset(
     Args:
         images: ints (grey or colour levels), `[n, height, width, channels]`.
         labels: ints `[n]`, or `None`.
-        batch_size: int, images in a batch. Outside training the last batch may be smaller.
-        training: bool, whether the images are shuffled and never end.
-        seed: int, of the order and the flips in training.
-        start_batch: int, of the first batch: a run resumes exactly with the number of batches that
-            were used before.
+        batch_size, training, seed, start_batch: as in `batches`.
         random_flip: bool, whether, in training, each image is mirrored left to right with
             probability one half. Not for digits or letters.
 

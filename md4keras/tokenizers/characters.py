@@ -13,19 +13,11 @@ _DIGIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "
 
 
 def normalise_text8(text: str) -> str:
-    """Reduces any text to the 27 symbols of text8.
+    """Reduces any text to `TEXT8_ALPHABET`.
 
     Upper-case letters become lower-case, every digit is spelled out as a word of its own, and each
     run of anything else becomes one space, as `wikifil.pl` does for text8. Spaces at both ends are
     dropped.
-
-    Args:
-        text: str.
-
-    Returns:
-        The text in `TEXT8_ALPHABET`.
-
-    Example:
 
     >>> normalise_text8("In 42 B.C.!")
     'in four two b c'
@@ -71,13 +63,7 @@ class CharacterTokenizer(Tokenizer):
         return len(self.alphabet)
 
     def encode(self, text: str) -> np.ndarray:
-        """Turns text into tokens.
-
-        Args:
-            text: str, of characters of the alphabet.
-
-        Returns:
-            int32 `[len(text)]`.
+        """Turns text into tokens, int32 `[len(text)]`.
 
         Raises:
             ValueError: if a character does not belong to the alphabet.

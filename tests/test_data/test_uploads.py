@@ -52,7 +52,7 @@ def test_a_file_its_bytes_and_its_folder_give_the_same_tokens(tmp_path, levels):
     (tmp_path / "one").mkdir()
     path = tmp_path / "one" / "a.png"
     path.write_bytes(encoded(NOISE.crop((0, 0, 50, 31))))
-    (in_folder,), _, _ = data.read_image_folder(tmp_path, (16, 16, 3), levels)
+    (in_folder,), _ = data.image_folder(tmp_path, (16, 16, 3), levels, None).training
     for source in (path, str(path), path.read_bytes()):
         tokens = data.read_image(source, (16, 16, 3), levels)
         np.testing.assert_array_equal(tokens, in_folder)

@@ -12,7 +12,11 @@ _MAX_BYTES = 2**33
 
 
 class ImageFolder(Source):
-    """A folder of images, one sub-folder a class; some of each class are for validation."""
+    """A folder of images, one sub-folder a class; some of each class are for validation.
+
+    Each image is turned upright as its EXIF data say, laid on white where it is transparent,
+    scaled so that it just covers the asked size, and cropped at its centre.
+    """
 
     name, kind = "image_folder", "image"
     licence, home = "your own", "a path"
@@ -22,55 +26,42 @@ class ImageFolder(Source):
         path,
         image_shape: tuple[int, int, int],
         levels: int = 256,
-        validation_every: int = 10,
+        validation_every: int | None = 10,
     ) -> Splits:
         """Images uint8 in `[0, levels)`, `[n, height, width, channels]`, labels int32 `[n]`.
 
         Args:
-            path, image_shape, levels: as in `read_image_folder`.
-            validation_every: int, one image of so many is held out, always the same ones.
+            path: of a folder. Its sub-folders, in the order of their names, are the classes.
+                Hidden files are passed over; any other file must be an image.
+            image_shape: `(height, width, channels)`; 1 channel is grey, 3 are red, green and blue.
+            levels: int, grey or colour levels of a token, 2 to 256.
+            validation_every: int, one image of so many is held out, always the same ones; `None`
+                for nothing.
+
+        Raises:
+            ValueError: if a file is no image, truncated, animated, of more than 64 million pixels,
+                or not of 8 bits a channel. The message names the file.
         """
-        images, labels, class_names = read_image_folder(path, image_shape, levels)
-        return Splits(*split_images(images, labels, validation_every), None, class_names)
+        shape = check_image_shape(image_shape)
+        folders = _class_folders(Path(path).expanduser())
+        files = [
+            (file, label)
+            for label, folder in enumerate(folders)
+            for file in sorted(folder.rglob("*"))
+            if not file.is_dir() and not file.name.startswith(".")
+        ]
+        y = np.array([label for _, label in files], "int32")
+        _check_amount(path, folders, y, shape)
+        x = np.empty((len(files), *shape), "uint8")
+        for row, (file, _) in enumerate(files):
+            x[row] = read_image(file, shape, levels)
+        parts = [(x, y), None]
+        if validation_every is not None:
+            parts = split_images(x, y, validation_every)
+        return Splits(*parts, class_names=tuple(folder.name for folder in folders))
 
 
 image_folder = ImageFolder()
-
-
-def read_image_folder(path, image_shape: tuple[int, int, int], levels: int = 256):
-    """Reads a folder of images, one sub-folder a class.
-
-    Each image is turned upright as its EXIF data say, laid on white where it is transparent,
-    scaled so that it just covers the asked size, and cropped at its centre. Hidden files are
-    passed over; any other file must be an image.
-
-    Args:
-        path: of a folder. Its sub-folders, in the order of their names, are the classes.
-        image_shape: `(height, width, channels)`; 1 channel is grey, 3 are red, green and blue.
-        levels: int, grey or colour levels of a token, 2 to 256.
-
-    Returns:
-        Images, uint8 in `[0, levels)`, `[n, height, width, channels]`; labels, int32 `[n]`; the
-        classes' names, a tuple.
-
-    Raises:
-        ValueError: if a file is no image, truncated, animated, of more than 64 million pixels, or
-            not of 8 bits a channel. The message names the file.
-    """
-    shape = check_image_shape(image_shape)
-    folders = _class_folders(Path(path).expanduser())
-    files = [
-        (file, label)
-        for label, folder in enumerate(folders)
-        for file in sorted(folder.rglob("*"))
-        if not file.is_dir() and not file.name.startswith(".")
-    ]
-    labels = np.array([label for _, label in files], "int32")
-    _check_amount(path, folders, labels, shape)
-    images = np.empty((len(files), *shape), "uint8")
-    for row, (file, _) in enumerate(files):
-        images[row] = read_image(file, shape, levels)
-    return images, labels, tuple(folder.name for folder in folders)
 
 
 def _class_folders(path: Path) -> list[Path]:

@@ -45,7 +45,7 @@ class Text8(Source):
             path = Path.home() / ".cache" / "md4keras" / "text8.zip"
             if not path.exists():
                 _fetch(path)
-        data = _read(_find(Path(path).expanduser()))
+        data = _read(Path(path).expanduser())
         found = hashlib.md5(data, usedforsecurity=False).hexdigest()
         if len(data) != CHARACTERS or found != MD5:
             raise ValueError(
@@ -85,19 +85,10 @@ def _fetch(path: Path) -> None:
         socket.setdefaulttimeout(before)
 
 
-def _find(path: Path) -> Path:
-    candidates = [path / "text8", path / "text8.zip"] if path.is_dir() else [path]
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    raise ValueError(
-        "There is no text8 at this path. Expected text8.zip, the unpacked text8, or a folder with "
-        f"one of them. Received: path={str(path)!r}. Leave the path out to fetch it."
-    )
-
-
-def _read(file: Path) -> bytes:
+def _read(path: Path) -> bytes:
     """At most one byte more than text8 has, packed or not."""
+    found = [file for file in (path / "text8", path / "text8.zip") if file.is_file()]
+    file = found[0] if found else path
     try:
         if not zipfile.is_zipfile(file):
             with open(file, "rb") as stream:
@@ -106,6 +97,7 @@ def _read(file: Path) -> bytes:
             return stream.read(CHARACTERS + 1)
     except (OSError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
         raise ValueError(
-            f"This copy of text8 cannot be read ({error}). Expected the archive with its one "
-            f"member `text8`. Received: path={str(file)!r}. Delete it and fetch it anew."
+            f"There is no text8 that can be read ({error}). Expected text8.zip, the text, or "
+            f"a folder with one of them. Received: path={str(path)!r}. Delete a damaged copy; "
+            "without a path it is fetched."
         ) from error
