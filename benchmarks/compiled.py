@@ -16,7 +16,6 @@ from benchmarks.loops import Program
 
 # The other scheduler trades memory for parallelism, differently from one machine to the next.
 FLAG = "--xla_cpu_enable_concurrency_optimized_scheduler=false"
-SAMPLING_STEPS = 256  # of the time grid that the sampling step is taken from
 
 
 def add_arguments(parser) -> None:
@@ -83,7 +82,7 @@ def compile_sampling_step(setting, sampler: str):
     from md4keras.models.sampling import SamplingSettings
 
     model = setting.build()
-    how = SamplingSettings(sampler, SAMPLING_STEPS, "cosine", 1.0, 1.0, seed=0)
+    how = SamplingSettings(sampler, settings.SAMPLING_STEPS, settings.TIME_GRID, 1.0, 1.0, seed=0)
     kind = PlannedProcess if sampler == "event" else SteppedProcess
     process = kind(model, how.sampler)
     z = np.full((setting.batch_size, *setting.data_shape), model.mask_token, "int32")

@@ -47,11 +47,11 @@ def rows(options):
     """One row for each kind, with the result of each of its runs."""
     import numpy as np
 
-    from md4keras.data import text, tokenizers
+    from md4keras import data, tokenizers
 
-    tokenizer = tokenizers.CharacterTokenizer(tokenizers.TEXT8_ALPHABET)
-    training, validation = text.split_text(tokenizer.encode(text.pydoc()))
-    windows = text.text_windows(validation, LENGTH)
+    tokenizer = tokenizers.CharacterTokenizer()
+    training, validation = map(tokenizer.encode, data.pydoc()[:2])
+    windows = data.text_windows(validation, LENGTH)
     evaluations, draws = (4, 2) if options.tiny else (options.evaluations, options.draws)
     for kind in kinds(evaluations, options.batch_size):
         bits, powers = [], []

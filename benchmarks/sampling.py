@@ -16,6 +16,7 @@ from benchmarks import settings
 from benchmarks.children import Child
 from benchmarks.machine import peak_gb
 from benchmarks.paired import alternate, ratios, serve
+from md4keras.checks import check_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +75,7 @@ def rows(options):
 
 def get(name: str, tiny: bool = False) -> Size:
     """A size by its name; with `tiny`, one that takes seconds."""
-    settings.check_name("size", name, SIZES)
+    check_name("size", name, SIZES)
     return Size(settings.get("sampling_step", tiny=True), 4) if tiny else SIZES[name]
 
 

@@ -6,6 +6,12 @@ the same way as ours, and the most that ours may take.
 
 import dataclasses
 import math
+from collections.abc import Callable
+
+import md4keras
+from md4keras.checks import Interval, check_name, check_number
+from train import cifar10, text8
+from train.optimizers import adamw
 
 VARIANTS = {
     "dense": "the definition of the loss, all logits at once, nothing recomputed: the baseline",
@@ -39,7 +45,8 @@ class Setting:
         model: str, the name of a model of `md4keras`.
         network: str, the name of one of `md4keras.networks`.
         arguments: dict, the network's arguments.
-        batch_size: int, examples in a step.
+        batch_size: int, examples in a step: fewer than the published ones, which need accelerators.
+        optimizer: function that returns the published optimizer; `None` where nothing is trained.
         published: the `Cost` of the published implementation's step, or `None`.
         limits: dictionary of the most that variants may take, as `Cost`.
     """
@@ -48,6 +55,7 @@ class Setting:
     network: str
     arguments: dict
     batch_size: int
+    optimizer: Callable | None = None
     published: Cost | None = None
     limits: dict[str, Cost] = dataclasses.field(default_factory=dict)
 
@@ -72,25 +80,18 @@ class Setting:
         Raises:
             ValueError: unless the scale is in (0, 1].
         """
-        if not 0.0 < scale <= 1.0:
-            raise ValueError(
-                "`scale` is the part of the layers that is kept. Expected a number in (0, 1]. "
-                f"Received: scale={scale}. 1 measures the published setting."
-            )
+        mend = "It is the part of the layers that is kept; 1 measures the published setting."
+        check_number("scale", scale, Interval(0, 1, with_low=False), mend)
         layers = max(1, round(scale * self.arguments["num_layers"]))
         return dataclasses.replace(self, arguments={**self.arguments, "num_layers": layers})
 
     def build(self, variant: str = "activations", **arguments):
-        """The untrained model, compiled with the published optimiser (AdamW, averaged weights).
+        """The untrained model, compiled with the setting's optimizer if it has one.
 
         Args:
             variant: str, one of `VARIANTS`.
             arguments: of the network, in place of the setting's.
         """
-        import keras
-
-        import md4keras
-
         check_name("variant", variant, VARIANTS)
         remat = None if variant == "dense" else variant
         network = getattr(md4keras.networks, self.network)(
@@ -98,14 +99,14 @@ class Setting:
         )
         model = getattr(md4keras, self.model)(network, seed=0)
         model.dense_loss = variant == "dense"
-        model.compile(
-            keras.optimizers.AdamW(3e-4, weight_decay=0.03, use_ema=True, ema_momentum=0.9999)
-        )
-        model.optimizer.build(model.trainable_variables)
+        if self.optimizer is not None:
+            model.compile(self.optimizer())
+            model.optimizer.build(model.trainable_variables)
         return model
 
 
-_MD4_S = dict(
+# OpenWebText has no recipe; text8 and CIFAR-10 stand in theirs.
+MD4_S = dict(
     vocabulary_size=50257,
     sequence_length=1024,
     num_layers=12,
@@ -113,52 +114,56 @@ _MD4_S = dict(
     feature_dim=64,
     mlp_type="glu",
     conditioning_type="adaln_zero",
+    depth_scaled_init=True,
     dropout=0.02,
 )
+SAMPLING_STEPS, TIME_GRID = 1000, "cosine"
+
+
+def openwebtext_optimizer():
+    """Of a million steps of 512 examples."""
+    return adamw(1_000_000, 3e-4, warmup_steps=2000, weight_decay=0.03)
+
+
+def recipe_optimizer(recipe):
+    """The function that makes a recipe's optimizer for all of its steps."""
+    return lambda: recipe.optimizer(recipe.steps)
+
+
 TRAINING = {
     "md4_owt": Setting(
         "MD4",
         "Transformer",
-        _MD4_S,
+        MD4_S,
         batch_size=4,
+        optimizer=openwebtext_optimizer,
         published=Cost(14.50, 3559),
         limits={"activations": Cost(4.5, 3300), "full": Cost(3.0, 4000)},
     ),
     "genmd4_owt": Setting(
         "GenMD4",
         "Transformer",
-        {**_MD4_S, "vocabulary_size": 50259},
+        {**MD4_S, "vocabulary_size": 50259},
         batch_size=4,
+        optimizer=openwebtext_optimizer,
         published=Cost(30.19, 7124),
         limits={"activations": Cost(6.5, 6700)},
     ),
     "text8": Setting(
         "MD4",
         "Transformer",
-        dict(
-            vocabulary_size=27,
-            sequence_length=256,
-            num_layers=12,
-            num_heads=12,
-            feature_dim=64,
-            embedding="outside",
-            dropout=0.05,
-        ),
+        text8.NETWORK,
         batch_size=32,
+        optimizer=recipe_optimizer(text8.RECIPE),
         published=Cost(10.88, 4446),
         limits={"activations": Cost(6.0, 4600)},
     ),
     "cifar10": Setting(
         "MD4",
         "UNet",
-        dict(
-            vocabulary_size=256,
-            image_shape=(32, 32, 3),
-            num_layers=32,
-            feature_dim=128,
-            dropout=0.1,
-        ),
+        cifar10.NETWORK,
         batch_size=8,
+        optimizer=recipe_optimizer(cifar10.RECIPE),
         published=Cost(2.99, 1306),
         limits={"activations": Cost(2.6, 1306)},
     ),
@@ -166,7 +171,7 @@ TRAINING = {
 SAMPLING_STEP = Setting(
     "MD4",
     "Transformer",
-    _MD4_S,
+    MD4_S,
     batch_size=1,
     published=Cost(1.03, 296),
     limits={"event": Cost(0.4, 222)},
@@ -211,10 +216,3 @@ def step_variables(model) -> tuple[list, ...]:
         model.optimizer.variables,
         model.metrics_variables,
     )
-
-
-def check_name(kind: str, name: str, known) -> None:
-    """Raises a `ValueError` unless the name is among those known."""
-    if name not in known:
-        listed = ", ".join(map(repr, known))
-        raise ValueError(f"Unknown {kind}. Expected one of {listed}. Received: {kind}={name!r}")

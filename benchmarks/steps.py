@@ -15,6 +15,7 @@ from benchmarks import settings
 from benchmarks.children import Child
 from benchmarks.machine import peak_gb
 from benchmarks.paired import alternate, ratios, serve
+from md4keras.checks import check_name
 
 PAIRS = [["dense", "activations"], ["dense", "full"]]
 
@@ -60,7 +61,7 @@ def pair_rows(name: str, backend: str, pair, options):
     setting = whole.scaled(options.scale)
     arguments = ["--scale", str(options.scale), *(["--tiny"] if options.tiny else [])]
     for variant in pair:
-        settings.check_name("variant", variant, settings.VARIANTS)
+        check_name("variant", variant, settings.VARIANTS)
     starters = [
         functools.partial(
             Child,

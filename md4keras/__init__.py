@@ -2,6 +2,7 @@
 
 from md4keras import (
     checkpoints,
+    data,
     export,
     forward_process,
     layers,
@@ -11,6 +12,7 @@ from md4keras import (
     networks,
     samplers,
     schedules,
+    tokenizers,
 )
 from md4keras.checkpoints import load_model, save_model
 from md4keras.models import MD4, GenMD4
@@ -21,6 +23,7 @@ __all__ = [
     "GenMD4",
     "__version__",
     "checkpoints",
+    "data",
     "export",
     "forward_process",
     "layers",
@@ -32,4 +35,5 @@ __all__ = [
     "samplers",
     "save_model",
     "schedules",
+    "tokenizers",
 ]

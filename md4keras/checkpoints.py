@@ -10,18 +10,17 @@ metadata.json       versions, and a checksum of each other file
 """
 
 import dataclasses
-import hashlib
 import json
 import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from md4keras import tokenizers
+from md4keras.checks import check_writable
 from md4keras.conversion import from_md4
-from md4keras.data import tokenizers
+from md4keras.files import sha256, whole_folder
 from md4keras.models.masked_diffusion import MaskedDiffusion
 from md4keras.version import __version__
 
@@ -53,24 +52,19 @@ def save_model(model, folder: str | os.PathLike) -> Path:
             with it, or the folder holds something else than a saved model.
         OSError: if it cannot be written.
     """
-    target = _resolved(folder)
     _check_model(model)
-    check_output_folder(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
+    check_output_folder(folder)
+    with whole_folder(folder) as staging:
         _write_files(model, staging)
-        _move_into_place(staging, target)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return Path(folder)
 
 
 def load_model(folder: str | os.PathLike):
     """Loads a model that `save_model` wrote, on whichever backend runs.
 
-    Nothing from the folder is run as code: the classes named in it must be `md4keras`'s, Keras's,
-    or registered with `keras.saving.register_keras_serializable` before.
+    Nothing from the folder is run as code: the classes named in it, that of the tokenizer too,
+    must be `md4keras`'s, Keras's, or registered with `keras.saving.register_keras_serializable`
+    before.
 
     Args:
         folder: path.
@@ -110,20 +104,16 @@ def read_saved(folder: str | os.PathLike) -> Saved:
     folder = Path(folder)
     metadata = _read_metadata(folder)
     for name, expected in metadata["sha256"].items():
-        if not (folder / name).is_file() or _sha256(folder / name) != expected:
-            raise ValueError(
-                f"The saved model is damaged: '{name}' is missing or not the file that was saved. "
-                f"Received: folder='{folder}'. Copy the folder again, or save the model anew."
-            )
-    config = _read_json(folder / _CONFIG)
-    _check_classes(config, folder)
+        if not (folder / name).is_file() or sha256(folder / name) != expected:
+            raise _damaged(folder, f"'{name}' is missing or not the file that was saved")
+    config, tokenizer, recipe = (
+        _read_json(folder / name) if name in metadata["sha256"] else None
+        for name in (_CONFIG, _TOKENIZER, _RECIPE)
+    )
     _check_model_class(config, folder)
-    present = metadata["sha256"]
-    tokenizer = recipe = None
-    if _TOKENIZER in present:
-        tokenizer = tokenizers.from_config(_read_json(folder / _TOKENIZER))
-    if _RECIPE in present:
-        recipe = _read_json(folder / _RECIPE)
+    _check_classes(config, folder)
+    if tokenizer is not None:
+        tokenizer = tokenizers.get(tokenizer)
     return Saved(folder, metadata, config, tokenizer, recipe)
 
 
@@ -140,37 +130,21 @@ def check_output_folder(folder: str | os.PathLike) -> None:
             of it, or is a folder with other things in it.
         PermissionError: if it cannot be written.
     """
-    folder = _resolved(folder)
-    existing = folder
-    while not existing.exists():
-        existing = existing.parent
-    if not existing.is_dir():
-        raise ValueError(
-            f"A model is saved as a folder, but this is a file: '{existing}'. "
-            f"Received: folder='{folder}'. Name another place."
-        )
+    folder = Path(os.path.realpath(folder))  # `Path.resolve` fails on circular links
+    existing = check_writable(folder)
     if Path.cwd().is_relative_to(folder):
         raise ValueError(
             "The working directory cannot be replaced by a saved model. Expected another folder. "
             f"Received: folder='{folder}'. Name a folder in it, such as 'model'."
         )
-    if existing == folder and any(folder.iterdir()) and not is_saved_model(folder):
+    if existing != folder:
+        return
+    if any(folder.iterdir()) and not is_saved_model(folder):
         raise ValueError(
             "The folder holds something that is not a saved model, and saving would replace it. "
             f"Expected a new, empty or model folder. Received: folder='{folder}'."
         )
-    # The model is written beside the folder and takes its place at the end.
-    places = [folder, folder.parent] if existing == folder else [existing]
-    for place in places:
-        if not os.access(place, os.W_OK | os.X_OK):
-            raise PermissionError(
-                f"No permission to write to '{place}'. Received: folder='{folder}'. Name a place "
-                "of your own, or change its permissions."
-            )
-
-
-def _resolved(folder: str | os.PathLike) -> Path:
-    return Path(os.path.realpath(folder))  # `Path.resolve` fails on circular links
+    check_writable(folder.parent)  # the model is written there, and takes its place at the end
 
 
 def _check_model(model) -> None:
@@ -183,14 +157,13 @@ def _check_model(model) -> None:
     if model.tokenizer is not None:
         tokenizers.serialize(model.tokenizer)
         _check_vocabulary(model)
-    if model.recipe is None:
-        return
-    if not isinstance(model.recipe, dict):
+    recipe = {} if model.recipe is None else model.recipe
+    if not isinstance(recipe, dict):
         raise ValueError(
-            f"`model.recipe` must be a dictionary of JSON values. Received: {model.recipe!r}. "
-            "Set it to None if there is nothing to tell."
+            "`model.recipe` cannot be saved. Expected a dictionary of JSON values, or None. "
+            f"Received: {recipe!r}. Give its entries names."
         )
-    for key, value in model.recipe.items():
+    for key, value in recipe.items():
         try:
             json.dumps({key: value})
         except (TypeError, ValueError, RecursionError) as error:
@@ -229,41 +202,21 @@ def _write_files(model, staging: Path) -> None:
         "md4keras_version": __version__,
         "keras_version": keras.version(),
         "parameter_count": copy.network.count_params(),
-        "sha256": {name: _sha256(staging / name) for name in _FILES if (staging / name).is_file()},
+        "sha256": {name: sha256(staging / name) for name in _FILES if (staging / name).is_file()},
     }
     _write_json(metadata, staging / _METADATA)
-
-
-def _move_into_place(staging: Path, folder: Path) -> None:
-    os.chmod(staging, 0o777 & ~_umask())
-    if not folder.exists():
-        os.replace(staging, folder)
-        return
-    retired = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
-    try:
-        os.replace(folder, retired / "model")
-        try:
-            os.replace(staging, folder)
-        except OSError:
-            os.replace(retired / "model", folder)
-            raise
-    finally:
-        shutil.rmtree(retired, ignore_errors=True)
 
 
 def _read_metadata(folder: Path) -> dict:
     if not is_saved_model(folder):
         raise ValueError(
             "This is not a saved model. Expected a folder that `md4keras.save_model` wrote, with "
-            f"'{_METADATA}' and '{_CONFIG}'. Received: folder='{folder}'"
+            f"'{_METADATA}' and '{_CONFIG}'. Received: folder='{folder}'. Check the path."
         )
     metadata = _read_json(folder / _METADATA)
     listed = metadata.get("sha256") if isinstance(metadata, dict) else None
     if not isinstance(listed, dict) or not {_CONFIG, _WEIGHTS} <= set(listed) <= set(_FILES):
-        raise ValueError(
-            f"The saved model is damaged: '{_METADATA}' does not list its files. "
-            f"Received: folder='{folder}'"
-        )
+        raise _damaged(folder, f"'{_METADATA}' does not list its files")
     if metadata.get("format") != _FORMAT:
         raise ValueError(
             f"The saved model has another format. Expected format {_FORMAT}. Received: "
@@ -275,11 +228,9 @@ def _read_metadata(folder: Path) -> dict:
 
 def _check_classes(config, folder: Path) -> None:
     """Refuses configurations that name classes from anywhere else."""
-    if isinstance(config, list):
-        for item in config:
+    for item in config.values() if isinstance(config, dict) else config:
+        if isinstance(item, dict | list):
             _check_classes(item, folder)
-    if not isinstance(config, dict):
-        return
     if "class_name" in config and "config" in config:
         module, registered = config.get("module"), config.get("registered_name")
         from_keras = isinstance(module, str) and module.split(".")[0] == "keras"
@@ -290,8 +241,6 @@ def _check_classes(config, folder: Path) -> None:
                 f"module {module!r} in '{folder}'. Import the code that registers the class "
                 "before loading."
             )
-    for item in config.values():
-        _check_classes(item, folder)
 
 
 def _check_model_class(config, folder: Path) -> None:
@@ -304,28 +253,21 @@ def _check_model_class(config, folder: Path) -> None:
         )
 
 
+def _damaged(folder: Path, what: str) -> ValueError:
+    return ValueError(
+        f"The saved model is damaged: {what}. Expected the files as they were saved. "
+        f"Received: folder='{folder}'. Copy the folder again, or save the model anew."
+    )
+
+
 def _read_json(path: Path):
     try:
         if path.stat().st_size > _MAX_JSON_BYTES:
             raise ValueError(f"larger than {_MAX_JSON_BYTES} bytes")
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(
-            f"The saved model is damaged: '{path.name}' cannot be read ({error}). "
-            f"Received: folder='{path.parent}'"
-        ) from error
+        raise _damaged(path.parent, f"'{path.name}' cannot be read ({error})") from error
 
 
 def _write_json(content, path: Path) -> None:
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

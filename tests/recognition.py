@@ -5,12 +5,12 @@ import functools
 import numpy as np
 from sklearn.svm import SVC
 
-from md4keras.data import images
+from md4keras import data
 
 
 @functools.cache
 def classifier():
-    (x, y), _ = images.digits()
+    x, y = data.digits().training
     return SVC(gamma=0.001).fit(x.reshape(len(x), -1), y)
 
 

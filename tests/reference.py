@@ -17,13 +17,18 @@ from md4keras.conversion import build_network, load_network
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def load_reference(name: str):
-    """The arrays of `name`.npz; skips the test where the file is in neither place."""
+def reference_file(name: str) -> Path:
+    """Where a reference file lies; skips the test where it is in neither place."""
     folder = Path(os.environ.get("MD4KERAS_REFERENCE", ROOT.parent / "shared" / "reference"))
-    for path in (folder / f"{name}.npz", ROOT / "tests" / "data" / f"{name}.npz"):
+    for path in (folder / name, ROOT / "tests" / "data" / name):
         if path.is_file():
-            return np.load(path, allow_pickle=False)
-    pytest.skip(f"{name}.npz not found: set MD4KERAS_REFERENCE to the folder of reference files")
+            return path
+    pytest.skip(f"{name} not found: set MD4KERAS_REFERENCE to the folder of reference files")
+
+
+def load_reference(name: str):
+    """The arrays of `name`.npz."""
+    return np.load(reference_file(f"{name}.npz"), allow_pickle=False)
 
 
 def reference_constructor(reference) -> dict:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from md4keras import MD4, checkpoints, load_model, save_model
-from md4keras.data.tokenizers import CharacterTokenizer
 from md4keras.networks import Transformer, UNet, UViT
+from md4keras.tokenizers import CharacterTokenizer
 from tests.reference import array
 
 
@@ -115,7 +115,7 @@ def test_a_damaged_folder_does_not_load(trained, tmp_path, name, damage):
 def resign(folder):
     """What somebody who writes a hostile folder would do: make the checksums fit."""
     metadata = json.loads((folder / "metadata.json").read_text())
-    metadata["sha256"] = {name: checkpoints._sha256(folder / name) for name in metadata["sha256"]}
+    metadata["sha256"] = {name: checkpoints.sha256(folder / name) for name in metadata["sha256"]}
     (folder / "metadata.json").write_text(json.dumps(metadata))
 
 
@@ -159,7 +159,7 @@ def test_other_folders_are_not_loaded_or_overwritten(trained, tmp_path):
     with pytest.raises(ValueError, match="something that is not a saved model"):
         save_model(trained, tmp_path)
     assert (tmp_path / "thesis.tex").exists()
-    with pytest.raises(ValueError, match="this is a file"):
+    with pytest.raises(ValueError, match="leads through a file"):
         checkpoints.check_output_folder(tmp_path / "thesis.tex")
 
 
@@ -183,7 +183,7 @@ def test_a_folder_in_a_place_without_permission_is_refused(tmp_path, monkeypatch
 
 def test_a_path_through_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match="this is a file"):
+    with pytest.raises(ValueError, match="leads through a file"):
         save_model(untrained(), tmp_path / "file" / "model")
 
 
@@ -213,6 +213,39 @@ def test_what_could_not_be_loaded_is_not_saved(tmp_path):
         save_model(model, tmp_path / "model")
     model.recipe, model.tokenizer = None, CharacterTokenizer("ab")
     with pytest.raises(ValueError, match=r"has, 5\. Received: tokenizer\.vocabulary_size=2"):
+        save_model(model, tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Vowels(CharacterTokenizer):
+    """A registered class that is none of the library's."""
+
+    def __init__(self, alphabet="aeiou"):
+        super().__init__(alphabet)
+
+
+def test_a_tokenizer_of_any_registered_class_is_saved_with_its_model(tmp_path, monkeypatch):
+    model = untrained()
+    model.tokenizer = Vowels("uoiea")
+    folder = save_model(model, tmp_path / "model")
+    again = load_model(folder)
+    assert type(again.tokenizer) is Vowels and again.tokenizer.decode([0, 4]) == "ua"
+    monkeypatch.delitem(keras.saving.get_custom_objects(), "tests>Vowels")
+    with pytest.raises(ValueError, match="Unknown tokenizer.*tests>Vowels.*registers"):
+        load_model(folder)
+
+
+def test_a_tokenizer_that_could_not_be_loaded_is_refused_before_anything_is_written(tmp_path):
+    class Mine(CharacterTokenizer):
+        pass
+
+    model = untrained()
+    model.tokenizer = Mine("abcde")
+    with pytest.raises(ValueError, match="register_keras_serializable"):
+        save_model(model, tmp_path / "model")
+    model.tokenizer = object()
+    with pytest.raises(ValueError, match=r"lacks \['encode', 'decode', .*'get_config'\]"):
         save_model(model, tmp_path / "model")
     assert not list(tmp_path.iterdir())
 

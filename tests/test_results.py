@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 import md4keras
-from md4keras import samplers
-from md4keras.data import images, text
+from md4keras import data, samplers
 from tests.recognition import recognised
 from train import digits, loop, pydoc
 
@@ -40,7 +39,7 @@ def generated_recognised(model):
 
 
 def test_the_judge_recognises_real_digits():
-    _, (x, y) = images.digits()
+    x, y = data.digits().validation
     assert recognised(x, y) > 0.97
 
 
@@ -58,7 +57,7 @@ def test_digits_in_full(tmp_path):
 def test_half_masked_digits_are_completed(digits_demo):
     """Recognised at least as often as generated ones: half of the digit is real."""
     _, model = digits_demo
-    _, (x, y) = images.digits()
+    x, y = data.digits().validation
     mask = np.random.default_rng(0).random(x.shape) < 0.5
     completed = model.infill(x, mask, labels=y, num_steps=64, seed=4)
     np.testing.assert_array_equal(completed[~mask], x[~mask])
@@ -81,8 +80,8 @@ def test_pydoc_in_full_is_under_the_trigram(pydoc_in_full):
 def test_gaps_in_text_are_restored_better_than_by_a_bigram(pydoc_in_full):
     """Ten characters at a random place of each window; both fill in what they think likeliest."""
     _, model = pydoc_in_full
-    training, validation = text.split_text(model.tokenizer.encode(text.pydoc()))
-    x = text.text_windows(validation, pydoc.SEQUENCE_LENGTH)
+    training, validation = map(model.tokenizer.encode, data.pydoc()[:2])
+    x = data.text_windows(validation, pydoc.SEQUENCE_LENGTH)
     start = np.random.default_rng(0).integers(1, x.shape[1] - 11, len(x))
     places = np.arange(x.shape[1])
     mask = (places >= start[:, None]) & (places < start[:, None] + 10)

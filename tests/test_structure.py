@@ -271,8 +271,10 @@ class TestInstallation:
 
     def test_extras(self):
         extras = self.project["optional-dependencies"]
-        assert set(extras) == {"jax", "tensorflow", "torch", "app", "serving", "runtimes", "dev"}
+        parts = {"jax", "tensorflow", "torch", "recipes", "app", "serving", "runtimes"}
+        assert set(extras) == parts | {"dev"}
         assert set(extras["jax"]) <= set(self.project["dependencies"])  # JAX is the default
+        assert set(extras["recipes"]) <= set(extras["dev"])  # which the tests run
 
     def test_pins_lie_in_the_ranges(self):
         extras = self.project["optional-dependencies"]

@@ -1,13 +1,13 @@
 """Callbacks of the recipes: exact checkpoints, TensorBoard logs, samples, and a step limit."""
 
 import json
-import os
-import tempfile
 import time
 from pathlib import Path
 
 import keras
 import numpy as np
+
+from md4keras.files import import_optional, whole_file, write_whole
 
 
 class StepLimit(keras.callbacks.Callback):
@@ -27,11 +27,10 @@ class TrainingState(keras.callbacks.Callback):
     """Saves everything that a run needs to continue bit for bit, at the end of each epoch.
 
     Weights before averaging, averages, optimizer and seeds, by order, and the number of batches
-    used; the optimizer's own count leaves out the steps that were skipped. The file is replaced
-    in one move, so it is always whole.
+    used; the optimizer's own count leaves out the steps that were skipped.
 
     Args:
-        path: of the `.npz` file.
+        path: of the `.npz` file, which is whole at any time.
         settings: dictionary that a resumed run must share.
     """
 
@@ -46,14 +45,8 @@ class TrainingState(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         arrays = {f"{i:05d}": v.numpy() for i, v in enumerate(_variables(self.model))}
         header = np.array(json.dumps(self.settings, sort_keys=True))
-        handle, temporary = tempfile.mkstemp(dir=self.path.parent, suffix=".npz")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, settings=header, batches=self.batches, **arrays)
-            os.replace(temporary, self.path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with whole_file(self.path) as partial:
+            np.savez(partial, settings=header, batches=self.batches, **arrays)
 
     def restore(self, model) -> int:
         """Puts the saved state into a compiled model; returns the number of batches used.
@@ -91,8 +84,7 @@ class TensorBoard(keras.callbacks.Callback):
 
     def __init__(self, folder: Path):
         super().__init__()
-        import tensorboardX
-
+        tensorboardX = import_optional("tensorboardX", "writes TensorBoard's logs")
         self.writer = tensorboardX.SummaryWriter(str(folder))
 
     def on_epoch_end(self, epoch, logs=None):
@@ -125,14 +117,14 @@ class History(keras.callbacks.Callback):
         row["seconds"] = round(time.monotonic() - self._start, 1)
         row.update({name: round(float(value), 5) for name, value in (logs or {}).items()})
         self.rows.append(row)
-        self.path.write_text(json.dumps(self.rows), encoding="utf-8")
+        write_whole(self.path, json.dumps(self.rows))
 
 
 class Samples(keras.callbacks.Callback):
     """Draws samples with the averaged weights at the end of each epoch.
 
     Args:
-        show: called with the model and the number of steps.
+        show: function of the model and the number of steps.
     """
 
     def __init__(self, show):

@@ -8,41 +8,29 @@ not reproduced here.
 """
 
 import md4keras
-from md4keras.data import images
-from train import loop
-from train.optimizers import adamw
-from train.recipe import Data, Recipe
 
-IMAGE_SHAPE = (32, 32, 3)
+from . import inputs, loop, optimizers
+from .recipe import Recipe
+
+NETWORK = dict(
+    vocabulary_size=256, image_shape=(32, 32, 3), num_layers=32, feature_dim=128, dropout=0.1
+)
 
 
-def data(options) -> Data:
+def data(options):
     if options.data:
-        training, validation, names = images.image_folder_split(options.data, IMAGE_SHAPE)
+        splits = md4keras.data.image_folder(options.data, NETWORK["image_shape"])
     else:
-        training, validation = images.cifar10(download=True)
-        names = None
-    return Data(
-        # The published model is not told the class.
-        training=lambda start: images.image_dataset(
-            training[0],
-            None,
-            options.batch_size,
-            training=True,
-            seed=options.seed,
-            start_batch=start,
-            random_flip=True,
-        ),
-        validation=images.image_dataset(validation[0], None, options.batch_size, training=False),
-        class_names=names,
-    )
+        splits = md4keras.data.cifar10(download=True)
+    return inputs.of_images(splits, options, labels=False)  # as the published model
 
 
 def model(options, data):
-    network = md4keras.networks.UNet(
-        vocabulary_size=256, image_shape=IMAGE_SHAPE, num_layers=32, feature_dim=128, dropout=0.1
-    )
-    return md4keras.MD4(network)
+    return md4keras.MD4(md4keras.networks.UNet(**NETWORK))
+
+
+def optimizer(steps):
+    return optimizers.adamw(steps, 2e-4, warmup_steps=100, weight_decay=0.01, beta_2=0.99)
 
 
 RECIPE = Recipe(
@@ -50,7 +38,7 @@ RECIPE = Recipe(
     description=__doc__,
     data=data,
     model=model,
-    optimizer=lambda steps: adamw(steps, 2e-4, warmup_steps=100, weight_decay=0.01, beta_2=0.99),
+    optimizer=optimizer,
     steps=2_000_000,
     batch_size=256,
     interval=5000,

@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 
 import md4keras
-from md4keras.data import text
+from md4keras.data import text_windows
 from md4keras.visualization import pictures
-from train import digits, loop, pydoc, samples
-from train.recipe import positive
+
+from . import digits, loop, pydoc, samples
+from .recipe import positive
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -53,10 +54,9 @@ def show_digits(model, output: Path) -> None:
     """A grid of ten digits of each class, and an animation of the reverse process."""
     labels = samples.class_labels(model, 10)  # row by row 0 to 9
     settings = {"levels": model.network.vocabulary_size, "columns": 10}
-    tokens, trajectory = model.generate(
-        len(labels), labels, num_steps=64, seed=1, return_trajectory=True
-    )
-    pictures.save_image_grid(tokens, output / "digits.png", **settings)
+    run = model.sample_steps(len(labels), labels, num_steps=64, seed=1)
+    trajectory = np.stack([state.tokens for state in run])  # [states, samples, 8, 8, 1]
+    pictures.save_image_grid(trajectory[-1], output / "digits.png", **settings)
     pictures.save_animation(
         trajectory[:, :20], output / "digits.gif", mask_token=model.mask_token, **settings
     )
@@ -67,8 +67,8 @@ def show_text(model, output: Path) -> None:
     """Five generated lines, and five lines of the validation split with gaps filled."""
     lines = ["Generated"]
     lines += model.tokenizer.decode(model.generate(5, num_steps=128, seed=1))
-    _, validation = text.split_text(model.tokenizer.encode(text.pydoc()))
-    tokens = text.text_windows(validation, model.network.data_shape[0])[:50:10]
+    validation = model.tokenizer.encode(md4keras.data.pydoc().validation)
+    tokens = text_windows(validation, model.network.data_shape[0])[:50:10]
     mask = np.zeros(tokens.shape, bool)
     for start in range(20, tokens.shape[1] - 10, 40):
         mask[:, start : start + 10] = True  # gaps of ten characters

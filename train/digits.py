@@ -1,33 +1,26 @@
 """Class-conditional handwritten digits, 8 x 8 pixels in 17 grey levels; needs no download.
 
     python -m train.digits                 # two CPU cores: 10 minutes
+    python -m train.digits --data FOLDER   # or your own images, one sub-folder a class
 
-Expect about 1.71 bits per dimension; a histogram of each pixel has 2.44.
+Expect about 1.71 bits per dimension; a histogram of each pixel has 2.44. Network and optimizer
+are our own, small ones, not a published setting.
 """
 
 import dataclasses
 
 import md4keras
-from md4keras.data import images
-from md4keras.evaluation import baselines
-from train import loop
-from train.optimizers import adamw
-from train.recipe import Data, Recipe
+
+from . import inputs, loop, optimizers
+from .recipe import Recipe
 
 
-def data(options) -> Data:
+def data(options):
     if options.data:
-        training, validation, names = images.image_folder_split(options.data, (8, 8, 1), levels=17)
+        splits = md4keras.data.image_folder(options.data, (8, 8, 1), levels=17)
     else:
-        (training, validation), names = images.digits(), tuple("0123456789")
-    return Data(
-        training=lambda start: images.image_dataset(
-            *training, options.batch_size, training=True, seed=options.seed, start_batch=start
-        ),
-        validation=images.image_dataset(*validation, options.batch_size, training=False),
-        class_names=names,
-        baselines=lambda: baselines.histogram_bits(training[0], validation[0], levels=17),
-    )
+        splits = md4keras.data.digits()
+    return inputs.of_images(splits, options, levels=17)
 
 
 def model(options, data):
@@ -48,9 +41,7 @@ RECIPE = Recipe(
     description=__doc__,
     data=data,
     model=model,
-    optimizer=lambda steps: adamw(
-        steps, learning_rate=3e-3, warmup_steps=20, beta_2=0.99, ema_momentum=0.99
-    ),
+    optimizer=lambda steps: optimizers.clipped_adamw(steps, 3e-3, warmup_steps=20),
     steps=1500,
     batch_size=64,
     interval=250,

@@ -10,8 +10,9 @@ import keras
 import numpy as np
 
 import md4keras
-from train import callbacks, samples
-from train.recipe import Recipe
+
+from . import callbacks, samples
+from .recipe import Recipe
 
 _STATE, _HISTORY, _SAMPLES, _LOGS = "training_state.npz", "history.json", "samples", "logs"
 

@@ -1,4 +1,4 @@
-"""What a recipe is: the choices that make one training run, and the command line over them."""
+"""The choices that make one training run, and the command line over them."""
 
 import argparse
 import dataclasses
@@ -6,26 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-
-@dataclasses.dataclass(frozen=True)
-class Data:
-    """What a recipe trains on.
-
-    Attributes:
-        training: called with the number of the first batch, returns an endless data set of
-            batches: tokens, or (tokens, labels).
-        validation: a finite data set that can be read repeatedly.
-        tokenizer: for text, else `None`.
-        class_names: names of the classes, or `None`.
-        baselines: simple models fitted on the training split, bits per dimension on the
-            validation split by name; a function, since it takes a moment.
-    """
-
-    training: Callable[[int], Any]
-    validation: Any
-    tokenizer: Any = None
-    class_names: tuple[str, ...] | None = None
-    baselines: Callable[[], dict[str, float]] = dict
+from .inputs import Data
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,15 +14,16 @@ class Recipe:
     """The choices of one training run.
 
     Attributes:
-        name: names the default output folder.
-        data: called with the options, returns `Data`.
-        model: called with the options, returns a model that is not compiled.
-        optimizer: called with the number of steps, returns a Keras optimizer.
-        steps: training steps.
-        batch_size: examples a step.
-        interval: steps between validations, samples and checkpoints.
-        sample_steps: steps of the reverse process for the samples shown.
-        description: for `--help`.
+        name: str, also of the default output folder.
+        data: function of the options that returns `Data`.
+        model: function of the options and the `Data` that returns a model, not yet compiled.
+        optimizer: function of the number of steps that returns a Keras optimizer.
+        steps: int, training steps.
+        batch_size: int, examples a step.
+        interval: int, steps between validations, samples and checkpoints.
+        sample_steps: int, of the reverse process, for the samples shown.
+        sampler, time_grid: str, what else `generate` wants to know for them.
+        description: str, for `--help`.
     """
 
     name: str
@@ -52,6 +34,8 @@ class Recipe:
     batch_size: int
     interval: int
     sample_steps: int = 64
+    sampler: str = "ancestral"
+    time_grid: str = "cosine"
     description: str = ""
 
     def parse(self, arguments: list[str] | None = None) -> argparse.Namespace:

@@ -8,40 +8,32 @@ most 1.37 bits per character, the paper's figure as remembered; not reproduced h
 """
 
 import md4keras
-from md4keras.data import text, tokenizers
-from md4keras.evaluation import baselines
-from train import loop
-from train.optimizers import adamw
-from train.recipe import Data, Recipe
 
-SEQUENCE_LENGTH = 256
+from . import inputs, loop, optimizers
+from .recipe import Recipe
+
+NETWORK = dict(
+    vocabulary_size=27,
+    sequence_length=256,
+    num_layers=12,
+    num_heads=12,
+    feature_dim=64,
+    mlp_type="glu",
+    conditioning_type="adaln_zero",
+    depth_scaled_init=True,
+    embedding="outside",
+    dropout=0.05,
+)
 
 
-def data(options) -> Data:
-    tokenizer = tokenizers.CharacterTokenizer(tokenizers.TEXT8_ALPHABET)
-    training, validation, _ = (tokenizer.encode(part) for part in text.text8(options.data))
-    cut = (SEQUENCE_LENGTH, options.batch_size)
-    return Data(
-        training=lambda start: text.text_dataset(
-            training, *cut, training=True, seed=options.seed, start_batch=start
-        ),
-        validation=text.text_dataset(validation, *cut, training=False),
-        tokenizer=tokenizer,
-        baselines=lambda: baselines.ngram_bits(training, validation, tokenizer.vocabulary_size),
-    )
+def data(options):
+    splits = md4keras.data.text8(options.data)
+    tokenizer = md4keras.tokenizers.CharacterTokenizer()
+    return inputs.of_text(splits, tokenizer, NETWORK["sequence_length"], options)
 
 
 def model(options, data):
-    network = md4keras.networks.Transformer(
-        vocabulary_size=27,
-        sequence_length=SEQUENCE_LENGTH,
-        num_layers=12,
-        num_heads=12,
-        feature_dim=64,
-        embedding="outside",
-        dropout=0.05,
-    )
-    return md4keras.MD4(network)
+    return md4keras.MD4(md4keras.networks.Transformer(**NETWORK))
 
 
 RECIPE = Recipe(
@@ -49,11 +41,11 @@ RECIPE = Recipe(
     description=__doc__,
     data=data,
     model=model,
-    optimizer=lambda steps: adamw(steps, 5e-4, warmup_steps=2000, weight_decay=0.03),
+    optimizer=lambda steps: optimizers.adamw(steps, 5e-4, warmup_steps=2000, weight_decay=0.03),
     steps=1_000_000,
     batch_size=512,
     interval=5000,
-    sample_steps=256,
+    sample_steps=1000,
 )
 
 if __name__ == "__main__":

@@ -4,10 +4,9 @@ import numpy as np
 import streamlit as st
 
 from app import progress, sampling, shell
-from md4keras.data import gaps
-from md4keras.data.text import pydoc
-from md4keras.data.tokenizers import TEXT8_ALPHABET
+from md4keras.data import gaps, pydoc
 from md4keras.evaluation.candidates import candidate_steps
+from md4keras.tokenizers import TEXT8_ALPHABET
 from md4keras.visualization import marked_text
 
 _MOST_CHARACTERS = 20_000  # of the text areas
@@ -22,8 +21,8 @@ tokenizer, length = model.tokenizer, saved.data_shape[0]
 def example() -> str:
     """A few words that the model can read, as many as it was trained on."""
     if getattr(tokenizer, "alphabet", None) == TEXT8_ALPHABET:
-        text = pydoc()
-        text = text[text.index(" the ", len(text) * 9 // 10) + 1 :][: length + 1]
+        text = pydoc().validation
+        text = text[text.index(" the ") + 1 :][: length + 1]
     else:
         text = gaps.fit_to_alphabet(_NEUTRAL, tokenizer)[: length + 1]
     return text.rpartition(" ")[0] or text[:length]

@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from app import masking, progress, sampling, shell
+from md4keras import data
 from md4keras.data import images
 from md4keras.evaluation.likelihood import in_bits
 from md4keras.visualization import pictures
@@ -23,7 +24,7 @@ scale = max(1, _WIDTH // width)
 @st.cache_data(show_spinner=False)
 def digits():
     """The digits' validation images and labels."""
-    return images.digits()[1]
+    return data.digits().validation
 
 
 @st.cache_data(show_spinner=False, max_entries=16)

@@ -1,48 +1,57 @@
-"""Data: tokenizers, text and images, each source as batches that `fit` takes."""
+"""Data: sources by name, and batches of their texts and images that `fit` takes."""
 
-from md4keras.data import gaps, images, masks, text, tokenizers
-from md4keras.data.cifar import cifar10
-from md4keras.data.downloads import text8
-from md4keras.data.folders import (
-    image_folder,
-    image_folder_split,
+from md4keras.checks import check_name
+from md4keras.data import gaps, images, masks, text
+from md4keras.data.batches import batches
+from md4keras.data.images import (
+    image_dataset,
     image_format,
     quantise,
     read_image,
     split_images,
 )
-from md4keras.data.images import digits, image_dataset
-from md4keras.data.text import pydoc, read_text, split_text, text_dataset, text_windows
-from md4keras.data.tokenizers import (
-    TEXT8_ALPHABET,
-    ByteTokenizer,
-    CharacterTokenizer,
-    normalise_text8,
-)
+from md4keras.data.source import Source, Splits
+from md4keras.data.sources.cifar10 import cifar10
+from md4keras.data.sources.digits import digits
+from md4keras.data.sources.image_folder import image_folder
+from md4keras.data.sources.pydoc import pydoc
+from md4keras.data.sources.text8 import text8
+from md4keras.data.sources.text_files import text_files
+from md4keras.data.text import split_text, text_dataset, text_windows
+
+SOURCES = {s.name: s for s in (cifar10, digits, image_folder, pydoc, text8, text_files)}
 
 __all__ = [
-    "TEXT8_ALPHABET",
-    "ByteTokenizer",
-    "CharacterTokenizer",
-    "cifar10",
-    "digits",
+    *SOURCES,
+    "SOURCES",
+    "Source",
+    "Splits",
+    "batches",
     "gaps",
+    "get",
     "image_dataset",
-    "image_folder",
-    "image_folder_split",
     "image_format",
     "images",
     "masks",
-    "normalise_text8",
-    "pydoc",
     "quantise",
     "read_image",
-    "read_text",
     "split_images",
     "split_text",
     "text",
-    "text8",
     "text_dataset",
     "text_windows",
-    "tokenizers",
 ]
+
+
+def get(source) -> Source:
+    """Returns a source from its name, or from itself.
+
+    Raises:
+        ValueError: for an unknown name, listing the known ones.
+    """
+    if isinstance(source, Source):
+        return source
+    check_name(
+        "source", source, SOURCES, "A text or images of your own: 'text_files', 'image_folder'."
+    )
+    return SOURCES[source]

@@ -1,9 +1,9 @@
 """The Grain data sets that all sources share: whole batches, gathered from arrays in memory."""
 
-import importlib
 from collections.abc import Callable
 
-import numpy as np
+from md4keras.checks import check_whole
+from md4keras.files import import_optional
 
 
 def batches(
@@ -27,17 +27,17 @@ def batches(
     `shuffle=False` to `fit`, which otherwise warns that it does not shuffle a Grain data set.
 
     Args:
-        gather: Called with `indices` (int, shape `[batch]`) and a `np.random.Generator` for
-            augmentation (`None` outside training); returns the batch.
-        num_examples: How many examples there are.
-        batch_size: Examples in a batch.
-        training: Whether the order is shuffled and endless.
-        seed: Decides the order and the augmentation in training, in `[0, 2**32)`.
-        start_batch: The number of the first batch.
+        gather: function of indices (ints `[batch]`) and a `np.random.Generator` for augmentation
+            (`None` outside training) that returns the batch.
+        num_examples: int, how many examples there are.
+        batch_size: int, examples in a batch.
+        training: bool, whether the order is shuffled and endless.
+        seed: int in `[0, 2**32)`, of the order and the augmentation in training.
+        start_batch: int, the number of the first batch.
     """
-    _check_integer("batch_size", batch_size, least=1)
-    _check_integer("start_batch", start_batch, least=0)
-    _check_integer("seed", seed, least=0)
+    check_whole("batch_size", batch_size)
+    check_whole("start_batch", start_batch, least=0)
+    check_whole("seed", seed, least=0)
     grain = import_optional("grain", "reads the data")
     indices = grain.MapDataset.range(num_examples)
     if training:
@@ -48,23 +48,3 @@ def batches(
     # The data are in memory already, so no reading threads: they would contend for the interpreter.
     read_options = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
     return dataset[int(start_batch) :].to_iter_dataset(read_options)
-
-
-def _check_integer(name, value, least):
-    integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not integer or value < least:
-        raise ValueError(
-            f"`{name}` must be an integer of at least {least}. Received: {name}={value!r}. "
-            f"Pass {name}={least}, for instance."
-        )
-
-
-def import_optional(name: str, purpose: str, package: str | None = None):
-    """Imports a package that not every user has; says what to install where it is missing."""
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ImportError(
-            f"{package or name} {purpose} and cannot be imported here: {error}. "
-            f"Install it with `pip install {package or name}`."
-        ) from error

@@ -1,51 +1,40 @@
-"""Images as tokens: every source by its name, and the batches made from any of them."""
+"""Images as tokens: reading one, splitting many, and the batches made of them."""
 
 import numpy as np
 
-from md4keras.data.batches import batches, import_optional
-from md4keras.data.cifar import cifar10
-from md4keras.data.folders import (
-    image_folder,
-    image_folder_split,
-    image_format,
-    quantise,
-    read_image,
-    split_images,
-)
+from md4keras.checks import check_whole
+from md4keras.data.batches import batches
+from md4keras.data.image_files import image_format, quantise, read_image
 
-__all__ = [
-    "cifar10",
-    "digits",
-    "image_dataset",
-    "image_folder",
-    "image_folder_split",
-    "image_format",
-    "quantise",
-    "read_image",
-    "split_images",
-]
+__all__ = ["image_dataset", "image_format", "quantise", "read_image", "split_images"]
 
 
-def digits():
-    """scikit-learn's handwritten digits, with a fixed split.
+def split_images(images, labels, validation_every: int = 10):
+    """Holds out every `validation_every`-th image of each class, the same ones each time.
 
-    1,797 scanned digits of 8 x 8 pixels in 17 grey levels (0 to 16), 10 classes. Every sixth
-    image, those whose index leaves 5 when divided by 6, is for validation.
+    Args:
+        images: array `[n, ...]`.
+        labels: ints `[n]`, or `None` (then all images count as one class).
+        validation_every: int, one image of so many is held out; at least 2.
 
     Returns:
-        `(x_train, y_train), (x_validation, y_validation)`: images int32 in `[0, 17)` of shapes
-        `[1498, 8, 8, 1]` and `[299, 8, 8, 1]`, labels int32 in `[0, 10)`.
-
-    Reference:
-        - [Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, 1998)](
-            https://doi.org/10.24432/C50P49)
+        `(x_train, y_train), (x_validation, y_validation)`.
     """
-    datasets = import_optional("sklearn.datasets", "holds the digits", package="scikit-learn")
-    data = datasets.load_digits()
-    images = data.images.astype("int32")[..., None]  # [1797, 8, 8, 1]
-    labels = data.target.astype("int32")
-    held_out = np.arange(len(images)) % 6 == 5
-    return (images[~held_out], labels[~held_out]), (images[held_out], labels[held_out])
+    check_whole("validation_every", validation_every, least=2, mend="Use 10 for a tenth.")
+    classes = np.zeros(len(images), "int32") if labels is None else np.asarray(labels)
+    held_out = np.zeros(len(images), bool)
+    for value in np.unique(classes):
+        held_out[np.flatnonzero(classes == value)[validation_every - 1 :: validation_every]] = True
+    if not held_out.any():
+        raise ValueError(
+            f"Too few images to hold any out. Expected a class of at least {validation_every}. "
+            f"Received: {len(images)} images, validation_every={validation_every}. "
+            "Add images, or hold out more of them."
+        )
+    training, validation = (
+        (images[part], None if labels is None else labels[part]) for part in (~held_out, held_out)
+    )
+    return training, validation
 
 
 def image_dataset(
@@ -64,24 +53,20 @@ def image_dataset(
     once, in order.
 
     Args:
-        images: Integers (grey or colour levels), shape `[n, height, width, channels]`.
-        labels: Integers, shape `[n]`, or `None`.
-        batch_size: Images in a batch. Outside training the last batch may be smaller.
-        training: Whether the images are shuffled and never end.
-        seed: Decides the order and the flips in training.
-        start_batch: The number of the first batch: a run resumes exactly with the number of
-            batches that were used before.
-        random_flip: Whether, in training, each image is mirrored left to right with probability
-            one half. Not for digits or letters.
+        images: ints (grey or colour levels), `[n, height, width, channels]`.
+        labels: ints `[n]`, or `None`.
+        batch_size, training, seed, start_batch: as in `batches`.
+        random_flip: bool, whether, in training, each image is mirrored left to right with
+            probability one half. Not for digits or letters.
 
     Returns:
-        A `grain.IterDataset` of `(images, labels)`, int32 of shapes
-        `[batch, height, width, channels]` and `[batch]`; of images alone where `labels` is `None`.
+        A `grain.IterDataset` of `(images, labels)`, int32 `[batch, height, width, channels]` and
+        `[batch]`; of images alone where `labels` is `None`.
     """
     images = np.asarray(images)
     if images.ndim != 4 or not len(images) or not np.issubdtype(images.dtype, np.integer):
         raise ValueError(
-            "`images` are no tokens: expected integers of shape [n, height, width, channels]. "
+            "`images` are no tokens. Expected integers of shape [n, height, width, channels]. "
             f"Received: images of shape={images.shape} and dtype={images.dtype}. "
             "Add a last axis to grey images; turn intensities into integer levels."
         )
@@ -89,7 +74,7 @@ def image_dataset(
         labels = np.asarray(labels)
         if labels.shape != images.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
             raise ValueError(
-                f"`labels` do not fit the images: expected {len(images)} integers. "
+                f"`labels` do not fit the images. Expected {len(images)} integers. "
                 f"Received: labels of shape={labels.shape} and dtype={labels.dtype}. "
                 "Give each image one class, or pass labels=None."
             )

@@ -7,7 +7,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from md4keras.data.tokenizers import normalise_text8
+from md4keras.tokenizers import normalise_text8
 
 _CHANGES = """\
 pydoc.txt.xz is derived from the documentation of Python {version} (the module pydoc_data.topics).

@@ -7,7 +7,7 @@ from md4keras.export import checks, reverse
 from md4keras.export.inputs import Inputs
 from md4keras.export.interface import Argument, Signature
 from md4keras.export.limits import Limits
-from md4keras.export.text import GraphTokenizer
+from md4keras.export.text import KINDS, GraphTokenizer
 from md4keras.samplers import TIME_GRIDS
 
 _TOKENS = "int32 tokens"
@@ -30,7 +30,7 @@ class Signatures:
         self._completions = tf.function(self._answer_infill, autograph=False)
         self._scores = tf.function(self._answer_score, autograph=False)
         self.text = None
-        if model.tokenizer is not None:
+        if type(model.tokenizer) in KINDS:
             self.text = GraphTokenizer(model.tokenizer, self.inputs.max_length, limits.num_samples)
 
     def all(self) -> dict[str, Signature]:

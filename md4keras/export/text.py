@@ -3,21 +3,24 @@
 import numpy as np
 import tensorflow as tf
 
-from md4keras.data import ByteTokenizer
 from md4keras.data.gaps import fewest_underscores
 from md4keras.export import checks
+from md4keras.tokenizers import ByteTokenizer, CharacterTokenizer
 
 # A code point that is no character stands for one token of a gap.
 _GAP = "\U0010ffff"
 _GAP_CODE, _GAP_BYTE = 0x10FFFF, b"\xff"  # no byte of a text in UTF-8 is 255
 _MOST_BYTES = 4  # of a character in UTF-8
 
+KINDS = (ByteTokenizer, CharacterTokenizer)
+"""The classes that are known here; others, also derived ones, may encode in ways of their own."""
+
 
 class GraphTokenizer:
-    """A tokenizer of `md4keras.data` as operations of TensorFlow.
+    """A tokenizer as operations of TensorFlow.
 
     Args:
-        tokenizer: a `CharacterTokenizer` or `ByteTokenizer`.
+        tokenizer: one of `KINDS`.
         most: int, tokens of a text; longer ones are refused before they are read.
         most_rows: int, texts of a request.
     """

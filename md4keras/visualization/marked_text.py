@@ -141,7 +141,7 @@ def token_symbols(tokens, tokenizer, mask_symbol: str = "_") -> list[str]:
 
     Example:
 
-    >>> from md4keras.data import ByteTokenizer
+    >>> from md4keras.tokenizers import ByteTokenizer
     >>> token_symbols([110, 195, 169, 256], ByteTokenizer())
     ['n', 'é', '', '_']
     """

@@ -8,8 +8,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import md4keras
-from md4keras.data import CharacterTokenizer
 from md4keras.networks import Transformer, UNet
+from md4keras.tokenizers import CharacterTokenizer
 
 HOME = str(Path(__file__).parents[2] / "app" / "Home.py")
 

@@ -6,9 +6,9 @@ import pytest
 
 from app import catalog
 from md4keras import MD4, GenMD4, load_model, save_model
-from md4keras.data.tokenizers import CharacterTokenizer
 from md4keras.files import sha256
 from md4keras.networks import Transformer, UNet
+from md4keras.tokenizers import CharacterTokenizer
 
 pytestmark = pytest.mark.one_backend
 

@@ -9,8 +9,8 @@ import pytest
 
 from app import sampling
 from md4keras import MD4, GenMD4, load_model, save_model
-from md4keras.data import CharacterTokenizer
 from md4keras.networks import Transformer
+from md4keras.tokenizers import CharacterTokenizer
 
 pytestmark = pytest.mark.one_backend
 

@@ -10,7 +10,7 @@ import streamlit as st
 from PIL import Image
 
 import md4keras
-from md4keras.data import images
+from md4keras import data
 from md4keras.networks import UNet
 
 pytestmark = pytest.mark.one_backend
@@ -61,7 +61,8 @@ def test_begins_with_a_canvas_and_an_empty_mask(page):
     assert not page.error
     assert "Nothing is masked yet" in page.info[0].value
     assert page.button(key="inpaint_start").disabled
-    assert page.selectbox(key="inpaint_label_digits/model_0").value == images.digits()[1][1][0]
+    _, labels = data.digits().validation
+    assert page.selectbox(key="inpaint_label_digits/model_0").value == labels[0]
 
 
 def test_every_control_explains_itself(page):
@@ -92,7 +93,7 @@ def test_the_result_stays_when_controls_change(page):
     page.number_input(key="inpaint_number").set_value(7).run()
     assert not page.exception and page.metric[0].value == shown
     label = page.selectbox(key="inpaint_label_digits/model_7").value
-    assert label == images.digits()[1][1][7]
+    assert label == data.digits().validation[1][7]
 
 
 def test_scoring_that_is_stopped_is_not_begun_again_by_itself(page, monkeypatch):

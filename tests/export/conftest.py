@@ -12,9 +12,9 @@ import pytest
 
 import md4keras
 from md4keras import samplers
-from md4keras.data import ByteTokenizer, CharacterTokenizer
 from md4keras.export import Limits, export_saved_model
 from md4keras.networks import Transformer, UNet
+from md4keras.tokenizers import ByteTokenizer, CharacterTokenizer
 
 LENGTH = 12
 ASK = Path(__file__).with_name("ask.py")

@@ -192,7 +192,7 @@ def main():
         for name in MODELS:
             model = build(name)
             if name in ("text", "general"):
-                from md4keras.data import CharacterTokenizer
+                from md4keras.tokenizers import CharacterTokenizer
 
                 model.tokenizer = CharacterTokenizer("abcdefghij ")
             model.recipe = {"recipe": name, "steps": 5}

@@ -6,8 +6,8 @@ import pytest
 from keras import ops
 
 from md4keras import MD4, GenMD4, load_model, losses, save_model, schedules
-from md4keras.data.tokenizers import ByteTokenizer, CharacterTokenizer
 from md4keras.networks import Transformer
+from md4keras.tokenizers import ByteTokenizer, CharacterTokenizer
 from tests.gradients import gradients_of
 from tests.models.objective import surrogate
 from tests.models.weights import randomised

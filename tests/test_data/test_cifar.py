@@ -49,6 +49,8 @@ def test_a_prepared_data_set_is_read(tmp_path):
         split_datasets={"train": examples[:8], "test": examples[8:]},
         disable_shuffling=True,
     )
-    (x_train, y_train), (x_test, y_test) = data.cifar10(tmp_path)
+    splits = data.cifar10(tmp_path)
+    (x_train, y_train), (x_test, y_test) = splits.training, splits.validation
+    assert splits.class_names[0] == "airplane" and len(splits.class_names) == 10
     np.testing.assert_array_equal(np.concatenate([x_train, x_test]), images)
     np.testing.assert_array_equal(np.concatenate([y_train, y_test]), labels)

@@ -3,8 +3,8 @@ import time
 import numpy as np
 import pytest
 
-from md4keras.data import ByteTokenizer, CharacterTokenizer
 from md4keras.data.gaps import cut, fit_to_alphabet, mask_words, parse_gaps, replacements
+from md4keras.tokenizers import ByteTokenizer, CharacterTokenizer
 
 pytestmark = pytest.mark.one_backend
 
@@ -223,6 +223,34 @@ def test_masked_words_are_the_gaps_that_one_would_type():
         strict=True,
     ):
         np.testing.assert_array_equal(masked, typed)
+
+
+class Pairs:
+    """A tokenizer of nothing but the four members: two letters a token."""
+
+    vocabulary_size = 26**2
+
+    def encode(self, text):
+        if len(text) % 2 or not (text + "a").islower():
+            raise ValueError(text)
+        codes = [ord(letter) - 97 for letter in text]
+        return [26 * a + b for a, b in zip(codes[::2], codes[1::2], strict=True)]
+
+    def decode(self, ids):
+        return "".join(chr(97 + i // 26) + chr(97 + i % 26) for i in ids)
+
+    def get_config(self):
+        return {}
+
+
+def test_four_members_are_all_that_a_tokenizer_needs():
+    pairs = Pairs()
+    tokens, mask = parse_gaps("abcd____ef[mask 2]", pairs)
+    np.testing.assert_array_equal(mask, [0, 0, 1, 1, 1, 1, 0, 1, 1])
+    assert (tokens[mask] == 26**2).all() and pairs.decode(tokens[~mask]) == "abcdef"
+    kept, _, left_out = cut(tokens, mask, pairs, 7)
+    assert len(kept) == 7 and left_out == 2
+    np.testing.assert_array_equal(mask_words("ab", [0], pairs)[0], [26**2])
 
 
 @pytest.mark.parametrize("words", [[], [3], [-1], [0.0], [True], "1", 1, None])

@@ -4,16 +4,24 @@ import os
 import numpy as np
 import pytest
 
-from md4keras import data
+from md4keras import data, tokenizers
 
 pytestmark = pytest.mark.one_backend
 
 
+def read(path, **limits):
+    """A text as a whole."""
+    splits = data.text_files(path, validation_fraction=None, **limits)
+    assert splits.validation is splits.test is None
+    return splits.training
+
+
 def test_the_shipped_text_is_always_the_same():
-    text = data.pydoc()
-    assert len(text) == 386_903
-    assert set(text) == set(data.TEXT8_ALPHABET)
-    assert data.normalise_text8(text) == text
+    splits = data.pydoc()
+    text = splits.training + splits.validation
+    assert len(text) == 386_903 and len(splits.validation) == 38_690
+    assert set(text) == set(tokenizers.TEXT8_ALPHABET)
+    assert tokenizers.normalise_text8(text) == text
     assert text.startswith("the assert statement assert statements are a convenient way")
 
 
@@ -39,7 +47,7 @@ def test_a_split_with_an_empty_side_is_refused(fraction):
 def test_a_file_is_read_as_it_is(tmp_path):
     file = tmp_path / "mine.txt"
     file.write_bytes("\ufeffEin Töpfchen\r\nund mehr".encode())
-    assert data.read_text(file) == data.read_text(str(file)) == "Ein Töpfchen\nund mehr"
+    assert read(file) == read(str(file)) == "Ein Töpfchen\nund mehr"
 
 
 def test_a_folder_is_read_in_the_order_of_names(tmp_path):
@@ -48,7 +56,7 @@ def test_a_folder_is_read_in_the_order_of_names(tmp_path):
     (tmp_path / "a.txt").write_text("first")
     (tmp_path / "c.txt").write_text("third")
     (tmp_path / "no.jpg").write_bytes(b"\xff\xd8")
-    assert data.read_text(tmp_path) == "first\nsecond\nthird"
+    assert read(tmp_path) == "first\nsecond\nthird"
 
 
 def test_what_is_no_text_is_named(tmp_path):
@@ -63,27 +71,27 @@ def test_what_is_no_text_is_named(tmp_path):
         if content is not None:
             (tmp_path / name).write_bytes(content)
         with pytest.raises(ValueError, match=f"Received: path=.*{name}"):
-            data.read_text(tmp_path / name)
+            read(tmp_path / name)
     with pytest.raises(ValueError, match="0xe9 at position 3"):
-        data.read_text(tmp_path / "latin.txt")
+        read(tmp_path / "latin.txt")
 
 
 def test_a_damaged_file_in_a_folder_is_named(tmp_path):
     (tmp_path / "good.txt").write_text("good")
     (tmp_path / "worse.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(ValueError, match=r"worse\.txt"):
-        data.read_text(tmp_path)
+        read(tmp_path)
 
 
 def test_a_folder_without_text_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"`\*\.txt`.*Received: path="):
-        data.read_text(tmp_path)
+        read(tmp_path)
 
 
 def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "pipe.txt")
     with pytest.raises(ValueError, match=r"pipe\.txt"):
-        data.read_text(tmp_path / "pipe.txt")
+        read(tmp_path / "pipe.txt")
 
 
 def test_a_file_without_read_permission_is_named(tmp_path, monkeypatch):
@@ -95,20 +103,20 @@ def test_a_file_without_read_permission_is_named(tmp_path, monkeypatch):
 
     monkeypatch.setattr("builtins.open", refuse)
     with pytest.raises(ValueError, match=r"Permission denied.*secret\.txt"):
-        data.read_text(file)
+        read(file)
 
 
 def test_less_text_than_needed_is_refused(tmp_path):
     file = tmp_path / "short.txt"
     file.write_text("x" * 440)
-    assert len(data.read_text(file, min_characters=440)) == 440
+    assert len(read(file, min_characters=440)) == 440
     with pytest.raises(ValueError, match=r"at least 1280 char.*short\.txt' of 440 characters"):
-        data.read_text(file, min_characters=1280)
+        read(file, min_characters=1280)
 
 
 def test_more_text_than_allowed_is_refused(tmp_path):
     for name in ("a.txt", "b.txt"):
         (tmp_path / name).write_text("x" * 60)
-    assert len(data.read_text(tmp_path, max_bytes=120)) == 121
+    assert len(read(tmp_path, max_bytes=120)) == 121
     with pytest.raises(ValueError, match=r"b\.txt' of 60 bytes, 40 bytes left"):
-        data.read_text(tmp_path, max_bytes=100)
+        read(tmp_path, max_bytes=100)

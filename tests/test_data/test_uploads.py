@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from md4keras import data
-from md4keras.data import folders
+from md4keras.data import image_files
 
 pytestmark = pytest.mark.one_backend
 
@@ -52,7 +52,7 @@ def test_a_file_its_bytes_and_its_folder_give_the_same_tokens(tmp_path, levels):
     (tmp_path / "one").mkdir()
     path = tmp_path / "one" / "a.png"
     path.write_bytes(encoded(NOISE.crop((0, 0, 50, 31))))
-    (in_folder,), _, _ = data.image_folder(tmp_path, (16, 16, 3), levels)
+    (in_folder,), _ = data.image_folder(tmp_path, (16, 16, 3), levels, None).training
     for source in (path, str(path), path.read_bytes()):
         tokens = data.read_image(source, (16, 16, 3), levels)
         np.testing.assert_array_equal(tokens, in_folder)
@@ -163,7 +163,7 @@ def test_a_file_may_be_larger_than_an_upload(tmp_path):
     assert (data.read_image(tmp_path / "large.png", (2, 2, 1)) == 255).all()
     with pytest.raises(ValueError, match="an upload of"):
         data.read_image(source, (2, 2, 1))
-    assert folders._MAX_UPLOADED_PIXELS < folders._MAX_PIXELS
+    assert image_files._MAX_UPLOADED_PIXELS < image_files._MAX_PIXELS
 
 
 def test_a_missing_file_and_what_is_no_source_are_named(tmp_path):

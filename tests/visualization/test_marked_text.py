@@ -4,8 +4,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from md4keras.data import ByteTokenizer, CharacterTokenizer
 from md4keras.evaluation.candidates import Candidates
+from md4keras.tokenizers import ByteTokenizer, CharacterTokenizer
 from md4keras.visualization.marked_text import (
     candidate_titles,
     confidence_colour,

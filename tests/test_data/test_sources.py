@@ -6,8 +6,28 @@ from md4keras import data
 pytestmark = pytest.mark.one_backend
 
 
+@pytest.mark.parametrize("name", data.SOURCES)
+def test_every_source_has_one_door_and_says_what_it_is(name):
+    source = data.get(name)
+    assert source is getattr(data, name) is data.get(source) and source.name == name
+    assert source.kind in ("text", "image") and source.licence and source.home
+
+
+def test_an_unknown_source_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match="'cifar10', 'digits'.*Received: source='mnist'"):
+        data.get("mnist")
+
+
+def test_the_users_own_text_is_split_at_its_end(tmp_path):
+    (tmp_path / "mine.txt").write_text("0123456789" * 10)
+    splits = data.text_files(tmp_path / "mine.txt", validation_fraction=0.2)
+    assert splits.training + splits.validation == "0123456789" * 10
+    assert len(splits.validation) == 20 and splits.test is splits.class_names is None
+
+
 def test_digits_are_split_once_and_completely():
-    (x_train, y_train), (x_val, y_val) = data.digits()
+    splits = data.digits()
+    (x_train, y_train), (x_val, y_val) = splits.training, splits.validation
     assert x_train.shape == (1498, 8, 8, 1) and x_val.shape == (299, 8, 8, 1)
     assert x_train.dtype == y_train.dtype == x_val.dtype == y_val.dtype == "int32"
     assert x_train.min() == 0 and x_train.max() == 16

@@ -1,10 +1,11 @@
 import json
 
+import keras
 import numpy as np
 import pytest
 
-from md4keras.data import tokenizers
-from md4keras.data.tokenizers import (
+from md4keras import tokenizers
+from md4keras.tokenizers import (
     TEXT8_ALPHABET,
     ByteTokenizer,
     CharacterTokenizer,
@@ -73,7 +74,7 @@ def test_a_bad_alphabet_is_refused(alphabet):
 @pytest.mark.parametrize("tokenizer", [CharacterTokenizer("hé日"), ByteTokenizer()])
 def test_a_description_in_json_rebuilds_the_tokenizer(tokenizer):
     description = json.loads(json.dumps(tokenizers.serialize(tokenizer)))
-    rebuilt = tokenizers.from_config(description)
+    rebuilt = tokenizers.get(description)
     assert type(rebuilt) is type(tokenizer) and rebuilt.get_config() == tokenizer.get_config()
 
 
@@ -84,12 +85,15 @@ def test_a_description_in_json_rebuilds_the_tokenizer(tokenizer):
         {"class": ["CharacterTokenizer"], "config": {}},
         {"class": "ByteTokenizer"},
         {"class": "ByteTokenizer", "config": {"size": 3}},
-        "ByteTokenizer",
+        {"class": "md4keras>MD4", "config": {}},
+        {"class": "WrongTokenizer", "config": {}},
+        "os.system",
+        None,
     ],
 )
 def test_only_known_classes_are_built(description):
     with pytest.raises(ValueError, match="Received:"):
-        tokenizers.from_config(description)
+        tokenizers.get(description)
     with pytest.raises(ValueError, match="Received:"):
         tokenizers.serialize(description)
 
@@ -105,3 +109,78 @@ def test_fit_takes_characters_while_they_are_few():
     assert tokenizers.fit("banana").alphabet == "abn"
     many = "".join(chr(0x4E00 + i) for i in range(300))
     assert isinstance(tokenizers.fit(many), ByteTokenizer)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Words:
+    """A tokenizer with the four members and nothing else; its ids are whole words."""
+
+    def __init__(self, words):
+        self.words = words
+        self.vocabulary_size = len(words)
+
+    def encode(self, text):
+        return [self.words.index(word) for word in text.split()]
+
+    def decode(self, ids):
+        return " ".join(self.words[token] for token in ids)
+
+    def get_config(self):
+        return {"words": self.words}
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Shouting(CharacterTokenizer):
+    def decode_run(self, ids):
+        return super().decode_run(ids).upper()
+
+
+def test_any_registered_class_is_described_and_built_again():
+    for tokenizer, text in ((Words(["a", "cat"]), "cat a"), (Shouting("abc"), "CAB")):
+        description = json.loads(json.dumps(tokenizers.serialize(tokenizer)))
+        rebuilt = tokenizers.get(description)
+        assert type(rebuilt) is type(tokenizer) and rebuilt.get_config() == tokenizer.get_config()
+        assert rebuilt.decode(rebuilt.encode(text.lower())) == text
+
+
+def test_own_descriptions_are_as_they_ever_were():
+    for tokenizer in (CharacterTokenizer("ab"), ByteTokenizer()):
+        description = {"class": type(tokenizer).__name__, "config": tokenizer.get_config()}
+        assert tokenizers.serialize(tokenizer) == description
+    assert isinstance(tokenizers.get("ByteTokenizer"), ByteTokenizer)
+
+
+def test_a_class_that_is_not_registered_is_refused_with_the_way_to_do_it():
+    class Mine(CharacterTokenizer):
+        pass
+
+    with pytest.raises(ValueError, match=r"not registered.*Mine.*register_keras_serializable"):
+        tokenizers.serialize(Mine("ab"))
+
+
+def test_what_is_missing_is_listed():
+    class Half:
+        vocabulary_size = 3
+
+        def encode(self, text):
+            return [0]
+
+    for use in (tokenizers.serialize, tokenizers.get):
+        with pytest.raises(ValueError, match=r"lacks \['decode', 'get_config'\]"):
+            use(Half())
+
+
+@pytest.mark.parametrize("config", [{}, {"words": {1, 2}}, {"words": ["a"]}, {"no": 1}])
+def test_a_configuration_that_describes_another_tokenizer_is_refused(config, monkeypatch):
+    monkeypatch.setattr(Words, "get_config", lambda self: config)
+    with pytest.raises(ValueError, match="does not describe it"):
+        tokenizers.serialize(Words(["a", "cat"]))
+
+
+def test_masks_are_decoded_with_any_tokenizer():
+    words = Words(["a", "cat"])
+    assert tokenizers.decode_masked(words, [0, 2, 2, 1, 0]) == "a__cat a"
+    assert tokenizers.decode_masked(words, [[2, 2], [0, 1]], mask_symbol="?") == ["??", "a cat"]
+    assert tokenizers.decode_masked(words, []) == ""
+    with pytest.raises(ValueError, match="0 to 2"):
+        tokenizers.decode_masked(words, [3])

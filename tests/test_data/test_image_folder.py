@@ -11,6 +11,13 @@ from md4keras import data
 pytestmark = pytest.mark.one_backend
 
 
+def read(path, *arguments, **keywords):
+    """All images of a folder, their labels, and the classes' names."""
+    splits = data.image_folder(path, *arguments, **keywords, validation_every=None)
+    assert splits.validation is splits.test is None
+    return *splits.training, splits.class_names
+
+
 @pytest.fixture
 def folder(tmp_path):
     """Two classes of plain images: `dark` and `light`, of several sizes, modes and formats."""
@@ -24,7 +31,7 @@ def folder(tmp_path):
 
 
 def test_sub_folders_are_classes(folder):
-    images, labels, names = data.image_folder(folder, (4, 6, 3))
+    images, labels, names = read(folder, (4, 6, 3))
     assert names == ("dark", "light") and labels.tolist() == [0, 0, 1]
     assert images.shape == (3, 4, 6, 3) and images.dtype == "uint8"
     for image, colour in zip(images, [(10, 20, 30), (40, 40, 40), (200, 210, 220)], strict=True):
@@ -32,7 +39,7 @@ def test_sub_folders_are_classes(folder):
 
 
 def test_one_channel_is_grey_and_levels_are_reduced(folder):
-    images, _, _ = data.image_folder(folder, (5, 5, 1), levels=16)
+    images, _, _ = read(folder, (5, 5, 1), levels=16)
     assert images.shape == (3, 5, 5, 1) and images.max() < 16
     assert (images[1] == 40 * 16 // 256).all()
 
@@ -42,7 +49,7 @@ def test_images_are_cropped_at_their_centre(tmp_path):
     pixels = np.zeros((8, 24), "uint8")
     pixels[:, 8:16] = 255  # a white middle third
     Image.fromarray(pixels).save(tmp_path / "one" / "wide.png")
-    images, _, _ = data.image_folder(tmp_path, (8, 8, 1))
+    images, _, _ = read(tmp_path, (8, 8, 1))
     assert (images == 255).all()
 
 
@@ -54,7 +61,7 @@ def test_upright_and_on_white(tmp_path):
     exif[0x0112] = 3  # taken upside down
     Image.fromarray(pixels).save(tmp_path / "one" / "a.png", exif=exif)
     Image.new("RGBA", (8, 8), (0, 0, 0, 0)).save(tmp_path / "one" / "b.png")
-    images, _, _ = data.image_folder(tmp_path, (8, 8, 3))
+    images, _, _ = read(tmp_path, (8, 8, 3))
     assert (images[0, :4] == 0).all() and (images[0, 4:] == 255).all()
     assert (images[1] == 255).all()
 
@@ -65,14 +72,14 @@ def test_other_formats_are_read_and_of_a_camera_with_two_pictures_the_first(tmp_
     first.save(tmp_path / "one" / "a.jpg", "MPO", save_all=True, append_images=[second])
     for name in ("b.webp", "c.tif", "d.ppm", "e.gif", "f.jpeg"):
         first.save(tmp_path / "one" / name)
-    images, _, _ = data.image_folder(tmp_path, (8, 8, 3))
+    images, _, _ = read(tmp_path, (8, 8, 3))
     assert len(images) == 6 and abs(images.astype(int) - 90).max() <= 2
 
 
 def test_a_very_long_image_takes_no_memory(tmp_path):
     (tmp_path / "one").mkdir()
     Image.new("L", (60_000, 1), 9).save(tmp_path / "one" / "line.png")
-    images, _, _ = data.image_folder(tmp_path, (64, 64, 1))
+    images, _, _ = read(tmp_path, (64, 64, 1))
     assert (images == 9).all()
 
 
@@ -117,22 +124,22 @@ BAD = {
 def test_an_image_that_cannot_be_used_is_named(folder, name):
     (folder / "light" / name).write_bytes(BAD[name]())
     with pytest.raises(ValueError, match=rf"(?s)cannot be used.*Received: path=.*{name}"):
-        data.image_folder(folder, (8, 8, 3))
+        read(folder, (8, 8, 3))
 
 
 def test_a_folder_that_holds_no_classes_is_named(tmp_path):
     for path in (tmp_path, tmp_path / "missing"):
         with pytest.raises(ValueError, match="Received: path="):
-            data.image_folder(path, (8, 8, 3))
+            read(path, (8, 8, 3))
     (tmp_path / "hollow").mkdir()
     with pytest.raises(ValueError, match="an empty .*hollow"):
-        data.image_folder(tmp_path, (8, 8, 3))
+        read(tmp_path, (8, 8, 3))
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 8, 2), (0, 8, 3), (8.0, 8, 3), (9000, 8, 3)])
 def test_an_impossible_shape_is_refused(folder, shape):
     with pytest.raises(ValueError, match=r"Received: image_shape=\("):
-        data.image_folder(folder, shape)
+        read(folder, shape)
 
 
 def test_the_split_reads_and_holds_out(tmp_path):
@@ -140,6 +147,7 @@ def test_the_split_reads_and_holds_out(tmp_path):
         (tmp_path / name).mkdir()
         for i in range(5):
             Image.new("L", (4, 4), i).save(tmp_path / name / f"{i}.png")
-    (x, y), (x_val, y_val), names = data.image_folder_split(tmp_path, (4, 4, 1), 256, 5)
+    splits = data.image_folder(tmp_path, (4, 4, 1), 256, 5)
+    (x, y), (x_val, y_val), _, names = splits
     assert names == ("x", "y") and y.tolist() == [0] * 4 + [1] * 4 and y_val.tolist() == [0, 1]
     assert (x_val == 4).all() and x.max() == 3

@@ -1,0 +1,1 @@
+"""One file a source of data; `md4keras.data` is their door."""

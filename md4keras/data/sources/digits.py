@@ -1,0 +1,34 @@
+"""scikit-learn's handwritten digits."""
+
+import numpy as np
+
+from md4keras.data.source import Source, Splits
+from md4keras.files import import_optional
+
+
+class Digits(Source):
+    """1,797 scanned digits of 8 x 8 pixels in 17 grey levels, 10 classes; needs no download.
+
+    Every sixth image, those whose index leaves 5 when divided by 6, is for validation.
+
+    Reference:
+        - [Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, 1998)](
+            https://doi.org/10.24432/C50P49)
+    """
+
+    name, kind = "digits", "image"
+    licence, home = "CC BY 4.0", "https://doi.org/10.24432/C50P49"
+    baselines = {"per-pixel histogram": 2.439}
+
+    def __call__(self) -> Splits:
+        """Images int32 in `[0, 17)`, `[1498, 8, 8, 1]` and `[299, 8, 8, 1]`, labels int32 `[n]`."""
+        datasets = import_optional("sklearn.datasets", "holds the digits", "scikit-learn")
+        data = datasets.load_digits()
+        x = data.images.astype("int32")[..., None]  # [1797, 8, 8, 1]
+        y = data.target.astype("int32")
+        held_out = np.arange(len(x)) % 6 == 5
+        names = tuple("0123456789")
+        return Splits((x[~held_out], y[~held_out]), (x[held_out], y[held_out]), class_names=names)
+
+
+digits = Digits()

@@ -1,0 +1,31 @@
+"""Tokenizers: characters, bytes, and any class with `encode`, `decode`, `vocabulary_size` and
+`get_config` that is registered with Keras."""
+
+from md4keras.tokenizers.bytes import ByteTokenizer
+from md4keras.tokenizers.characters import TEXT8_ALPHABET, CharacterTokenizer, normalise_text8
+from md4keras.tokenizers.tokenizer import Tokenizer, decode_masked, get, serialize
+
+__all__ = [
+    "TEXT8_ALPHABET",
+    "ByteTokenizer",
+    "CharacterTokenizer",
+    "Tokenizer",
+    "decode_masked",
+    "fit",
+    "get",
+    "normalise_text8",
+    "serialize",
+]
+
+
+def fit(text: str) -> Tokenizer:
+    """Chooses a tokenizer for a text: its own characters while a byte could number them.
+
+    Args:
+        text: str, the whole text, validation part included.
+
+    Returns:
+        A `CharacterTokenizer` of the text's characters, or, where it has more than 256 different
+        ones, a `ByteTokenizer`.
+    """
+    return ByteTokenizer() if len(set(text)) > 256 else CharacterTokenizer.from_text(text)
