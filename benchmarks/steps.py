@@ -12,9 +12,9 @@ import statistics
 import time
 
 from benchmarks import settings
-from benchmarks.children import Child
 from benchmarks.machine import peak_gb
 from benchmarks.paired import alternate, ratios, serve
+from benchmarks.subprocesses import Measurement
 
 PAIRS = [["dense", "activations"], ["dense", "full"]]
 
@@ -63,7 +63,7 @@ def pair_rows(name: str, backend: str, pair, options):
         settings.check_name("variant", variant, settings.VARIANTS)
     starters = [
         functools.partial(
-            Child,
+            Measurement,
             "benchmarks.steps",
             name,
             variant,

@@ -1,6 +1,6 @@
 """`export_saved_model`: a SavedModel for TensorFlow Serving, from a model of any backend.
 
-The graph is built under TensorFlow in a child process (`md4keras.export.build`), whatever backend
+A process of its own builds the graph under TensorFlow (`md4keras.export.build`), whatever backend
 this one runs: it then consists of plain TensorFlow operations, which the stock server has.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 
 from md4keras import samplers
-from md4keras.export import child, versions
+from md4keras.export import subprocesses, versions
 from md4keras.export.limits import Limits
 
 SIGNATURES = (
@@ -77,17 +77,14 @@ def export_saved_model(
     folder = Path(folder)
     versions.check_target(folder, version)
     order = {
+        "model": model,
         "sampler": keras.saving.serialize_keras_object(_checked_sampler(sampler)),
         "limits": dataclasses.asdict(_checked_limits(limits)),
         "signatures": _checked_signatures(signatures),
         "verbose": bool(verbose),
     }
-    child.check_packages(("tensorflow", "tensorflow_serving"), "tensorflow,serving")
-    with child.saved(model) as source, versions.new_version(folder, version) as new:
-        child.run("build", order | {"model": source, "target": str(new.content.resolve())})
-    if verbose:
-        print(f"Exported to {new.path}", flush=True)
-    return new.path
+    subprocesses.check_packages(("tensorflow", "tensorflow_serving"), "tensorflow,serving")
+    return subprocesses.build_version("build", folder, version, order)
 
 
 def _checked_sampler(sampler):
