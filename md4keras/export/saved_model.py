@@ -25,7 +25,7 @@ SIGNATURES = (
     "infill_text",
     "score_text",
 )
-"""What can be exported; the last three of text models alone."""
+"""Names of what can be exported; the last three need a tokenizer of characters or bytes."""
 
 
 def export_saved_model(
@@ -42,8 +42,8 @@ def export_saved_model(
     The signatures take and return what the model's methods do, with the same tokens for the same
     seed (in mixed precision, where logits are rounded as the compiler likes, not always all of
     them): `serving_default` is `predict_logits`, then `generate`, `infill`, `score`, and
-    `denoise_step`, one step of the reverse process; text models also have `generate_text`,
-    `infill_text` and `score_text`, with strings. `assets.extra/manifest.json` in the version tells
+    `denoise_step`, one step of the reverse process; models with a tokenizer of characters or bytes
+    also have `generate_text`, `infill_text` and `score_text`, with strings. `assets.extra/manifest.json` in the version tells
     inputs, outputs, defaults and limits; `assets.extra/tf_serving_warmup_requests` lets the server
     run each once before it answers.
 

@@ -75,8 +75,8 @@ def new_version(folder: Path, version: int | None = None) -> Iterator[Version]:
     What exports that were killed left in the folder is removed.
 
     Args:
-        folder: path; made, and removed again if the block fails.
-        version: int; `None` for the next that is free when the block ends.
+        folder: path; made, and removed again after an error.
+        version: int; `None` for the next that is free at the end.
 
     Yields:
         A `Version`, whose content lies under a name that no server takes for a number.

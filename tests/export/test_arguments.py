@@ -1,4 +1,4 @@
-"""What an export refuses before it starts, and what the command line says."""
+"""Arguments that an export refuses before it starts, and words of the command line."""
 
 import os
 import subprocess
