@@ -43,9 +43,9 @@ def export_saved_model(
     seed (in mixed precision, where logits are rounded as the compiler likes, not always all of
     them): `serving_default` is `predict_logits`, then `generate`, `infill`, `score`, and
     `denoise_step`, one step of the reverse process; models with a tokenizer of characters or bytes
-    also have `generate_text`, `infill_text` and `score_text`, with strings. `assets.extra/manifest.json` in the version tells
-    inputs, outputs, defaults and limits; `assets.extra/tf_serving_warmup_requests` lets the server
-    run each once before it answers.
+    also have `generate_text`, `infill_text` and `score_text`, with strings.
+    `assets.extra/manifest.json` in the version tells inputs, outputs, defaults and limits;
+    `assets.extra/tf_serving_warmup_requests` lets the server run each once before it answers.
 
     Args:
         model: a `md4keras` model, or the folder of a saved one.
