@@ -1,4 +1,4 @@
-"""What README's tables are made from: `python -m benchmarks --help`.
+"""Measurements behind README's tables: `python -m benchmarks --help`.
 
 Tables run on JAX unless KERAS_BACKEND says otherwise.
 """

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import settings
-from benchmarks.records import Record
+from benchmarks.tables import Table
 
 # In this order: the accelerator comes first, before this process takes memory there itself.
 TABLES = {
@@ -61,14 +61,14 @@ def main(arguments=None) -> None:
     for name, module in modules.items():
         if name in (options.tables or TABLES.keys() - {"gpu"}):
             layout = getattr(module, "markdown", None)
-            record = Record(name, module.__doc__, command, options.output, layout)
+            table = Table(name, module.__doc__, command, options.output, layout)
             try:
                 for row in module.rows(options):
-                    record.add(row)
+                    table.add(row)
             except RuntimeError as error:  # of a measurement; the other tables go on
                 print(f"error: {name}: {error}", file=sys.stderr)
                 failed.append(name)
-            print(record.markdown(), flush=True)
+            print(table.markdown(), flush=True)
     if failed:
         raise SystemExit(f"error: not finished: {', '.join(failed)}")
 

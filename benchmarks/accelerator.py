@@ -10,7 +10,7 @@ without.
 import json
 
 from benchmarks import settings
-from benchmarks.children import Child
+from benchmarks.subprocesses import Measurement
 from benchmarks.utilisation import PEAK_TFLOPS, peak_tflops
 
 # JAX takes three quarters of the device by default; one measurement runs at a time.
@@ -41,8 +41,8 @@ def rows(options):
     Raises:
         SystemExit: where there is no accelerator, or it is not known what it can do.
     """
-    with Child("benchmarks.throughput", "device", environment=ENVIRONMENT) as child:
-        device = child.answer()
+    with Measurement("benchmarks.throughput", "device", environment=ENVIRONMENT) as measurement:
+        device = measurement.answer()
     peak = options.peak_tflops or peak_tflops(device["device_kind"])
     check(device, peak, options)
     common = {"setting": "md4_owt", "tiny": options.tiny}
@@ -98,8 +98,10 @@ def measure(kind: str, arguments: dict):
     """
     try:
         text = json.dumps(arguments)
-        with Child("benchmarks.throughput", kind, text, environment=ENVIRONMENT) as child:
-            yield from child.results()
+        with Measurement(
+            "benchmarks.throughput", kind, text, environment=ENVIRONMENT
+        ) as measurement:
+            yield from measurement.results()
     except RuntimeError as error:
         yield {"fits": False, "failed": str(error)}
 

@@ -11,8 +11,8 @@ import math
 import os
 
 from benchmarks import settings
-from benchmarks.children import Child, say
-from benchmarks.loops import Program
+from benchmarks.hlo_cost import Program
+from benchmarks.subprocesses import Measurement, say
 
 # The other scheduler trades memory for parallelism, differently from one machine to the next.
 FLAG = "--xla_cpu_enable_concurrency_optimized_scheduler=false"
@@ -54,8 +54,10 @@ def measure(setting: str, variant: str, tiny: bool = False) -> dict:
     flags = " ".join(filter(None, [os.environ.get("XLA_FLAGS"), FLAG]))
     environment = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
     tiny = ["--tiny"] if tiny else []
-    with Child("benchmarks.compiled", setting, variant, *tiny, environment=environment) as child:
-        return child.answer()
+    with Measurement(
+        "benchmarks.compiled", setting, variant, *tiny, environment=environment
+    ) as measurement:
+        return measurement.answer()
 
 
 def compile_training_step(setting, variant: str):
@@ -77,26 +79,23 @@ def compile_sampling_step(setting, sampler: str):
     import keras
     import numpy as np
 
-    from md4keras.models.generation import SteppedProcess
-    from md4keras.models.planned import PlannedProcess
-    from md4keras.models.sampling import SamplingSettings
+    from md4keras.models.generation import Settings
+    from md4keras.samplers.reverse_process import Start
 
     model = setting.build()
-    how = SamplingSettings(sampler, settings.SAMPLING_STEPS, settings.TIME_GRID, 1.0, 1.0, seed=0)
-    kind = PlannedProcess if sampler == "event" else SteppedProcess
-    process = kind(model, how.sampler)
+    how = Settings(sampler, settings.SAMPLING_STEPS, settings.TIME_GRID, 1.0, 0, 1.0)
+    process = how.sampler.make_process(model)
     z = np.full((setting.batch_size, *setting.data_shape), model.mask_token, "int32")
-    run = process.prepare(z, None, np.ones(len(z), "float32"), how)
+    run = process.prepare(Start(z, None, np.ones(len(z), "float32")), how)
     variables = model.network.variables
-    zeros = np.zeros(z.shape, "float32")
 
-    def step(values, run, calls, z, memory):
+    def step(values, run, state):
         mapping = list(zip(variables, values, strict=True))
         with keras.StatelessScope(state_mapping=mapping):
-            return process.advance(run, calls, z, memory)
+            return process.advance(run, state)
 
     values = [jax.ShapeDtypeStruct(v.shape, v.dtype) for v in variables]
-    return jax.jit(step).lower(values, run, np.int32(0), z, zeros).compile()
+    return jax.jit(step).lower(values, run, process.first_state(z)).compile()
 
 
 def main():

@@ -11,7 +11,7 @@ import dataclasses
 import sys
 import time
 
-from benchmarks.records import table
+from benchmarks.tables import markdown_table
 
 LENGTH = 64
 
@@ -126,7 +126,7 @@ def markdown(rows: list[dict]) -> str:
                 f"Learned exponents, {row['model']}: mean over the runs ± their standard "
                 f"deviation. {exponents(row['exponents'])}."
             )
-    return "\n\n".join([table(lines), *paragraphs])
+    return "\n\n".join([markdown_table(lines), *paragraphs])
 
 
 def interval(values, sign: str = "") -> str:

@@ -1,4 +1,4 @@
-"""What numbers were measured on: the machine, the versions, and the memory of a process."""
+"""The machine that numbers were measured on, the versions, and the memory of a process."""
 
 import importlib.metadata
 import os

@@ -6,14 +6,14 @@ Each measurement runs in a process of its own (`serve`), so that its peak memory
 import contextlib
 import sys
 
-from benchmarks.children import say
+from benchmarks.subprocesses import say
 
 
 def alternate(starters, runs: int, apart: bool = False) -> list[list[dict]]:
     """Measures in turn, in one order and then in the other; the first measurement is warm-up.
 
     Args:
-        starters: functions that start a `Child` each, which answers.
+        starters: functions that start a `Measurement` each, which answers.
         runs: int, measurements of each that are kept.
         apart: bool, whether each measurement has a process of its own, with a warm-up of its own;
             else all processes hold their models in memory until the end.
@@ -24,17 +24,17 @@ def alternate(starters, runs: int, apart: bool = False) -> list[list[dict]]:
     answers = [[] for _ in starters]
     with contextlib.ExitStack() as stack:
         if not apart:
-            children = [stack.enter_context(start()) for start in starters]
-            for child in children:
-                child.ask()
+            running = [stack.enter_context(start()) for start in starters]
+            for measurement in running:
+                measurement.ask()
         for run in range(runs):
             for number in range(len(starters))[:: -1 if run % 2 else 1]:
                 if apart:
-                    with starters[number]() as child:
-                        child.ask()
-                        answers[number].append(child.ask())
+                    with starters[number]() as measurement:
+                        measurement.ask()
+                        answers[number].append(measurement.ask())
                 else:
-                    answers[number].append(children[number].ask())
+                    answers[number].append(running[number].ask())
     return answers
 
 

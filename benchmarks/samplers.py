@@ -6,7 +6,7 @@ neighbours and the source's; the mean of `-log p` of a sample in nats (below the
 means too little variety); in brackets the network calls.
 """
 
-from benchmarks.records import table
+from benchmarks.tables import markdown_table
 
 LENGTH, STATES = 32, 8
 SOURCE = "the source itself"
@@ -67,15 +67,11 @@ def rows(options):
     )
     for name, (sampler, temperature) in sampler_list().items():
         for steps in options.num_steps[:1] if options.tiny else options.num_steps:
-            x, calls = model.generate(
-                count,
-                sampler=sampler,
-                num_steps=steps,
-                temperature=temperature,
-                seed=2,
-                return_network_calls=True,
+            *_, last = model.sample_steps(
+                count, sampler=sampler, num_steps=steps, temperature=temperature, seed=2
             )
-            yield {"sampler": name, "steps": steps, "network_calls": calls, **quality(x)}
+            row = {"sampler": name, "steps": steps, "network_calls": last.calls}
+            yield row | quality(last.tokens)
 
 
 def markdown(rows: list[dict]) -> str:
@@ -89,5 +85,5 @@ def markdown(rows: list[dict]) -> str:
     return (
         f"Samples of {LENGTH} positions. As many of the source itself: "
         f"{first['pair_distance']:.3f}, {first['nats']:.1f}; its entropy: "
-        f"{first['entropy_nats']:.1f} nats.\n\n" + table(list(lines.values()))
+        f"{first['entropy_nats']:.1f} nats.\n\n" + markdown_table(list(lines.values()))
     )

@@ -1,9 +1,9 @@
 """Network calls and seconds of whole `generate` calls: event-driven sampling against ancestral.
 
 The two samplers are timed alternately, each in a process of its own, with the network untrained
-(the number of calls does not depend on it); `ratio` is that of the two runs beside each other. One
-untimed run comes first. Nothing is extrapolated: at MD4-S's size so few steps are taken that the
-samplers save each other few calls, only logits.
+(the number of calls does not depend on it, and is counted in a run of its own); `ratio` is that of
+the two runs beside each other. One untimed run comes first. Nothing is extrapolated: at MD4-S's
+size so few steps are taken that the samplers save each other few calls, only logits.
 """
 
 import argparse
@@ -13,9 +13,9 @@ import statistics
 import time
 
 from benchmarks import settings
-from benchmarks.children import Child
 from benchmarks.machine import peak_gb
 from benchmarks.paired import alternate, ratios, serve
+from benchmarks.subprocesses import Measurement
 from md4keras.checks import check_name
 
 
@@ -51,7 +51,7 @@ def rows(options):
         size = get(name, options.tiny)
         tiny = ["--tiny"] if options.tiny else []
         starters = [
-            functools.partial(Child, "benchmarks.sampling", name, each, *tiny)
+            functools.partial(Measurement, "benchmarks.sampling", name, each, *tiny)
             for each in settings.SAMPLERS
         ]
         answers = alternate(starters, options.runs)
@@ -89,19 +89,20 @@ class Generation:
 
     def __init__(self, size: Size, sampler: str):
         self.model = size.setting.build()
-        self.size, self.sampler = size, sampler
+        self.arguments = {
+            "num_samples": size.setting.batch_size,
+            "sampler": sampler,
+            "num_steps": size.num_steps,
+        }
+        *_, last = self.model.sample_steps(**self.arguments)  # the compiled loop counts nothing
+        self.network_calls = last.calls
 
     def __call__(self) -> dict:
         """Draws; `"seconds"`, `"network_calls"` and `"peak_gb"` of the process so far."""
         start = time.perf_counter()
-        _, calls = self.model.generate(
-            self.size.setting.batch_size,
-            sampler=self.sampler,
-            num_steps=self.size.num_steps,
-            return_network_calls=True,
-        )
+        self.model.generate(**self.arguments)
         seconds = time.perf_counter() - start
-        return {"seconds": seconds, "network_calls": calls, "peak_gb": peak_gb()}
+        return {"seconds": seconds, "network_calls": self.network_calls, "peak_gb": peak_gb()}
 
 
 def main():

@@ -1,4 +1,4 @@
-"""What a user waits for: `import md4keras`, and 64 digits from a saved model.
+"""Waiting times of a user: `import md4keras`, and 64 digits from a saved model.
 
 Each import is timed in a process of its own, from the statement to its end; the peak memory is
 that of the whole process. `generate` is timed under the backend in use, once with its compilation
@@ -68,14 +68,16 @@ def generate_rows(folder: Path, runs: int, steps: int):
     model = md4keras.load_model(folder)
     labels = np.arange(64) % 10
     ways = {
-        "": {},
-        ", step by step": {"on_step": lambda *state: None, "return_trajectory": True},
+        "": lambda seed: model.generate(64, labels, num_steps=steps, seed=seed),
+        ", step by step": lambda seed: [
+            *model.sample_steps(64, labels, num_steps=steps, seed=seed)
+        ],
     }
-    for way, arguments in ways.items():
+    for way, draw in ways.items():
         seconds = []
         for seed in range(1 + runs):
             start = time.perf_counter()
-            model.generate(64, labels, num_steps=steps, seed=seed, **arguments)
+            draw(seed)
             seconds.append(time.perf_counter() - start)
         for when, values in (("first call", seconds[:1]), ("later calls", seconds[1:])):
             yield {

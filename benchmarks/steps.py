@@ -12,9 +12,9 @@ import statistics
 import time
 
 from benchmarks import settings
-from benchmarks.children import Child
 from benchmarks.machine import peak_gb
 from benchmarks.paired import alternate, ratios, serve
+from benchmarks.subprocesses import Measurement
 from md4keras.checks import check_name
 
 PAIRS = [["dense", "activations"], ["dense", "full"]]
@@ -64,7 +64,7 @@ def pair_rows(name: str, backend: str, pair, options):
         check_name("variant", variant, settings.VARIANTS)
     starters = [
         functools.partial(
-            Child,
+            Measurement,
             "benchmarks.steps",
             name,
             variant,

@@ -72,7 +72,7 @@ def test_outputs_go_to_a_file(address, capsys, tmp_path):
     [
         (["generate", "num_samples=9"], "error: INVALID_ARGUMENT: .*num_samples must be at most 8"),
         (["generate"], "error: The signature 'generate' needs 'num_samples'"),
-        (["sample"], "error: The model has no signature of that name"),
+        (["sample"], "error: Unknown `signature`"),
         (["generate", "num_samples=many"], "num_samples='many'"),
         (["generate", "num_samples"], "error: Inputs are written as name=value"),
         (["generate", "num_samples=1", "num_samples=2"], "'num_samples' twice"),

@@ -14,10 +14,11 @@ import pytest
 
 from md4keras import client
 from md4keras.client.ask import parse_address
-from md4keras.client.signatures import read_signatures
-from md4keras.client.values import convert
+from md4keras.client.signatures import convert, read_signatures
 
 pytest.importorskip("tensorflow_serving", reason='pip install "md4keras[serving]"')
+
+from tensorflow.core.framework import tensor_pb2
 
 from tests.reference import ROOT
 from tests.serving_double import ServingDouble
@@ -112,7 +113,7 @@ class TestAnswers:
 class TestMistakes:
     def test_names_are_checked_before_anything_runs(self, address, server):
         before = len(server.requests)
-        with pytest.raises(ValueError, match="signature='sample'. It has: generate, generate_text"):
+        with pytest.raises(ValueError, match="'generate', 'generate_text'.*signature='sample'"):
             client.request(address, "sample")
         with pytest.raises(ValueError, match="no input 'steps'.*num_steps int32 \\[\\] = 5"):
             client.request(address, "generate", {"num_samples": 1, "steps": 3})
@@ -415,8 +416,20 @@ class TestOtherServers:
         assert respond(503, b'{"error": "loading"}') == "UNAVAILABLE: loading"
 
     def test_length_is_bounded(self, respond, monkeypatch):
-        monkeypatch.setattr("md4keras.client.rest.MAX_METADATA_BYTES", 2**20)
+        monkeypatch.setattr("md4keras.client.servers.MAX_METADATA_BYTES", 2**20)
         assert respond(200, b" " * 2**21).startswith("RESOURCE_EXHAUSTED: The answer is longer")
+
+    def test_a_shape_cannot_fill_the_memory(self, server, monkeypatch):
+        """gRPC's messages may leave out values that repeat; a terabyte of them is none."""
+
+        def huge(array, dtype):
+            proto = tensor_pb2.TensorProto(dtype=dtype, int_val=[1])
+            proto.tensor_shape.dim.add(size=2**40)
+            return proto
+
+        monkeypatch.setattr("tests.serving_double.to_proto", huge)
+        with pytest.raises(client.ServingError, match="INTERNAL.*too few values"):
+            client.request(server.grpc_address, "generate", {"num_samples": 1}, timeout=60)
 
     def test_silence_and_noise(self):
         with socket.create_server(("127.0.0.1", 0)) as silent:

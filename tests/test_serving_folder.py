@@ -1,4 +1,4 @@
-"""What lies in serving/ is what Docker Compose and TensorFlow Serving read."""
+"""Files in serving/: Docker Compose and TensorFlow Serving can read them."""
 
 import re
 import subprocess

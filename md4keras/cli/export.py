@@ -1,4 +1,4 @@
-"""`md4keras export MODEL OUT`: a saved model for TensorFlow Serving, or for another runtime."""
+"""`md4keras export MODEL OUT`: a saved model becomes a SavedModel, or a file for other runtimes."""
 
 import argparse
 import signal

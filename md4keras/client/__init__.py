@@ -1,13 +1,6 @@
-"""Asks an exported model on TensorFlow Serving, by REST or gRPC; needs neither Keras nor a model.
+"""Requests to an exported model on TensorFlow Serving; they need neither Keras nor a model.
 
-```python
-from md4keras.client import request
-
-answer = request(
-    "http://localhost:8501/v1/models/text", "generate_text", {"num_samples": 4, "seed": 1}
-)
-print(*answer["text"], sep="\n")
-```
+`request("http://localhost:8501/v1/models/text", "generate_text", {"seed": 1})["text"]`, say.
 """
 
 from md4keras.client.ask import DEFAULT_TIMEOUT, request

@@ -1,190 +1,137 @@
-"""What a served model can be asked: its signatures, read from the server's metadata."""
+"""Signatures of a served model: read from the server's metadata, completed by what is asked."""
 
 import base64
-import binascii
-import dataclasses
 import math
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from md4keras.client.errors import ServingError
-from md4keras.client.values import DTYPES, Shape, convert, describe
+from md4keras.client.errors import reading
 
-# Fields of `TensorProto` that hold the values where `tensor_content` does not.
-FIELDS = {
-    "DT_FLOAT": "float_val",
-    "DT_DOUBLE": "double_val",
-    "DT_INT8": "int_val",
-    "DT_INT16": "int_val",
-    "DT_INT32": "int_val",
-    "DT_INT64": "int64_val",
-    "DT_UINT8": "int_val",
-    "DT_UINT16": "int_val",
-    "DT_UINT32": "uint32_val",
-    "DT_UINT64": "uint64_val",
-    "DT_BOOL": "bool_val",
-    "DT_STRING": "string_val",
-}
+# NumPy's types by their names in `tensorflow.DataType`; strings are arrays of objects.
+_NAMES = {"float32": "FLOAT", "float64": "DOUBLE", "float16": "HALF", "object": "STRING"}
+_KINDS = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64".split()
+TYPES = {f"DT_{_NAMES.get(kind, kind.upper())}": np.dtype(kind) for kind in [*_NAMES, *_KINDS]}
 _MAX_DEFAULT_ELEMENTS = 2**20
 
 
-@dataclasses.dataclass(frozen=True)
-class TensorInfo:
-    """The dtype (`DT_INT32`) and the shape of an input or output."""
+class TensorInfo(NamedTuple):
+    """Type (`DT_INT32`) and shape of an input or output; `None` is any size, or any shape."""
 
     dtype: str
-    shape: Shape
+    shape: tuple[int | None, ...] | None
+
+    def __str__(self):
+        name = str(TYPES.get(self.dtype, self.dtype)).replace("object", "string")
+        sizes = ["..."] if self.shape is None else ["?" if n is None else n for n in self.shape]
+        return f"{name} [{', '.join(map(str, sizes))}]"
 
 
-@dataclasses.dataclass(frozen=True)
-class Signature:
-    """One way to ask the model: inputs, what they are where they are left out, and outputs."""
+class SignatureDef(NamedTuple):
+    """A signature as the server describes it, in TensorFlow's message of this name."""
 
-    name: str
     inputs: dict[str, TensorInfo]
     outputs: dict[str, TensorInfo]
     defaults: dict[str, np.ndarray]
 
-    def complete(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    def complete(self, name: str, given: dict) -> dict[str, np.ndarray]:
         """All inputs as arrays: those given, checked and converted, and defaults for the others.
 
-        Args:
-            inputs: name -> array, number, string or nested list.
-
-        Returns:
-            Name -> array, one for each input of the signature.
-
         Raises:
-            ValueError: if an input does not exist, has no default and is left out, or does not
-                fit its dtype and shape.
+            ValueError: if an input does not exist, is missing, or does not fit.
         """
-        unknown = [name for name in inputs if name not in self.inputs]
-        missing = self.inputs.keys() - inputs.keys() - self.defaults.keys()
+        unknown = given.keys() - self.inputs.keys()
+        missing = self.inputs.keys() - given.keys() - self.defaults.keys()
         if unknown or missing:
-            what = (
-                f"has no input {_quoted(unknown)}"
-                if unknown
-                else f"needs {_quoted(sorted(missing))}"
-            )
+            names = ", ".join(f"'{each}'" for each in sorted(unknown or missing))
+            usual = {each: f" = {value.tolist()!s:.40}" for each, value in self.defaults.items()}
+            inputs = [f"{each} {info}{usual.get(each, '')}" for each, info in self.inputs.items()]
             raise ValueError(
-                f"The signature '{self.name}' {what}. Received: inputs={sorted(inputs)}. Its "
-                f"inputs are: {self.describe_inputs()}."
+                f"The signature '{name}' {'has no input' if unknown else 'needs'} {names}. "
+                f"Received: inputs={sorted(given)}. Its inputs are: {', '.join(sorted(inputs))}."
             )
-        given = {
-            name: convert(name, value, self.inputs[name].dtype, self.inputs[name].shape)
-            for name, value in inputs.items()
-        }
-        return {name: given[name] if name in given else self.defaults[name] for name in self.inputs}
-
-    def describe_inputs(self) -> str:
-        """Inputs in words, `tokens int32 [?, 8], seed int64 [] = 0`, those with defaults last."""
-        names = sorted(self.inputs, key=lambda name: (name in self.defaults, name))
-        return ", ".join(map(self._describe_input, names)) or "none"
-
-    def _describe_input(self, name: str) -> str:
-        text = f"{name} {describe(self.inputs[name].dtype, self.inputs[name].shape)}"
-        if name not in self.defaults:
-            return text
-        return f"{text} = {str(self.defaults[name].tolist())[:40]}"
+        arrays = {each: convert(each, given[each], *self.inputs[each]) for each in given}
+        return {each: arrays.get(each, self.defaults.get(each)) for each in self.inputs}
 
 
-def pick(signatures: Mapping[str, Signature], name: str) -> Signature:
-    """One of the signatures.
-
-    Raises:
-        ValueError: if it does not exist.
-    """
-    if name not in signatures:
-        raise ValueError(
-            f"The model has no signature of that name. Received: signature='{name}'. It has: "
-            f"{', '.join(sorted(signatures)) or 'none'}."
-        )
-    return signatures[name]
-
-
-def read_signatures(metadata: Any) -> dict[str, Signature]:
-    """Reads TensorFlow Serving's metadata.
-
-    Args:
-        metadata: `{"metadata": {"signature_def": {"signature_def": {name: ...}}}}`: the JSON form
-            of `GetModelMetadataResponse`, in which 64-bit integers are strings and bytes base64.
-
-    Returns:
-        Name -> signature.
-
-    Raises:
-        ServingError: if it is something else.
-    """
-    try:
-        found = metadata["metadata"]["signature_def"]["signature_def"]
+def read_signatures(metadata: Any) -> dict[str, SignatureDef]:
+    """The signatures by name, from `GetModelMetadataResponse` as JSON; else a `ServingError`."""
+    with reading("What answers there does not describe its model as TensorFlow Serving does"):
         return {
-            # "__saved_model_init_op" is TensorFlow's own.
-            name: _read_signature(name, signature)
-            for name, signature in found.items()
-            if not name.startswith("__")
+            name: SignatureDef(
+                {key: _read_info(info) for key, info in each.get("inputs", {}).items()},
+                {key: _read_info(info) for key, info in each.get("outputs", {}).items()},
+                {key: _read_default(proto) for key, proto in each.get("defaults", {}).items()},
+            )
+            for name, each in metadata["metadata"]["signature_def"]["signature_def"].items()
+            if not name.startswith("__")  # "__saved_model_init_op" is TensorFlow's own
         }
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-        raise ServingError(
-            "INTERNAL",
-            "What answers there does not describe its model as TensorFlow Serving does "
-            f"({type(error).__name__}: {error}).",
-        ) from error
 
 
-def _read_signature(name: str, signature: dict[str, Any]) -> Signature:
-    return Signature(
-        name,
-        {key: _read_info(info) for key, info in signature.get("inputs", {}).items()},
-        {key: _read_info(info) for key, info in signature.get("outputs", {}).items()},
-        {key: _read_tensor(proto) for key, proto in signature.get("defaults", {}).items()},
-    )
-
-
-def _read_info(info: dict[str, Any]) -> TensorInfo:
-    return TensorInfo(str(info["dtype"]), _read_shape(info.get("tensor_shape", {})))
-
-
-def _read_shape(shape: dict[str, Any]) -> Shape:
-    if shape.get("unknown_rank"):
-        return None
-    # A size of 0 is left out by some writers of JSON.
+def _read_info(info: dict) -> TensorInfo:
+    shape = info.get("tensor_shape", {})
+    # 64-bit integers are strings in JSON; a size of 0 is left out by some of its writers.
     sizes = [int(dim.get("size", 0)) for dim in shape.get("dim", [])]
-    return tuple(None if size < 0 else size for size in sizes)
+    known = tuple(None if size < 0 else size for size in sizes)
+    return TensorInfo(str(info["dtype"]), None if shape.get("unknown_rank") else known)
 
 
-def _read_tensor(proto: dict[str, Any]) -> np.ndarray:
-    """A `TensorProto` in its JSON form; strings become an array of `bytes`."""
-    info = _read_info({"dtype": proto["dtype"], "tensor_shape": proto.get("tensor_shape", {})})
-    if info.shape is None or None in info.shape or info.dtype not in FIELDS:
-        raise ValueError(f"a default of {describe(info.dtype, info.shape)}")
-    size = math.prod(info.shape)
-    if size > _MAX_DEFAULT_ELEMENTS:
-        raise ValueError(f"a default of {size} values")
-    content = _from_base64(proto.get("tensor_content", ""))
-    if content:
-        return np.frombuffer(content, DTYPES[info.dtype]).reshape(info.shape)
-    values = proto.get(FIELDS[info.dtype], [])
+def _read_default(proto: dict) -> np.ndarray:
+    """The array of a `TensorProto`, whose values lie in `tensor_content` or in one `..._val`."""
+    info = _read_info(proto)
+    kind, size = TYPES[info.dtype], math.prod(info.shape)
+    if size > _MAX_DEFAULT_ELEMENTS or info.dtype == "DT_HALF":  # whose values are bits
+        raise ValueError(f"a default of {size} values, {info}")
+    if content := base64.b64decode(proto.get("tensor_content", ""), validate=True):
+        return np.frombuffer(content, kind.newbyteorder("<")).reshape(info.shape)
+    values, zero = [value for key in proto if key.endswith("_val") for value in proto[key]], 0
     if info.dtype == "DT_STRING":
-        array = np.array([_from_base64(value) for value in values], dtype=object)
-    elif DTYPES[info.dtype].kind in "iu":
-        array = np.array([int(value) for value in values], DTYPES[info.dtype])
-    else:
-        array = np.array([float(value) for value in values]).astype(DTYPES[info.dtype])
+        values, zero = [base64.b64decode(value, validate=True) for value in values], b""
     # TensorFlow leaves out final values that repeat the one before, and zeros altogether.
-    if size > len(array):
-        last = array[-1] if len(array) else b"" if info.dtype == "DT_STRING" else 0
-        array = np.concatenate([array, np.full(size - len(array), last, array.dtype)])
-    return array.reshape(info.shape)
+    array = np.array(values or [zero] * min(size, 1), kind)
+    return np.append(array, np.repeat(array[-1:], size - len(array))).reshape(info.shape)
 
 
-def _from_base64(text: str) -> bytes:
+def convert(name: str, value: Any, dtype: str, shape: tuple[int | None, ...] | None) -> np.ndarray:
+    """An input as an array of the type and shape of a `TensorInfo`; strings become `bytes`.
+
+    Floats are rounded to the nearest float of that type; what would change in value otherwise, is
+    ragged, or has another shape, is refused with a `ValueError`.
+    """
+    mend = "Give values that fit."
     try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise ValueError(f"no base64: {error}") from error
+        array = _as_bytes(value) if dtype == "DT_STRING" else _as_numbers(value, dtype)
+        same_rank = shape is None or array.ndim == len(shape)
+        sizes = zip(array.shape, shape or (), strict=False)
+        if same_rank and all(wanted in (None, size) for size, wanted in sizes):
+            return array
+        lists = ["a single value", "a list", f"lists nested {len(shape)} deep"][min(len(shape), 2)]
+        mend = f"Give {'as many values as the model takes' if same_rank else lists}."
+        raise ValueError(f"of shape {list(array.shape)}")
+    except (ValueError, TypeError, ArithmeticError) as error:
+        wanted = f"The input '{name}' is {TensorInfo(dtype, shape)}."
+        raise ValueError(f"{wanted} Received: {name}={value!r:.80}, {error}. {mend}") from error
 
 
-def _quoted(names: list[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)
+def _as_numbers(value: Any, dtype: str) -> np.ndarray:
+    if dtype not in TYPES:
+        raise ValueError("but values of that type cannot be sent")
+    array, kind = np.asarray(value), TYPES[dtype]
+    if array.size and array.dtype.kind not in ("b" if dtype == "DT_BOOL" else "iuf"):
+        raise ValueError(f"which is not {'true or false' if dtype == 'DT_BOOL' else 'numbers'}")
+    with np.errstate(over="raise", invalid="ignore"):
+        converted = array.astype(kind)
+    # From float to float is rounding. Python compares other numbers exactly, whatever their types.
+    if not array.dtype.kind == kind.kind == "f" and converted.tolist() != array.tolist():
+        raise ValueError(f"which {kind.name} does not hold exactly")
+    return converted
+
+
+def _as_bytes(value: Any) -> np.ndarray:
+    # As objects: otherwise NumPy turns numbers beside strings into strings, and drops final NULs.
+    array = np.array(value, dtype=object)
+    for place, item in np.ndenumerate(array):
+        if not isinstance(item, str | bytes):
+            raise ValueError(f"in which {item!r} is no string")
+        array[place] = item.encode() if isinstance(item, str) else bytes(item)
+    return array

@@ -1,6 +1,6 @@
-"""What the child process of `export_denoiser` does: the network, converted by Keras.
+"""The process of `export_denoiser`: has Keras convert the network.
 
-Reads an order from `md4keras.export.runtimes`; see `md4keras.export.child`.
+Reads an order from `md4keras.export.runtimes`; see `md4keras.export.subprocesses`.
 """
 
 import sys
@@ -8,24 +8,17 @@ import sys
 import keras
 import tensorflow as tf
 
-from md4keras import checkpoints
-from md4keras.export import child
+from md4keras.export import subprocesses
 
 _MOST_BYTES = 2**31  # of a protocol buffer (ONNX) and of a flat buffer (LiteRT)
 
 
 def build(order: dict) -> None:
     """Writes the file `order["target"]` in the format `order["format"]`."""
-
-    def say(text):
-        if order["verbose"]:
-            print(text, flush=True)
-
-    say("Loading the model under TensorFlow ...")
-    network = in_float32(checkpoints.load_model(order["model"]).network)
+    network = in_float32(subprocesses.load(order).network)
     format, target = order["format"], order["target"]
     check_size(network, format)
-    say(f"Converting to {format} ...")
+    subprocesses.say(order, f"Converting to {format} ...")
     denoiser = keras.Model(network.input, {"logits": network.output})
     denoiser(denoiser.input)  # Keras exports to ONNX only what has been called
     # OpenVINO reports its use over the network when it is imported; without this package it has no
@@ -76,4 +69,4 @@ def _name_open_sizes(path: str, is_text: bool) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(child.serve(build))
+    sys.exit(subprocesses.serve(build))

@@ -1,18 +1,16 @@
-"""What the child process of `export_native` does: the denoiser, lowered by JAX.
+"""The process of `export_native`: has JAX lower the denoiser.
 
-Reads an order from `md4keras.export.native`; see `md4keras.export.child`.
+Reads an order from `md4keras.export.native`; see `md4keras.export.subprocesses`.
 """
 
 import inspect
 import sys
-from pathlib import Path
 
 import jax
 import keras
 import tensorflow as tf
 
-from md4keras import checkpoints
-from md4keras.export import child, manifest, warmup
+from md4keras.export import assets, subprocesses
 from md4keras.export.limits import Limits
 from md4keras.export.signatures import Signatures
 
@@ -22,15 +20,9 @@ PLATFORMS = ("cpu", "cuda")
 
 def build(order: dict) -> None:
     """Writes a SavedModel into the empty folder `order["target"]`."""
-
-    def say(text):
-        if order["verbose"]:
-            print(text, flush=True)
-
-    say("Loading the model under JAX ...")
-    model = checkpoints.load_model(order["model"])
+    model = subprocesses.load(order)
     signature = Signatures(model, None, Limits()).serving_default()
-    say("Lowering ...")
+    subprocesses.say(order, "Lowering ...")
     # No paths of this machine in the program, nor in the errors that a server sends.
     jax.config.update("jax_traceback_in_locations_limit", 0)
     archive = keras.export.ExportArchive()
@@ -41,13 +33,9 @@ def build(order: dict) -> None:
         [tf.TensorSpec(each.shape, each.dtype, each.name) for each in signature.arguments],
         jax2tf_kwargs={"native_serialization_platforms": PLATFORMS},
     )
-    say("Writing ...")
-    target = Path(order["target"])
-    archive.write_out(str(target), verbose=False)
-    extra = target / "assets.extra"
-    extra.mkdir()
-    manifest.write(extra / "manifest.json", model, None, None, {NAME: signature})
-    warmup.write(extra / "tf_serving_warmup_requests", {NAME: signature})
+    subprocesses.say(order, "Writing ...")
+    archive.write_out(order["target"], verbose=False)
+    assets.write(order["target"], model, {NAME: signature})
 
 
 def _denoiser(model, names):
@@ -64,4 +52,4 @@ def _denoiser(model, names):
 
 
 if __name__ == "__main__":
-    sys.exit(child.serve(build))
+    sys.exit(subprocesses.serve(build))

@@ -42,29 +42,18 @@ def one_of(name: str, value, choices):
     )
 
 
-def rows(name: str, tensor, most: int):
-    """Between 1 and `most` rows."""
-    count = tf.shape(tensor)[0]
+def count_in(name: str, unit: str, count, most: int):
+    """Between 1 and `most`, for every count of such units."""
     return _require(
-        (count >= 1) & (count <= most),
-        f"{name} has too many rows, or none. Expected 1 to {most}. Received: rows =",
-        count,
-    )
-
-
-def length(name: str, tensor, most: int):
-    """Between 1 and `most` tokens in a row."""
-    count = tf.shape(tensor)[1]
-    return _require(
-        (count >= 1) & (count <= most),
-        f"{name} is too long, or empty. Expected 1 to {most} tokens a row. Received: length =",
+        tf.reduce_all((count >= 1) & (count <= most)),
+        f"{name} is too large, or empty. Expected 1 to {most} {unit}. Received: {unit} =",
         count,
     )
 
 
 def in_vocabulary(name: str, tokens, highest: int):
     """Tokens between 0 and `highest`."""
-    # Of an empty tensor these are the ends of the type, which pass; `rows` refuses it.
+    # Of an empty tensor these are the ends of the type, which pass; `count_in` refuses it.
     low, high = tf.reduce_min(tokens), tf.reduce_max(tokens)
     return _require(
         (low >= 0) & (high <= highest),
@@ -111,26 +100,6 @@ def equal_lengths(name: str, lengths):
         f"{name} holds rows of different lengths. Expected as many tokens in each row of one "
         "request. Received: lengths =",
         lengths,
-    )
-
-
-def short_enough(name: str, text, most: int):
-    """Strings of 1 to `most` bytes."""
-    size = tf.strings.length(text)
-    return _require(
-        tf.reduce_all((size >= 1) & (size <= most)),
-        f"{name} is too long, or empty. Expected 1 to {most} bytes a row. Received: bytes =",
-        size,
-    )
-
-
-def no_mark(name: str, clean):
-    """No text holds what stands for a gap inside the graph."""
-    return _require(
-        tf.reduce_all(clean),
-        f"{name} holds U+10FFFF or the byte 255, which are no characters. Expected text. Received: "
-        "rows without them =",
-        clean,
     )
 
 

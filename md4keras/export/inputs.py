@@ -1,4 +1,4 @@
-"""The inputs of an exported model's signatures."""
+"""Inputs of an exported model's signatures."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from md4keras.samplers import TIME_GRIDS
 
 
 class Inputs:
-    """What requests to a network hold; each method returns the arguments that belong together.
+    """Inputs of requests to a network; each method returns the arguments that belong together.
 
     Args:
         network: a `md4keras.networks` model.

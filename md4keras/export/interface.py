@@ -1,4 +1,4 @@
-"""What a signature of a SavedModel is: named inputs with defaults, and a graph that answers."""
+"""Signatures of a SavedModel: named inputs with defaults, and a graph that answers."""
 
 import dataclasses
 import inspect
@@ -13,12 +13,12 @@ class Argument:
     """One input of a signature.
 
     Attributes:
-        name: of the input.
-        dtype: name of a TensorFlow type.
-        shape: `None` where the size is open.
-        meaning: for people.
-        default: what TensorFlow Serving fills in; `None` if it must be given.
-        example: of a small request, to warm up a server; `None` for the default.
+        name: str, of the input.
+        dtype: str, name of a TensorFlow type.
+        shape: tuple of sizes, `None` where open.
+        meaning: str, for people.
+        default: value that TensorFlow Serving fills in; `None` if it must be given.
+        example: value of a small request, to warm up a server; `None` for the default.
     """
 
     name: str
@@ -40,9 +40,9 @@ class Signature:
     """A named function of an exported model.
 
     Attributes:
-        meaning: for people.
-        arguments: its inputs, those without a default first.
-        outputs: what each output is, by name.
+        meaning: str, for people.
+        arguments: tuple of `Argument`, those without a default first.
+        outputs: dictionary, what each output is, by name.
         answer: function of a dictionary of tensors that returns one.
     """
 
@@ -55,9 +55,9 @@ class Signature:
         """A `tf.function` with the names, types and defaults of the arguments.
 
         Args:
-            traced: called when the graph is built, for a sign of progress.
+            traced: function that is called when the graph is built, for a sign of progress.
         """
-        # `tf.saved_model.save` reads the names and defaults of a function from its signature.
+        # `tf.saved_model.save` reads names and defaults from the function's parameters.
         parameters = [
             inspect.Parameter(
                 each.name,

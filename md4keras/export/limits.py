@@ -1,7 +1,8 @@
-"""How much one request may ask for; the limits become part of the exported graph."""
+"""Limits of what one request may ask for; they become part of the exported graph."""
 
 import dataclasses
-import numbers
+
+from md4keras.checks import check_whole
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,11 +24,7 @@ class Limits:
     def __post_init__(self):
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-            least = 2 if field.name == "num_draws" else 1
-            if (value is None and field.default is None) or (whole and least <= value < 2**24):
-                continue
-            raise ValueError(
-                f"A limit is a whole number. Expected {least} <= {field.name} < 2**24. "
-                f"Received: {field.name}={value!r}. Leave it out for {field.default!r}."
-            )
+            if value is not None or field.default is not None:
+                least = 2 if field.name == "num_draws" else 1
+                mend = f"Leave it out for {field.default!r}."
+                check_whole(field.name, value, least, 2**24 - 1, mend)

@@ -1,13 +1,13 @@
 """`export_native`: a SavedModel that holds the program JAX makes of the denoiser.
 
-It is built under JAX in a child process (`md4keras.export.build_native`), whatever backend this
-one runs: one operation, `XlaCallModule`, with the lowered program in it.
+A process of its own builds it under JAX (`md4keras.export.build_native`), whatever backend this one
+runs: one operation, `XlaCallModule`, with the lowered program in it.
 """
 
 import os
 from pathlib import Path
 
-from md4keras.export import child, versions
+from md4keras.export import subprocesses, versions
 
 
 def export_native(
@@ -43,11 +43,8 @@ def export_native(
     """
     folder = Path(folder)
     versions.check_target(folder, version)
-    packages = ("tensorflow", "tensorflow_serving", "jax")
-    child.check_packages(packages, "tensorflow,serving,jax")
-    with child.saved(model) as source, versions.new_version(folder, version) as new:
-        order = {"model": source, "target": str(new.content.resolve()), "verbose": bool(verbose)}
-        child.run("build_native", order, backend="jax")
-    if verbose:
-        print(f"Exported to {new.path}", flush=True)
-    return new.path
+    subprocesses.check_packages(
+        ("tensorflow", "tensorflow_serving", "jax"), "tensorflow,serving,jax"
+    )
+    order = {"model": model, "verbose": bool(verbose)}
+    return subprocesses.build_version("build_native", folder, version, order, backend="jax")

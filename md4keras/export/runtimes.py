@@ -1,23 +1,22 @@
 """`export_denoiser`: the network alone as a file for ONNX Runtime, OpenVINO or LiteRT.
 
-Keras converts all three under TensorFlow in a child process (`md4keras.export.build_denoiser`),
-whatever backend this one runs: of the three backends it is the only one from which each of them
-takes our networks, with open batch and length.
+Keras converts to all three under TensorFlow, in a process of its own
+(`md4keras.export.build_denoiser`), whatever backend this one runs: it is the only backend from
+which each of them takes our networks, with open batch and length.
 """
 
-import contextlib
 import dataclasses
 import os
 import tempfile
 from pathlib import Path
 
-from md4keras import checkpoints
-from md4keras.export import child
+from md4keras.checks import check_name
+from md4keras.export import subprocesses, versions
 
 
 @dataclasses.dataclass(frozen=True)
 class _Format:
-    """What a format needs: the file's suffix, one beside it if any, and modules to convert with."""
+    """The needs of a format: the file's suffix, that of one beside it, and modules to convert."""
 
     suffix: str
     beside: str | None
@@ -75,29 +74,27 @@ def export_denoiser(
     """
     path = Path(path)
     format = _checked_format(format, path)
-    place = _checked_place(path)
-    child.check_packages(_FORMATS[format].modules, "tensorflow,runtimes")
+    if path.is_dir():
+        raise ValueError(
+            f"The denoiser is written into a file, but '{path}' is a folder. Expected the name of "
+            "a file. Name another one."
+        )
+    place, needs = versions.check_place(path.parent), _FORMATS[format]
+    subprocesses.check_packages(needs.modules, "tensorflow,runtimes")
     with (
         tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=place) as staging,
-        child.saved(model) as source,
+        subprocesses.saved(model) as source,
     ):
         staged = Path(staging).resolve() / path.name
         order = {"model": source, "target": str(staged), "format": format, "verbose": bool(verbose)}
-        child.run("build_denoiser", order)
+        subprocesses.run("build_denoiser", order)
         path.parent.mkdir(parents=True, exist_ok=True)
-        _put(staged, path, _FORMATS[format].beside)
-    if verbose:
-        print(f"Exported to {path}", flush=True)
+        if needs.beside is not None:  # of a pair, never one with another export's other
+            path.unlink(missing_ok=True)
+            os.replace(staged.with_suffix(needs.beside), path.with_suffix(needs.beside))
+        os.replace(staged, path)
+    subprocesses.say(order, f"Exported to {path}")
     return path
-
-
-def _put(staged: Path, path: Path, beside: str | None) -> None:
-    """Moves the file to its place; of a pair, never one with another export's other."""
-    if beside is not None:
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
-        os.replace(staged.with_suffix(beside), path.with_suffix(beside))
-    os.replace(staged, path)
 
 
 def _checked_format(format, path: Path) -> str:
@@ -110,11 +107,8 @@ def _checked_format(format, path: Path) -> str:
                 f"path='{path}'. Change the suffix, or give `format` too to see what it wants."
             )
         return named[0]
-    if format not in suffixes:
-        raise ValueError(
-            f"Unknown format. Expected one of {list(FORMATS)}. Received: format={format!r}. For "
-            "TensorFlow Serving use `export_saved_model`."
-        )
+    mend = "For TensorFlow Serving use `export_saved_model`."
+    check_name("format", format, FORMATS, mend)
     if path.suffix != suffixes[format]:
         raise ValueError(
             f"The file's name does not suit the format. Expected one that ends with "
@@ -122,31 +116,3 @@ def _checked_format(format, path: Path) -> str:
             f"'{path.with_suffix(suffixes[format]) if path.name else 'model' + suffixes[format]}'."
         )
     return format
-
-
-def _checked_place(path: Path) -> Path:
-    """The nearest folder above the file that exists: there the export is prepared."""
-    if path.is_dir():
-        raise ValueError(
-            f"The denoiser is written into a file, but '{path}' is a folder. Expected the name of "
-            "a file. Name another one."
-        )
-    if checkpoints.is_saved_model(path.parent):
-        raise ValueError(
-            "The folder holds a saved model, which an export would mix with. Expected a file "
-            f"elsewhere. Received: path='{path}'. Name one beside the folder."
-        )
-    place = path.absolute().parent
-    while not place.exists():
-        place = place.parent
-    if not place.is_dir():
-        raise ValueError(
-            f"The path leads through a file: '{place}'. Expected folders. Received: path='{path}'. "
-            "Name another place."
-        )
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise PermissionError(
-            f"No permission to write to '{place}'. Received: path='{path}'. Name a place of your "
-            "own, or change its permissions."
-        )
-    return place

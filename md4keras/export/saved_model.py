@@ -1,6 +1,6 @@
 """`export_saved_model`: a SavedModel for TensorFlow Serving, from a model of any backend.
 
-The graph is built under TensorFlow in a child process (`md4keras.export.build`), whatever backend
+A process of its own builds the graph under TensorFlow (`md4keras.export.build`), whatever backend
 this one runs: it then consists of plain TensorFlow operations, which the stock server has.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 
 from md4keras import samplers
-from md4keras.export import child, versions
+from md4keras.export import subprocesses, versions
 from md4keras.export.limits import Limits
 
 SIGNATURES = (
@@ -25,7 +25,7 @@ SIGNATURES = (
     "infill_text",
     "score_text",
 )
-"""What can be exported; the last three of text models alone."""
+"""Names of what can be exported; the last three need a tokenizer of characters or bytes."""
 
 
 def export_saved_model(
@@ -42,10 +42,10 @@ def export_saved_model(
     The signatures take and return what the model's methods do, with the same tokens for the same
     seed (in mixed precision, where logits are rounded as the compiler likes, not always all of
     them): `serving_default` is `predict_logits`, then `generate`, `infill`, `score`, and
-    `denoise_step`, one step of the reverse process; text models also have `generate_text`,
-    `infill_text` and `score_text`, with strings. `assets.extra/manifest.json` in the version tells
-    inputs, outputs, defaults and limits; `assets.extra/tf_serving_warmup_requests` lets the server
-    run each once before it answers.
+    `denoise_step`, one step of the reverse process; models with a tokenizer of characters or bytes
+    also have `generate_text`, `infill_text` and `score_text`, with strings.
+    `assets.extra/manifest.json` in the version tells inputs, outputs, defaults and limits;
+    `assets.extra/tf_serving_warmup_requests` lets the server run each once before it answers.
 
     Args:
         model: a `md4keras` model, or the folder of a saved one.
@@ -77,17 +77,14 @@ def export_saved_model(
     folder = Path(folder)
     versions.check_target(folder, version)
     order = {
+        "model": model,
         "sampler": keras.saving.serialize_keras_object(_checked_sampler(sampler)),
         "limits": dataclasses.asdict(_checked_limits(limits)),
         "signatures": _checked_signatures(signatures),
         "verbose": bool(verbose),
     }
-    child.check_packages(("tensorflow", "tensorflow_serving"), "tensorflow,serving")
-    with child.saved(model) as source, versions.new_version(folder, version) as new:
-        child.run("build", order | {"model": source, "target": str(new.content.resolve())})
-    if verbose:
-        print(f"Exported to {new.path}", flush=True)
-    return new.path
+    subprocesses.check_packages(("tensorflow", "tensorflow_serving"), "tensorflow,serving")
+    return subprocesses.build_version("build", folder, version, order)
 
 
 def _checked_sampler(sampler):

@@ -1,4 +1,4 @@
-"""The signatures of an exported model: what each request holds, and the graph that answers it."""
+"""Signatures of an exported model: what each request holds, and the graph that answers it."""
 
 import numpy as np
 import tensorflow as tf
@@ -7,7 +7,7 @@ from md4keras.export import checks, reverse
 from md4keras.export.inputs import Inputs
 from md4keras.export.interface import Argument, Signature
 from md4keras.export.limits import Limits
-from md4keras.export.text import KINDS, GraphTokenizer
+from md4keras.export.text import graph_tokenizer
 from md4keras.samplers import TIME_GRIDS
 
 _TOKENS = "int32 tokens"
@@ -29,26 +29,15 @@ class Signatures:
         self._samples = tf.function(self._answer_generate, autograph=False)
         self._completions = tf.function(self._answer_infill, autograph=False)
         self._scores = tf.function(self._answer_score, autograph=False)
-        self.text = None
-        if type(model.tokenizer) in KINDS:
-            self.text = GraphTokenizer(model.tokenizer, self.inputs.max_length, limits.num_samples)
+        most = self.inputs.max_length
+        self.text = graph_tokenizer(model.tokenizer, most, limits.num_samples)
 
     def all(self) -> dict[str, Signature]:
         """Every signature of the model, by name."""
-        found = {
-            "serving_default": self.serving_default(),
-            "denoise_step": self.denoise_step(),
-            "generate": self.generate(),
-            "infill": self.infill(),
-            "score": self.score(),
-        }
+        found = [self.serving_default, self.denoise_step, self.generate, self.infill, self.score]
         if self.text is not None:
-            found |= {
-                "generate_text": self.generate_text(),
-                "infill_text": self.infill_text(),
-                "score_text": self.score_text(),
-            }
-        return found
+            found += [self.generate_text, self.infill_text, self.score_text]
+        return {each.__name__: each() for each in found}
 
     def serving_default(self) -> Signature:
         arguments = [self.inputs.tokens("a state", masks=True)]
@@ -94,12 +83,9 @@ class Signatures:
         )
 
     def generate_text(self) -> Signature:
-        return Signature(
-            "Samples as text.",
-            self.inputs.generation(),
-            {"text": "string [num_samples]", **_CALLS},
-            self._as_text(self._samples),
-        )
+        outputs = {"text": "string [num_samples]", **_CALLS}
+        answer = self._as_text(self._samples)
+        return Signature("Samples as text.", self.inputs.generation(), outputs, answer)
 
     def infill(self) -> Signature:
         mask = np.ones(self.inputs.example_shape, bool)
@@ -120,12 +106,10 @@ class Signatures:
         gap = "an underscore is a gap of one token"
         if least > 1:
             gap = f"{least} or more underscores in a row are a gap, each of one token"
+        text = Argument("text", "string", (None,), gap, example=["_" * least])
         return Signature(
             "Texts with their gaps filled.",
-            (
-                Argument("text", "string", (None,), gap, example=["_" * least]),
-                *self.inputs.infilling(),
-            ),
+            (text, *self.inputs.infilling()),
             {"text": "string [rows]", **_CALLS},
             self._as_text(lambda request: self._completions(self._parsed_gaps(request))),
         )
@@ -139,13 +123,8 @@ class Signatures:
         )
 
     def score_text(self) -> Signature:
-        text = Argument(
-            "text",
-            "string",
-            (None,),
-            "rows of one length",
-            example=[self.model.tokenizer.decode([0])],
-        )
+        example = [self.model.tokenizer.decode([0])]
+        text = Argument("text", "string", (None,), "rows of one length", example=example)
         return Signature(
             "A bound on the negative log-likelihood of texts.",
             (text, *self.inputs.scoring()),
@@ -263,14 +242,15 @@ class Signatures:
     # What several of them check
 
     def _check_rows(self, request, highest):
-        tokens = request["tokens"]
+        tokens, sizes = request["tokens"], tf.shape(request["tokens"])
         checked = [
-            checks.rows("tokens", tokens, self.limits.num_samples),
+            checks.count_in("tokens", "rows", sizes[0], self.limits.num_samples),
             checks.in_vocabulary("tokens", tokens, highest),
-            *self._check_labels(request, tf.shape(tokens)[0]),
+            *self._check_labels(request, sizes[0]),
         ]
         if self.inputs.is_text:
-            checked.append(checks.length("tokens", tokens, self.inputs.max_length))
+            most = self.inputs.max_length
+            checked.append(checks.count_in("tokens", "tokens a row", sizes[1], most))
         return checked
 
     def _check_labels(self, request, count):

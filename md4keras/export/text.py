@@ -1,4 +1,4 @@
-"""The tokenizers inside a graph: strings to tokens and back, gaps included."""
+"""Tokenizers inside a graph: strings to tokens and back, gaps included."""
 
 import numpy as np
 import tensorflow as tf
@@ -7,37 +7,38 @@ from md4keras.data.gaps import fewest_underscores
 from md4keras.export import checks
 from md4keras.tokenizers import ByteTokenizer, CharacterTokenizer
 
-# A code point that is no character stands for one token of a gap.
-_GAP = "\U0010ffff"
-_GAP_CODE, _GAP_BYTE = 0x10FFFF, b"\xff"  # no byte of a text in UTF-8 is 255
 _MOST_BYTES = 4  # of a character in UTF-8
 
-KINDS = (ByteTokenizer, CharacterTokenizer)
-"""The classes that are known here; others, also derived ones, may encode in ways of their own."""
 
-
-class GraphTokenizer:
-    """A tokenizer as operations of TensorFlow.
+def graph_tokenizer(tokenizer, most: int, most_rows: int):
+    """A `GraphTokenizer`, or `None` for other tokenizers than those of characters and bytes.
 
     Args:
-        tokenizer: one of `KINDS`.
+        tokenizer: one of `md4keras.tokenizers`, or `None`.
         most: int, tokens of a text; longer ones are refused before they are read.
         most_rows: int, texts of a request.
     """
+    # Not their subclasses, which may do something else to a text.
+    if type(tokenizer) not in (CharacterTokenizer, ByteTokenizer):
+        return None
+    return GraphTokenizer(tokenizer, most, most_rows)
+
+
+class GraphTokenizer:
+    """A tokenizer as operations of TensorFlow; arguments as those of `graph_tokenizer`."""
 
     def __init__(self, tokenizer, most: int, most_rows: int):
         self.mask_token = tokenizer.mask_token
-        self._of_bytes = isinstance(tokenizer, ByteTokenizer)
         self.fewest_underscores = fewest_underscores(tokenizer)
-        self._most, self._most_rows = most, most_rows
+        self._of_bytes = isinstance(tokenizer, ByteTokenizer)
+        self._most, self._most_rows = most * (1 if self._of_bytes else _MOST_BYTES), most_rows
         if self._of_bytes:
-            self._symbols = [bytes([value]) for value in range(256)]
+            codes, self._symbols = range(256), [bytes([value]) for value in range(256)]
         else:
-            alphabet = tokenizer.alphabet
-            self._symbols = [symbol.encode("utf-8", "replace") for symbol in alphabet]
-            codes = np.array([ord(symbol) for symbol in alphabet], "int32")
-            self._order = np.argsort(codes).astype("int32")  # the token of each sorted code
-            self._codes = codes[self._order]
+            codes = [ord(symbol) for symbol in tokenizer.alphabet]
+            self._symbols = [symbol.encode("utf-8", "replace") for symbol in tokenizer.alphabet]
+        self._order = np.argsort(codes).astype("int32")  # the token of each sorted code
+        self._codes = np.sort(codes).astype("int32")
 
     def decode(self, tokens):
         """Tokens int32 `[B, L]` to text, string `[B]`, always valid UTF-8."""
@@ -54,51 +55,34 @@ class GraphTokenizer:
             gaps: bool, whether runs of underscores become masks, one a character, as
                 `md4keras.data.gaps.parse_gaps` reads them. (`[mask 12]` is text here.)
         """
-        most = self._most * (1 if self._of_bytes else _MOST_BYTES)
         limits = [
-            checks.rows("text", text, self._most_rows),
-            checks.short_enough("text", text, most),
+            checks.count_in("text", "rows", tf.size(text), self._most_rows),
+            checks.count_in("text", "bytes a row", tf.strings.length(text), self._most),
         ]
-        text = checks.after(limits, {"text": text})["text"]
-        if not gaps:
-            return self._tokens(text, False)
-        clean = tf.equal(tf.strings.regex_replace(text, _GAP, ""), text)
-        if self._of_bytes:
-            clean = [clean, tf.reduce_all(tf.not_equal(self._bytes(text), _GAP_BYTE[0]), axis=1)]
-            clean = tf.reduce_all(clean, axis=0)
-        marked = checks.after([checks.no_mark("text", clean)], {"text": self._mark_gaps(text)})
-        return self._tokens(marked["text"], True)
-
-    def _mark_gaps(self, text):
-        least = self.fewest_underscores
-        text = tf.strings.regex_replace(text, "_" * least, _GAP * least)
-        for _ in range(least - 1):  # what is left of a run of underscores
-            text = tf.strings.regex_replace(text, f"{_GAP}_", _GAP * 2)
-        if self._of_bytes:
-            text = tf.strings.regex_replace(text, _GAP, _GAP_BYTE)
-        return text
-
-    def _tokens(self, text, marked: bool):
-        """Tokens `[B, L]`; where the text is `marked`, the mask token at the marks."""
-        if self._of_bytes:
-            tokens = self._bytes(text)
-            return tf.where(tf.equal(tokens, _GAP_BYTE[0]) & marked, self.mask_token, tokens)
-        codes = self._codes_of(text)
+        codes = self._codes_of(checks.after(limits, {"text": text})["text"])  # [B, L]
+        gap = self._gaps(codes) if gaps else tf.zeros_like(codes, dtype=bool)
         place = tf.searchsorted(self._codes, tf.reshape(codes, (-1,)))
         place = tf.reshape(tf.minimum(place, len(self._codes) - 1), tf.shape(codes))
-        gap = tf.equal(codes, _GAP_CODE) & marked
         known = tf.equal(tf.gather(self._codes, place), codes) | gap
         check = checks.known_characters("text", known, codes)
         tokens = checks.after([check], {"tokens": tf.gather(self._order, place)})["tokens"]
         return tf.where(gap, self.mask_token, tokens)
 
-    def _bytes(self, text):
-        check = checks.equal_lengths("text", tf.strings.length(text))
-        text = checks.after([check], {"text": text})["text"]
-        return tf.cast(tf.io.decode_raw(text, tf.uint8), "int32")  # [B, L]
-
     def _codes_of(self, text):
+        """Code points, or bytes, of each row, int32 `[B, L]`."""
+        if self._of_bytes:
+            check = checks.equal_lengths("text", tf.strings.length(text))
+            text = checks.after([check], {"text": text})["text"]
+            return tf.cast(tf.io.decode_raw(text, tf.uint8), "int32")
         codes = tf.strings.unicode_decode(text, "UTF-8", errors="replace")
         check = checks.equal_lengths("text", codes.row_lengths())
         flat = checks.after([check], {"codes": codes.flat_values})["codes"]
-        return tf.reshape(flat, (tf.shape(text)[0], -1))  # [B, L]
+        return tf.reshape(flat, (tf.shape(text)[0], -1))
+
+    def _gaps(self, codes):
+        """Where enough underscores stand in a row, bool `[B, L]`."""
+        least, length = self.fewest_underscores, tf.shape(codes)[1]
+        around = tf.pad(tf.equal(codes, ord("_")), ((0, 0), (least - 1, least - 1)))
+        shifted = [around[:, i : i + length + least - 1] for i in range(least)]
+        starts = tf.reduce_all(shifted, axis=0)  # [B, L + least - 1], whether all from here are
+        return tf.reduce_any([starts[:, i : i + length] for i in range(least)], axis=0)

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from md4keras import checkpoints
+from md4keras.checks import check_whole, check_writable
 
-_MOST = 2**63  # TensorFlow Serving's numbers
+_MOST = 2**63 - 1  # TensorFlow Serving's numbers
 _STAGING = ".export-"
 _OLD = 60  # seconds: younger leftovers may be those of an export that is just starting
 
@@ -30,37 +31,26 @@ def check_target(folder: Path, version: int | None) -> int:
     """Checks a place to write to; the version there, the given one or the next.
 
     Raises:
-        ValueError: if the folder is a file or a saved model, or the version exists or is none.
-        PermissionError: if it cannot be written.
+        ValueError: for a file or a saved model, or if the version exists or is none.
+        PermissionError: if the folder cannot be written to.
     """
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(
-            f"Versions are written into a folder, but '{folder}' is a file. Expected a new folder, "
-            "or one with versions in it. Name another place."
-        )
-    if checkpoints.is_saved_model(folder):
-        raise ValueError(
-            "The folder holds a saved model, which exports would mix with. Expected a new folder, "
-            f"or one with versions in it. Received: folder='{folder}'. Name one beside it."
-        )
-    place = folder
-    while not place.exists():
-        place = place.parent
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise PermissionError(
-            f"No permission to write to '{place}'. Received: folder='{folder}'. Name a place of "
-            "your own, or change its permissions."
-        )
+    check_place(folder)
     if version is None:
         return _next(folder)
-    if isinstance(version, bool) or not isinstance(version, int) or not 0 < version < _MOST:
-        raise ValueError(
-            "A version is a whole number, the name of a folder. Expected 1 <= version < 2**63. "
-            f"Received: version={version!r}. Leave it out for the next free one."
-        )
+    check_whole("version", version, most=_MOST, mend="Leave it out for the next free one.")
     if version in versions(folder):
         raise ValueError(_exists(folder, version))
     return version
+
+
+def check_place(folder: Path) -> Path:
+    """The nearest existing folder of one to export to; raises what `check_target` does."""
+    if checkpoints.is_saved_model(folder):
+        raise ValueError(
+            "The folder holds a saved model, which an export would mix with. Expected another. "
+            f"Received: '{folder}'. Name one beside it."
+        )
+    return check_writable(folder)
 
 
 def versions(folder: Path) -> list[int]:
@@ -80,13 +70,13 @@ class Version:
 
 @contextlib.contextmanager
 def new_version(folder: Path, version: int | None = None) -> Iterator[Version]:
-    """A folder to write into; it becomes the version where the block ends without an error.
+    """A folder to write into; it becomes the version where `with` ends without an error.
 
     What exports that were killed left in the folder is removed.
 
     Args:
-        folder: path; made, and removed again if the block fails.
-        version: int; `None` for the next that is free when the block ends.
+        folder: path; made, and removed again after an error.
+        version: int; `None` for the next that is free at the end.
 
     Yields:
         A `Version`, whose content lies under a name that no server takes for a number.

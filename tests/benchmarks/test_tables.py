@@ -1,176 +1,75 @@
-"""Every table's measurement runs at tiny size, and its formulas hold."""
+"""Tables as files: both say the same, and neither is ever half a file."""
 
-import argparse
 import json
-import os
+import re
 import subprocess
 import sys
 
-import jax
-import numpy as np
 import pytest
 
-from benchmarks import (
-    __main__,
-    accelerator,
-    children,
-    compiled,
-    machine,
-    paired,
-    sampling,
-    settings,
-    steps,
-    throughput,
-    utilisation,
-)
-from benchmarks.loops import Program
+from benchmarks.machine import ROOT
+from benchmarks.tables import Table, cell, markdown_table
 
 pytestmark = pytest.mark.one_backend
 
-
-def test_settings_have_the_published_sizes():
-    model_s = settings.get("md4_owt")
-    assert (model_s.width, model_s.tokens, model_s.data_shape) == (768, 4096, (1024,))
-    images = settings.get("cifar10")
-    assert (images.width, images.tokens, images.data_shape) == (128, 8 * 3072, (32, 32, 3))
-    assert images.scaled(0.25).arguments["num_layers"] == 8
-    with pytest.raises(ValueError, match="scale"):
-        images.scaled(0.0)
-    with pytest.raises(ValueError, match="md4_owt"):
-        settings.get("md5")
+ROWS = [
+    {"setting": "a", "seconds": [0.5, 0.25, 1.0], "count": 12345, "fits": True},
+    {"setting": "b", "seconds": [2.0], "ratio": 1234.5},
+]
 
 
-@pytest.mark.parametrize(("name", "variant"), [("genmd4_owt", "full"), ("cifar10", "dense")])
-def test_a_training_step(name, variant):
-    step = steps.TrainingStep(settings.get(name, tiny=True), variant)
-    result = step()
-    assert np.isfinite(result["loss"]) and result["seconds"] > 0 and result["peak_gb"] > 0
+@pytest.fixture
+def table(tmp_path):
+    table = Table("steps", "What it is.", "python -m benchmarks steps", tmp_path / "new")
+    for row in ROWS:
+        table.add(row)
+    return table
 
 
-@pytest.mark.parametrize("sampler", settings.SAMPLERS)
-def test_sampling(sampler):
-    result = sampling.Generation(sampling.get("MD4-S", tiny=True), sampler)()
-    assert 1 <= result["network_calls"] <= 5 and result["seconds"] > 0
+def test_both_files_hold_the_same_rows(table):
+    content = json.loads((table.folder / "steps.json").read_text(encoding="utf-8"))
+    assert content["rows"] == ROWS
+    text = (table.folder / "steps.md").read_text(encoding="utf-8")
+    assert text == table.markdown()
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert "\n".join(lines) == markdown_table(content["rows"])
+    assert len(lines) == 2 + len(ROWS)
 
 
-def test_the_command_writes_what_a_child_measured(tmp_path, capsys):
-    arguments = ["compiled", "--tiny", "--settings", "sampling_step", "--output", str(tmp_path)]
-    __main__.main(arguments)
-    content = json.loads((tmp_path / "compiled.json").read_text(encoding="utf-8"))
-    rows = {row["variant"]: row for row in content["rows"]}
-    assert rows["event"]["gflop"] < rows["ancestral"]["gflop"]  # logits of fewer positions
-    assert (tmp_path / "compiled.md").read_text(encoding="utf-8") in capsys.readouterr().out
+def test_says_where_numbers_come_from(table):
+    content = json.loads((table.folder / "steps.json").read_text(encoding="utf-8"))
+    text = (table.folder / "steps.md").read_text(encoding="utf-8")
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d", content["date"])
+    for known in (content["machine"]["processor"], content["versions"]["keras"], content["date"]):
+        assert known in text
+    assert content["machine"]["memory_gb"] > 0
+    assert content["command"] in text and content["description"] in text
 
 
-def test_model_flops_are_those_of_the_dense_program():
-    setting = settings.get("md4_owt", tiny=True)
-    program = Program(compiled.compile_training_step(setting, "dense").as_text())
-    network = setting.build("dense").network
-    counted = 1e12 * utilisation.training_tflop(network, setting.batch_size, head_fraction=1.0)
-    assert program.flops(1) == pytest.approx(counted, rel=0.02)
-    half = 1e12 * utilisation.training_tflop(network, setting.batch_size)
-    head = 6 * setting.tokens * setting.width * network.vocabulary_size
-    assert counted - half == pytest.approx(0.5 * head)
+def test_files_are_replaced_whole(table, monkeypatch):
+    before = {path.name: path.read_text() for path in table.folder.iterdir()}
+    assert set(before) == {"steps.json", "steps.md"}  # nothing unfinished is left
+
+    def fails(old, new):
+        raise OSError("no space")
+
+    monkeypatch.setattr("os.replace", fails)
+    with pytest.raises(OSError, match="no space"):
+        table.add({"setting": "c"})
+    assert {name: (table.folder / name).read_text() for name in before} == before
 
 
-def test_throughput_of_training():
-    setting = settings.get("md4_owt", tiny=True)
-    results = list(throughput.training(setting, "activations", True, [1, 2], steps=2))
-    assert [result["batch"] for result in results] == [1, 2]
-    for result in results:
-        assert result["fits"] and result["tokens_per_second"] > 0
-        reached = accelerator.utilisation(result, peak=1e-3)
-        assert 0 < reached["mfu"] < reached["mfu_full_head"]
+def test_cells():
+    assert cell([0.5, 0.25, 1.0]) == "0.5 (0.25 to 1)"
+    assert cell([2.0]) == "2"
+    assert (cell(True), cell(None), cell(12345), cell(1234.5)) == ("yes", "", "12,345", "1,234")
+    assert markdown_table(ROWS).splitlines()[-1] == "| b | 2 |  |  | 1,234 |"
 
 
-def test_throughput_of_sampling():
-    setting = settings.get("md4_owt", tiny=True)
-    (result,) = throughput.sampling(setting, "event", [2], num_steps=4)
-    assert result["samples_per_second"] == pytest.approx(result["tokens_per_second"] / 16)
-
-
-def test_a_batch_that_does_not_fit_is_told_from_other_errors():
-    def fails(message):
-        def function():
-            raise jax.errors.JaxRuntimeError(message)
-
-        return throughput.if_it_fits(function)
-
-    assert fails("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1 byte") is None
-    with pytest.raises(jax.errors.JaxRuntimeError):
-        fails("INTERNAL: something else")
-    assert list(throughput.batches(8, 40)) == [8, 16, 32]
-
-
-def test_no_accelerator():
-    command = [sys.executable, "-m", "benchmarks", "gpu"]
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
-    result = subprocess.run(
-        command, cwd=machine.ROOT, env=environment, capture_output=True, text=True
-    )
-    assert result.returncode == 1
-    assert "no accelerator" in result.stderr and "--allow-cpu" in result.stderr
-
-
-def test_a_device_that_is_not_known():
-    options = argparse.Namespace(allow_cpu=False)
-    device = {"platform": "gpu", "device_kind": "NVIDIA H200"}
-    peak = utilisation.peak_tflops(device["device_kind"])
-    assert peak == utilisation.PEAK_TFLOPS["NVIDIA H200"]
-    assert utilisation.peak_tflops("NVIDIA H100 80GB HBM3") > utilisation.peak_tflops(
-        "NVIDIA H100 PCIe"
-    )
-    accelerator.check(device, peak, options)
-    with pytest.raises(SystemExit, match="--peak-tflops"):
-        accelerator.check({"platform": "gpu", "device_kind": "Other"}, None, options)
-
-
-class Counter:
-    """A measurement that notes the order in which it is asked."""
-
-    asked = []
-
-    def __init__(self, name, seconds):
-        self.name, self.seconds = name, seconds
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        pass
-
-    def ask(self):
-        self.asked.append(self.name)
-        return {"seconds": self.seconds}
-
-
-def test_pairs_are_timed_alternately():
-    Counter.asked.clear()
-    starters = [lambda: Counter("a", 2.0), lambda: Counter("b", 1.0)]
-    first, second = paired.alternate(starters, runs=2)
-    assert Counter.asked == list("ab" + "ab" + "ba")  # warm-up, one order, the other
-    assert paired.ratios(second, first) == [0.5, 0.5]
-    Counter.asked.clear()
-    paired.alternate(starters, runs=2, apart=True)
-    assert Counter.asked == list("aabb" + "bbaa")  # each with a warm-up of its own
-
-
-def test_a_child_that_fails():
-    with pytest.raises(RuntimeError, match="benchmarks.steps"):
-        with children.Child("benchmarks.steps", "unknown", "dense") as child:
-            child.ask()
-
-
-def test_a_table_that_fails_does_not_end_the_others(tmp_path, capsys, monkeypatch):
-    def fail(options):
-        yield {"setting": "first"}
-        raise RuntimeError("A measurement failed")
-
-    monkeypatch.setattr(steps, "rows", fail)
-    monkeypatch.setattr(sampling, "rows", lambda options: iter([{"network": "other"}]))
-    with pytest.raises(SystemExit, match="not finished: steps"):
-        __main__.main(["steps", "sampling", "--output", str(tmp_path)])
-    assert "A measurement failed" in capsys.readouterr().err
-    for name, row in (("steps", {"setting": "first"}), ("sampling", {"network": "other"})):
-        content = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
-        assert content["rows"] == [row]
+def test_peak_memory_grows():
+    code = "from benchmarks.machine import peak_gb; before = peak_gb(); x = b'1' * 300_000_000; "
+    code += "print(before, peak_gb())"
+    command = [sys.executable, "-c", code]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    before, after = map(float, printed.split())
+    assert 0.005 < before and 0.25 < after - before < 0.35

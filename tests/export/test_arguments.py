@@ -1,4 +1,4 @@
-"""What an export refuses before it starts, and what the command line says."""
+"""Arguments that an export refuses before it starts, and words of the command line."""
 
 import os
 import subprocess
@@ -8,7 +8,9 @@ import pytest
 
 import md4keras
 from md4keras import cli, samplers
-from md4keras.export import Limits, export_saved_model
+from md4keras.data import CharacterTokenizer
+from md4keras.export import SIGNATURES, Limits, export_saved_model
+from md4keras.export.signatures import Signatures
 from tests.export.conftest import image_model, text_model
 
 pytestmark = pytest.mark.one_backend
@@ -24,7 +26,7 @@ pytestmark = pytest.mark.one_backend
         ({"signatures": ("generate", "dream")}, "cannot be exported"),
         ({"signatures": ()}, "cannot be exported"),
         ({"signatures": ("score", "score")}, "each once"),
-        ({"version": 0}, "1 <= version"),
+        ({"version": 0}, "`version`.*a whole number, from 1 to"),
     ],
 )
 def test_bad_arguments_are_refused_before_any_work(tmp_path, arguments, words):
@@ -63,6 +65,22 @@ def test_what_the_child_refuses_arrives_in_words(tmp_path, capfd):
     assert "Loading the model under TensorFlow" in printed.out
     assert "error: The model does not have these signatures: ['generate_text']" in printed.err
     assert not (tmp_path / "out").exists()
+
+
+def test_other_tokenizers_have_no_signatures_of_text():
+    """What their subclasses do to a text is not known in the graph."""
+
+    class Shouting(CharacterTokenizer):
+        def encode(self, text):
+            return super().encode(text.lower())
+
+    model = text_model()
+    tokenizers = model.tokenizer, Shouting("cab_é "), None
+    found = []
+    for model.tokenizer in tokenizers:
+        found.append(tuple(Signatures(model, samplers.Ancestral(), Limits()).all()))
+    others = tuple(name for name in SIGNATURES if not name.endswith("_text"))
+    assert found == [SIGNATURES, others, others]
 
 
 def test_what_lies_in_the_working_folder_is_not_run(tmp_path, monkeypatch, capfd):

@@ -202,7 +202,7 @@ class TestRefused:
             export_denoiser(None, path, format)
 
     def test_formats(self, tmp_path):
-        self.refuse(tmp_path / "a.onnx", "Unknown format.*export_saved_model", "saved_model")
+        self.refuse(tmp_path / "a.onnx", "Unknown `format`.*export_saved_model", "saved_model")
         self.refuse(tmp_path / "a.onnx", "a.tflite'", "litert")
         self.refuse(tmp_path / "a", "a.xml'", "openvino")
         self.refuse(tmp_path / "a", "tells no format")

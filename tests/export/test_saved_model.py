@@ -231,7 +231,7 @@ def test_what_a_request_may_not_ask(exported, ask):
         ("infill_text", infill_text | {"text": ["_" * 10**6]}, "1 to 48 bytes"),
         ("infill_text", infill_text | {"text": [""]}, "1 to 48 bytes"),
         ("infill_text", infill_text | {"text": ["a___"] * 9}, "1 to 8"),
-        ("infill_text", infill_text | {"text": ["a\U0010ffff___"]}, "U+10FFFF"),
+        ("infill_text", infill_text | {"text": ["a\U0010ffff___"]}, "outside the alphabet"),
         ("score_text", {"text": ["a\U0010ffff"], "seed": 0, "num_samples": 2}, "alphabet"),
         ("score", {"tokens": [[6]], "seed": 0, "num_samples": 2}, "[0, 5]"),
         ("score", {"tokens": [[0]] * 9, "seed": 0, "num_samples": 2}, "1 to 8"),

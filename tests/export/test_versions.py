@@ -119,7 +119,7 @@ def test_numbers_count_up(tmp_path):
 
 def test_other_places_are_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match="is a file"):
+    with pytest.raises(ValueError, match="leads through a file"):
         versions.check_target(tmp_path / "file", None)
     md4keras.save_model(text_model(), tmp_path / "model")
     with pytest.raises(ValueError, match="holds a saved model"):

@@ -13,7 +13,7 @@ import sys
 from benchmarks.machine import ROOT
 
 
-class Child:
+class Measurement:
     """A running measurement. Its errors go where this process's go.
 
     Args:

@@ -2,14 +2,14 @@
 
 import datetime
 import json
-import os
 import statistics
 from pathlib import Path
 
 from benchmarks.machine import machine, versions
+from md4keras.files import write_whole
 
 
-class Record:
+class Table:
     """A table in the making. The files are replaced whole at each row, so none is lost.
 
     Args:
@@ -17,12 +17,12 @@ class Record:
         description: str, what its rows are.
         command: str, which made it.
         folder: where `name.json` and `name.md` are written.
-        layout: function from the rows to Markdown; by default `table`.
+        layout: function from the rows to Markdown; by default `markdown_table`.
     """
 
     def __init__(self, name: str, description: str, command: str, folder: Path, layout=None):
         self.folder = Path(folder)
-        self.layout = layout or table
+        self.layout = layout or markdown_table
         self.content = {
             "table": name,
             "description": description.strip(),
@@ -36,10 +36,9 @@ class Record:
     def add(self, row: dict) -> None:
         """Appends a row and writes both files."""
         self.content["rows"].append(row)
-        self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / self.content["table"]
-        _replace(path.with_suffix(".json"), json.dumps(self.content, indent=2) + "\n")
-        _replace(path.with_suffix(".md"), self.markdown())
+        write_whole(path.with_suffix(".json"), json.dumps(self.content, indent=2) + "\n")
+        write_whole(path.with_suffix(".md"), self.markdown())
 
     def markdown(self) -> str:
         """The whole table with its heading, and under it what it was measured on."""
@@ -61,7 +60,7 @@ class Record:
         )
 
 
-def table(rows: list[dict]) -> str:
+def markdown_table(rows: list[dict]) -> str:
     """A Markdown table with a column for each key, in the order in which they first occur."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
     lines = [columns, ["---"] * len(columns)]
@@ -83,9 +82,3 @@ def cell(value) -> str:
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _replace(path: Path, text: str) -> None:
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)

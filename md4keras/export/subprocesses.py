@@ -1,8 +1,8 @@
-"""Child processes that build exports, under a Keras backend of their own.
+"""Processes that build exports, under a Keras backend of their own.
 
 An export comes out the same whatever backend the caller runs, because a fresh process under one
 fixed backend builds it. The caller writes an order (a line of JSON) to its standard input, which
-stays open until the work is done: where it closes, the caller is gone and the child ends. A wrong
+stays open until the work is done: where it closes, the caller is gone and the process ends. A wrong
 order is refused with a line `refused: ...` on its standard error.
 """
 
@@ -17,14 +17,17 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import keras
+
 from md4keras import checkpoints
+from md4keras.export import versions
 
 _REFUSED = "\nrefused: "
 _NAMES = {"tensorflow": "TensorFlow", "jax": "JAX"}
 
 
 class ExportError(RuntimeError):
-    """A child process could not build the export; the message holds what it wrote."""
+    """A process could not build the export; the message holds what it wrote."""
 
 
 def check_packages(modules: tuple[str, ...], extras: str) -> None:
@@ -36,9 +39,30 @@ def check_packages(modules: tuple[str, ...], extras: str) -> None:
             )
 
 
+def build_version(
+    module: str, folder: Path, version: int | None, order: dict, backend: str = "tensorflow"
+) -> Path:
+    """Has a process write a SavedModel into a new version; returns the version's path.
+
+    Args:
+        module: str, see `run`.
+        folder: path, of the versions.
+        version: int; `None` for the next that is free.
+        order: dictionary, see `run`, with the `"model"` as `saved` takes it.
+        backend: str, see `run`.
+
+    Raises:
+        ValueError, ExportError: as `saved`, `run` and `versions.new_version`.
+    """
+    with saved(order["model"]) as source, versions.new_version(folder, version) as new:
+        run(module, order | {"model": source, "target": str(new.content.resolve())}, backend)
+    say(order, f"Exported to {new.path}")
+    return new.path
+
+
 @contextlib.contextmanager
 def saved(model) -> Iterator[str]:
-    """The folder of a model that a child can load: its own if it is saved, or one for the while.
+    """The folder of a model that a process can load: its own if it is saved, or one for the while.
 
     Args:
         model: a `md4keras` model, or the folder of a saved one.
@@ -54,15 +78,15 @@ def saved(model) -> Iterator[str]:
 
 
 def run(module: str, order: dict, backend: str = "tensorflow") -> None:
-    """Runs a module of this folder as a child, lets it print, and raises what it could not do.
+    """Runs a module of this folder as a process, lets it print, and raises what it could not do.
 
     Args:
-        module: name, such as `"build"`; it ends with `sys.exit(child.serve(function))`.
-        order: what JSON can hold.
-        backend: Keras backend of the child.
+        module: str, such as `"build"`; it ends with `sys.exit(subprocesses.serve(function))`.
+        order: dictionary, what JSON can hold.
+        backend: str, the Keras backend of the process.
 
     Raises:
-        ValueError: if the child refuses the order.
+        ValueError: if the process refuses the order.
         ExportError: if it fails, with the end of what it wrote to standard error.
     """
     paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
@@ -105,7 +129,7 @@ def run(module: str, order: dict, backend: str = "tensorflow") -> None:
 
 
 def serve(build: Callable[[dict], None]) -> int:
-    """In the child: runs the order on standard input with `build`; returns the exit status."""
+    """In the process: runs the order on standard input with `build`; returns the exit status."""
     order = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_caller, daemon=True).start()
     try:
@@ -114,6 +138,18 @@ def serve(build: Callable[[dict], None]) -> int:
         print(f"{_REFUSED}{error}", file=sys.stderr)
         return 2
     return 0
+
+
+def load(order: dict):
+    """In the process: the order's model."""
+    say(order, f"Loading the model under {_NAMES[keras.backend.backend()]} ...")
+    return checkpoints.load_model(order["model"])
+
+
+def say(order: dict, text: str) -> None:
+    """Prints a sign of progress, if the order is `"verbose"`."""
+    if order["verbose"]:
+        print(text, flush=True)
 
 
 def _end_with_caller() -> None:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 from jax import lax
 
-from benchmarks.loops import Program
+from benchmarks.hlo_cost import Program
 
 pytestmark = pytest.mark.one_backend
 

@@ -1,0 +1,76 @@
+"""Files beside the graph of a SavedModel, in `assets.extra`: what can be asked, and a warm-up.
+
+Reference: TensorFlow Serving, *SavedModel Warmup*.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+from md4keras.version import __version__
+
+
+def write(target: str, model, signatures: dict, sampler: dict | None = None, limits=None) -> None:
+    """Writes the manifest, JSON for people, and the requests that warm up a server.
+
+    Args:
+        target: str, the SavedModel's folder.
+        model: the exported model.
+        signatures: dictionary of `Signature`.
+        sampler: dictionary, its configuration as Keras serialises it; `None` without one.
+        limits: a `Limits`; `None` where nothing is checked.
+    """
+    extra = Path(target) / "assets.extra"
+    extra.mkdir()
+    network = model.network
+    content = {
+        "md4keras_version": __version__,
+        "keras_version": keras.version(),
+        "model": {
+            "kind": type(model).__name__,
+            "network": type(network).__name__,
+            "data_shape": list(network.data_shape),
+            "vocabulary_size": network.vocabulary_size,
+            "mask_token": model.mask_token,
+            "num_classes": network.num_classes,
+        },
+    }
+    if sampler is not None:
+        content["sampler"] = {"name": sampler["class_name"], **sampler["config"]}
+    if limits is not None:
+        content["limits"] = dataclasses.asdict(limits)
+        length = content["limits"].pop("length")
+        if len(network.data_shape) == 1:
+            content["limits"]["length"] = length or network.data_shape[0]
+    content["signatures"] = {name: _described(each) for name, each in signatures.items()}
+    text = json.dumps(content, indent=2) + "\n"
+    (extra / "manifest.json").write_text(text, encoding="utf-8")
+    with tf.io.TFRecordWriter(str(extra / "tf_serving_warmup_requests")) as file:
+        for name, signature in signatures.items():
+            file.write(_small_request(name, signature).SerializeToString())
+
+
+def _described(signature) -> dict:
+    inputs = {}
+    for each in signature.arguments:
+        inputs[each.name] = {
+            "dtype": each.dtype,
+            "shape": list(each.shape),
+            "meaning": each.meaning,
+        }
+        if each.default is not None:
+            inputs[each.name]["default"] = each.default
+    return {"meaning": signature.meaning, "inputs": inputs, "outputs": signature.outputs}
+
+
+def _small_request(name: str, signature):
+    """A `PredictionLog`; the server runs it before it answers, so that no client waits."""
+    request = predict_pb2.PredictRequest(model_spec={"signature_name": name})
+    for each in signature.arguments:  # defaults too: the server fills in none here
+        request.inputs[each.name].CopyFrom(tf.make_tensor_proto(each.small, each.dtype))
+    log = prediction_log_pb2.PredictLog(request=request)
+    return prediction_log_pb2.PredictionLog(predict_log=log)
