@@ -1,4 +1,4 @@
-"""Where the published implementation's parameters belong in our networks.
+"""The published implementation's parameters, and where they belong in our networks.
 
 Reference: Shi et al. 2024 (arXiv 2406.04329) and the code published with it.
 """

@@ -1,4 +1,4 @@
-"""What the networks of images share: a way down, a middle, and a way up with skips."""
+"""The base of the image networks: a way down, a middle, and a way up with skips."""
 
 from keras import ops
 

@@ -165,8 +165,14 @@ class Network(keras.Model):
 
     def features(self, inputs, training=None):
         """What the head turns into logits: `network.head(network.features(inputs))`."""
-        masked = isinstance(inputs, dict) and "padding_mask" in inputs
-        return (self.masked_backbone if masked else self.backbone)(inputs, training=training)
+        if not isinstance(inputs, dict) or "padding_mask" not in inputs:
+            return self.backbone(inputs, training=training)
+        if not self.takes_padding_mask:
+            raise ValueError(
+                f"A {type(self).__name__} knows no padding. Expected inputs among {[*self.input]}. "
+                f"Received: {[*inputs]}. Leave out 'padding_mask'."
+            )
+        return self.masked_backbone(inputs, training=training)
 
     def compute_output_spec(self, inputs, training=None):
         shape = (*inputs["tokens"].shape, self.vocabulary_size)

@@ -40,8 +40,8 @@ class Transformer(Network):
             `"learned"` (and a trained vector for each position is added to the embedding). With
             rotary ones alone all masked positions look alike.
         kwargs: `attention_dropout`, bool, whether attention probabilities have dropout too (they
-            have by default); and what all networks take, see `Network`: `time_features`,
-            `num_classes`, `dropout`, `label_dropout`, `remat`, `dtype`, `name`, `trainable`.
+            have by default); and what all networks take, such as `num_classes` and `dropout`; see
+            `Network`.
 
     Call arguments:
         inputs: dictionary with `"tokens"` int `[B, L]`, `"time"` float `[B]` (if time is given),

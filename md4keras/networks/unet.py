@@ -20,8 +20,7 @@ class UNet(ImageNetwork):
         image_shape: `(H, W, C)`.
         num_layers: int.
         feature_dim: int, a multiple of 32 above 32: the width.
-        kwargs: what all networks take, see `Network`: `time_features`, `num_classes`, `dropout`,
-            `label_dropout`, `remat`, `dtype`, `name`, `trainable`.
+        kwargs: what all networks take, such as `num_classes` and `dropout`; see `Network`.
 
     Call arguments:
         inputs: dictionary with `"tokens"` int `[B, H, W, C]`, `"time"` float `[B]` (if time is

@@ -37,8 +37,7 @@ class UViT(ImageNetwork):
         hidden_dim: int, the width of the core: a multiple of 4 and of `num_heads`.
         channel_multipliers: ints, one a resolution, from the highest to the lowest: the widths in
             units of `feature_dim`.
-        kwargs: what all networks take, see `Network`: `time_features`, `num_classes`, `dropout`,
-            `label_dropout`, `remat`, `dtype`, `name`, `trainable`.
+        kwargs: what all networks take, such as `num_classes` and `dropout`; see `Network`.
 
     Call arguments:
         inputs: dictionary with `"tokens"` int `[B, H, W, C]`, `"time"` float `[B]` (if time is
