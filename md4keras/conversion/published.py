@@ -10,7 +10,7 @@ import numpy as np
 from md4keras.conversion.arguments import (
     EXPONENTS,
     GENMD4_ALONE,
-    GENMD4_DEFAULTS,
+    GENMD4_ARGUMENTS,
     complete,
     is_genmd4,
 )
@@ -43,23 +43,22 @@ def from_md4(constructor: dict, params: dict):
     Raises:
         ValueError: for an unknown or missing argument or parameter, or a wrong value or shape.
     """
-    _check_dictionary("constructor", constructor)
-    _check_dictionary("params", params)
+    for name, value in (("constructor", constructor), ("params", params)):
+        if not isinstance(value, Mapping):
+            raise ValueError(
+                f"`{name}` must be a dictionary by published names. "
+                f"Received: {name} of type {type(value).__name__}. Read it from the checkpoint."
+            )
     if is_genmd4(constructor, params):
         return _genmd4(constructor, params)
     arguments = complete(constructor)
-    network = build_network(arguments)
-    load_network(network, params)
-    return MD4(
-        network,
-        schedule=arguments["noise_schedule_type"],
-        timesteps=None if arguments["cont_time"] else arguments["timesteps"],
-        **_time_sampling(arguments),
-    )
+    network = _filled_network(arguments, params)
+    timesteps = None if arguments["cont_time"] else arguments["timesteps"]
+    return MD4(network, arguments["noise_schedule_type"], timesteps, **_time_sampling(arguments))
 
 
 def _genmd4(constructor: dict, params: dict):
-    arguments = complete(constructor, GENMD4_DEFAULTS)
+    arguments = complete(constructor, GENMD4_ARGUMENTS)
     if arguments["noise_schedule_type"] != "poly" or not arguments["cont_time"]:
         raise ValueError(
             "GenMD4 has a learned schedule and continuous time. Expected "
@@ -73,15 +72,22 @@ def _genmd4(constructor: dict, params: dict):
             "The parameters are not those of a GenMD4. Expected its learned exponents among them. "
             f"Received: missing={[EXPONENTS]}. For an MD4 leave out {[*GENMD4_ALONE]}."
         )
-    network = build_network(
-        {name: value for name, value in arguments.items() if name not in GENMD4_ALONE}
-    )
-    others = {name: array for name, array in params.items() if name != EXPONENTS}
-    load_network(network, others)
+    network = _filled_network(arguments, {k: v for k, v in params.items() if k != EXPONENTS})
     model = GenMD4(network, arguments["power_init"], arguments["t1"], **_time_sampling(arguments))
     theta = model.schedule.theta
     theta.assign(_checked_array(EXPONENTS, params[EXPONENTS], tuple(theta.shape)))
     return model
+
+
+def _filled_network(arguments: dict, params: dict):
+    network = build_network({k: v for k, v in arguments.items() if k not in GENMD4_ALONE})
+    load_network(network, params)
+    return network
+
+
+def _time_sampling(arguments: dict) -> dict:
+    antithetic = arguments["antithetic_time_sampling"]
+    return {"time_sampling": "antithetic" if antithetic else "independent"}
 
 
 def build_network(arguments: dict):
@@ -153,14 +159,6 @@ def load_network(network, params: dict) -> None:
         variable.assign(arrays[name].reshape(tuple(variable.shape)))
 
 
-def _check_dictionary(name: str, value) -> None:
-    if not isinstance(value, Mapping):
-        raise ValueError(
-            f"`{name}` must be a dictionary by published names. "
-            f"Received: {name} of type {type(value).__name__}. Read it from the checkpoint."
-        )
-
-
 def _full_name(name: str) -> str:
     """The class table lies beside the published network, all else in it."""
     return f"params/{name}" if name == _CLASS_TABLE else f"params/classifier/{name}"
@@ -192,8 +190,3 @@ def _checked_array(name: str, value, shape: tuple) -> np.ndarray:
             "undamaged checkpoint."
         )
     return array
-
-
-def _time_sampling(arguments: dict) -> dict:
-    antithetic = arguments["antithetic_time_sampling"]
-    return {"time_sampling": "antithetic" if antithetic else "independent"}

@@ -1,20 +1,21 @@
 """Layers of the denoising networks."""
 
-from md4keras.layers.attention import (
-    RotarySelfAttention,
-    SelfAttention,
-    apply_rotary,
-    rotary_tables,
-)
+from md4keras.layers.attention import RotarySelfAttention, SelfAttention
+from md4keras.layers.blocks import DiTBlock, TransformerBlock
 from md4keras.layers.conditioning import ConditioningMLP, LabelEmbedding, TimeEmbedding
-from md4keras.layers.dit import MLP, DiTBlock, PositionEmbedding2D
 from md4keras.layers.dropout import Dropout
 from md4keras.layers.group_norm import AdaptiveGroupNorm, GroupNorm
 from md4keras.layers.head import ImageVocabularyHead, VocabularyHead
+from md4keras.layers.mlp import MLP, GatedMLP
 from md4keras.layers.modulation import AdaptiveLayerNorm, Modulation, modulate
+from md4keras.layers.positions import (
+    PositionEmbedding,
+    PositionEmbedding2D,
+    apply_rotary,
+    rotary_tables,
+)
 from md4keras.layers.remat import REMAT_MODES
 from md4keras.layers.residual import ResidualBlock, SelfAttention2D
-from md4keras.layers.transformer import GatedMLP, TransformerBlock
 
 __all__ = [
     "AdaptiveGroupNorm",
@@ -28,6 +29,7 @@ __all__ = [
     "LabelEmbedding",
     "MLP",
     "Modulation",
+    "PositionEmbedding",
     "PositionEmbedding2D",
     "REMAT_MODES",
     "ResidualBlock",

@@ -1,50 +1,12 @@
 """Self-attention over a sequence, with and without rotary positions."""
 
-import math
-
 import keras
 from keras import ops
 
+from md4keras.checks import RATE, check_number, check_whole
 from md4keras.layers.dropout import Dropout
-from md4keras.layers.validation import check_rate, check_size
-
-
-def rotary_tables(length, head_dim: int):
-    """Cosines and sines of the angles `m 10000^(-2k / head_dim)` at position `m`, for pair `k`.
-
-    Args:
-        length: int (or scalar tensor), the number of positions.
-        head_dim: int, even.
-
-    Returns:
-        two float32 tensors `[length, head_dim / 2]`.
-    """
-    k = ops.arange(head_dim // 2, dtype="float32")
-    frequencies = ops.exp(k * (-2.0 * math.log(10_000) / head_dim))
-    positions = ops.cast(ops.arange(length), "float32")
-    angles = ops.expand_dims(positions, -1) * frequencies  # [length, head_dim / 2]
-    return ops.cos(angles), ops.sin(angles)
-
-
-def apply_rotary(x, cos, sin):
-    """Rotates neighbouring pairs of features by the angle of their position.
-
-    Args:
-        x: float `[B, L, heads, head_dim]`.
-        cos, sin: float32 `[L, head_dim / 2]`, from `rotary_tables`.
-
-    Returns:
-        tensor like `x`. The inner product of two rotated vectors depends on the distance of their
-        positions alone.
-
-    Reference: Su et al. 2021, *RoFormer* (arXiv 2104.09864), Eq. 34.
-    """
-    head_dim = x.shape[-1]
-    pairs = ops.reshape(ops.cast(x, "float32"), (*ops.shape(x)[:-1], head_dim // 2, 2))
-    a, b = pairs[..., 0], pairs[..., 1]  # [B, L, heads, head_dim / 2]
-    cos, sin = ops.expand_dims(cos, 1), ops.expand_dims(sin, 1)  # [L, 1, head_dim / 2]
-    rotated = ops.stack([a * cos - b * sin, a * sin + b * cos], axis=-1)
-    return ops.cast(ops.reshape(rotated, ops.shape(x)), x.dtype)
+from md4keras.layers.positions import apply_rotary, rotary_tables
+from md4keras.layers.projections import dense, product
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
@@ -61,6 +23,7 @@ class SelfAttention(keras.layers.Layer):
 
     Call arguments:
         x: float `[B, L, width]`.
+        padding_mask: bool `[B, L]`, `False` for what is not attended to; `None` for nothing.
         training: bool.
 
     Returns:
@@ -69,6 +32,8 @@ class SelfAttention(keras.layers.Layer):
     Raises:
         ValueError: if the heads do not divide the width.
     """
+
+    head_dim_multiple = 1
 
     def __init__(
         self,
@@ -79,9 +44,9 @@ class SelfAttention(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_size("num_heads", num_heads)
-        check_rate("dropout", dropout)
-        check_rate("attention_dropout", attention_dropout)
+        check_whole("num_heads", num_heads)
+        check_number("dropout", dropout, RATE)
+        check_number("attention_dropout", attention_dropout, RATE)
         self.num_heads = num_heads
         self.dropout_rate = float(dropout)
         self.attention_dropout_rate = float(attention_dropout)
@@ -93,65 +58,57 @@ class SelfAttention(keras.layers.Layer):
 
     def build(self, x_shape):
         width = x_shape[-1]
-        self.check_heads(width)
+        if width % (self.head_dim_multiple * self.num_heads):
+            raise ValueError(
+                "The width cannot be split into heads (of even size with rotary positions). "
+                f"Expected a multiple of {self.head_dim_multiple * self.num_heads}. Received: "
+                f"width={width}, num_heads={self.num_heads}. Change one of the two."
+            )
         self.head_dim = width // self.num_heads
         for name in ("query", "key", "value", "output_projection"):
-            dense = keras.layers.Dense(
-                width,
-                use_bias=self.use_bias and name != "output_projection",
-                kernel_initializer="lecun_normal",
-                dtype=self.dtype_policy,
-                name=name,
-            )
-            dense.build(x_shape)
-            setattr(self, name, dense)
+            use_bias = self.use_bias and name != "output_projection"
+            layer = dense(width, self.dtype_policy, name, use_bias)
+            layer.build(x_shape)
+            setattr(self, name, layer)
         self.dropout.build(x_shape)
         self.attention_dropout.build((x_shape[0], self.num_heads, x_shape[1], x_shape[1]))
 
-    def check_heads(self, width: int) -> None:
-        """Raises a `ValueError` where the width cannot be split into the heads."""
-        if width % self.num_heads:
-            raise ValueError(
-                "The width cannot be split into heads. Expected a multiple of "
-                f"{self.num_heads}. Received: width={width}, num_heads={self.num_heads}. Change "
-                "the width or the number of heads."
-            )
-
-    def call(self, x, training=None):
-        return self.output(self.attend(*self.project(x), training=training), training=training)
+    def call(self, x, padding_mask=None, training=None):
+        mixed = self.attend(*self.project(x), padding_mask, training)
+        return self.output(mixed, training)
 
     def project(self, x):
         """Queries, keys and values, each `[B, L, heads, head_dim]`."""
-        heads = (-1, ops.shape(x)[1], self.num_heads, self.head_dim)
-        # Matrix products of two dimensions: XLA transposes what has more for the backward pass.
-        flat = ops.reshape(x, (-1, x.shape[-1]))  # [B L, width]
-        projections = (self.query, self.key, self.value)
-        return tuple(ops.reshape(projection(flat), heads) for projection in projections)
+        sizes = self.num_heads, self.head_dim
+        return tuple(product(layer, x, *sizes) for layer in (self.query, self.key, self.value))
 
-    def attend(self, query, key, value, training=None):
+    def attend(self, query, key, value, padding_mask=None, training=None):
         """Values mixed by attention, `[B, L, heads, head_dim]`."""
         query, key = self.with_positions(query, key)
+        mask = None if padding_mask is None else padding_mask[:, None, None, :]  # [B, 1, 1, L]
         if training and self.attention_dropout_rate > 0:
-            return self._attend_with_dropout(query, key, value)
-        return ops.dot_product_attention(query, key, value)
+            return self._attend_with_dropout(query, key, value, mask)
+        # Fused kernels of accelerators do not take every mask; Keras asks them without it.
+        fused = None if mask is None else False
+        return ops.dot_product_attention(query, key, value, mask=mask, flash_attention=fused)
 
     def output(self, mixed, training=None):
         """The output `[B, L, width]` from mixed values `[B, L, heads, head_dim]`."""
-        width = self.num_heads * self.head_dim
-        flat = self.output_projection(ops.reshape(mixed, (-1, width)))  # [B L, width]
-        x = ops.reshape(flat, (-1, ops.shape(mixed)[1], width))
-        return self.dropout(x, training=training)
+        mixed = ops.reshape(mixed, (-1, ops.shape(mixed)[1], self.num_heads * self.head_dim))
+        return self.dropout(product(self.output_projection, mixed), training=training)
 
     def with_positions(self, query, key):
         """Tells queries and keys `[B, L, heads, head_dim]` their positions; here, nothing."""
         return query, key
 
-    def _attend_with_dropout(self, query, key, value):
+    def _attend_with_dropout(self, query, key, value, mask=None):
         # Keras's fused attention has no dropout.
         query = query * ops.cast(self.head_dim**-0.5, query.dtype)
-        scores = ops.einsum("bqhd,bkhd->bhqk", query, key)  # [B, heads, L, L]
-        probabilities = ops.softmax(ops.cast(scores, "float32"), axis=-1)
-        probabilities = self.attention_dropout(ops.cast(probabilities, value.dtype), training=True)
+        scores = ops.cast(ops.einsum("bqhd,bkhd->bhqk", query, key), "float32")  # [B, heads, L, L]
+        if mask is not None:
+            scores = ops.where(mask, scores, -1e30)
+        probabilities = ops.cast(ops.softmax(scores, axis=-1), value.dtype)
+        probabilities = self.attention_dropout(probabilities, training=True)
         return ops.einsum("bhqk,bkhd->bqhd", probabilities, value)
 
     def compute_output_shape(self, x_shape):
@@ -175,13 +132,7 @@ class RotarySelfAttention(SelfAttention):
         ValueError: if the heads do not divide the width, or have an odd size.
     """
 
-    def check_heads(self, width: int) -> None:
-        if width % (2 * self.num_heads):
-            raise ValueError(
-                "The width cannot be split into heads of even size, which rotary positions need. "
-                f"Expected a multiple of {2 * self.num_heads}. Received: width={width}, "
-                f"num_heads={self.num_heads}. Change the width or the number of heads."
-            )
+    head_dim_multiple = 2
 
     def with_positions(self, query, key):
         cos, sin = rotary_tables(ops.shape(query)[1], self.head_dim)

@@ -1,4 +1,4 @@
-"""What a network is told besides the tokens: the time and the class label.
+"""Conditioning: what a network is told besides the tokens, the time and the class label.
 
 Everything here computes in float32 whatever the dtype policy, because in bfloat16 the time 0.999
 is 1.0.
@@ -9,7 +9,8 @@ import math
 import keras
 from keras import ops
 
-from md4keras.layers.validation import check_rate, check_size
+from md4keras.checks import RATE, check_number, check_whole
+from md4keras.layers.projections import dense
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
@@ -36,7 +37,7 @@ class TimeEmbedding(keras.layers.Layer):
     def __init__(self, dim: int, scale: float = 1000.0, **kwargs):
         kwargs["autocast"] = False
         super().__init__(**{**kwargs, "dtype": "float32"})
-        check_size("dim", dim, minimum=4)
+        check_whole("dim", dim, 4)
         self.dim = dim
         self.scale = scale
         self.built = True
@@ -85,9 +86,9 @@ class LabelEmbedding(keras.layers.Layer):
 
     def __init__(self, num_classes: int, dim: int, dropout: float = 0.0, seed=None, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})
-        check_size("num_classes", num_classes)
-        check_size("dim", dim)
-        check_rate("dropout", dropout)
+        check_whole("num_classes", num_classes)
+        check_whole("dim", dim)
+        check_number("dropout", dropout, RATE)
         self.num_classes = num_classes
         self.dim = dim
         self.dropout = float(dropout)
@@ -138,17 +139,17 @@ class ConditioningMLP(keras.layers.Layer):
 
     def __init__(self, dim: int, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})
-        check_size("dim", dim)
+        check_whole("dim", dim)
         self.dim = dim
-        self.hidden = _dense(4 * dim, "hidden", activation="silu")
-        self.projection = _dense(dim, "projection")
+        self.hidden = dense(4 * dim, "float32", "hidden")
+        self.projection = dense(dim, "float32", "projection")
 
     def build(self, embedding_shape):
         self.hidden.build(embedding_shape)
         self.projection.build((*embedding_shape[:-1], 4 * self.dim))
 
     def call(self, embedding):
-        return self.projection(self.hidden(embedding))
+        return self.projection(ops.silu(self.hidden(embedding)))
 
     def compute_output_shape(self, embedding_shape):
         return (*embedding_shape[:-1], self.dim)
@@ -157,7 +158,11 @@ class ConditioningMLP(keras.layers.Layer):
         return {**super().get_config(), "dim": self.dim}
 
 
-def _dense(units: int, name: str, activation=None):
-    return keras.layers.Dense(
-        units, activation, kernel_initializer="lecun_normal", dtype="float32", name=name
-    )
+def check_conditioning(conditioned: bool, conditioning) -> None:
+    """Raises a `ValueError` unless a vector (or its shape) is given to a block made for one."""
+    if (conditioning is not None) != conditioned:
+        raise ValueError(
+            "The block was made for other inputs. Expected a conditioning vector exactly if it "
+            f"was made for one. Received: conditioned={conditioned}, conditioning={conditioning!r}"
+            ". Change the block or its inputs."
+        )

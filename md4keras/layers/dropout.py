@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from md4keras import backend
-from md4keras.layers.validation import check_rate
+from md4keras.checks import RATE, check_number
 
 _given_seeds = contextvars.ContextVar("given_seeds")  # {id of the layer: seed}
 
@@ -51,7 +51,7 @@ class Dropout(keras.layers.Layer):
 
     def __init__(self, rate: float, shared_axis: int | None = None, seed=None, **kwargs):
         super().__init__(**kwargs)
-        check_rate("rate", rate)
+        check_number("rate", rate, RATE)
         self.rate = float(rate)
         self.shared_axis = shared_axis
         self.seed = seed

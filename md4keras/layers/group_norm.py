@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from md4keras.layers.validation import check_size
+from md4keras.checks import check_whole
+from md4keras.layers.projections import dense
 
 GROUPS = 32
 EPSILON = 1e-6
@@ -42,7 +43,7 @@ def check_width(name: str, width, min_group_size: int = 2) -> None:
 
     Where the conditioning is added before a norm, a group needs two channels.
     """
-    check_size(name, width)
+    check_whole(name, width)
     if width % GROUPS or width < min_group_size * GROUPS:
         reason = (
             " (with one channel a group, the norm would cancel the conditioning that is added "
@@ -102,11 +103,8 @@ class AdaptiveGroupNorm(keras.layers.Layer):
 
     def build(self, x_shape, conditioning_shape):
         check_width("channels", x_shape[-1], min_group_size=1)
-        self.projection = keras.layers.Dense(
-            2 * x_shape[-1],
-            kernel_initializer="zeros",
-            dtype=self.dtype_policy,
-            name="projection",
+        self.projection = dense(
+            2 * x_shape[-1], self.dtype_policy, "projection", kernel_initializer="zeros"
         )
         self.projection.build(conditioning_shape)
 
@@ -116,3 +114,8 @@ class AdaptiveGroupNorm(keras.layers.Layer):
 
     def compute_output_shape(self, x_shape, conditioning_shape):
         return x_shape
+
+
+def group_norm(adaptive: bool, dtype, name: str):
+    """A new `AdaptiveGroupNorm` or `GroupNorm`."""
+    return (AdaptiveGroupNorm if adaptive else GroupNorm)(dtype=dtype, name=name)

@@ -8,8 +8,8 @@ distribution.
 import keras
 from keras import ops
 
-from md4keras.layers.residual import conv3x3
-from md4keras.layers.validation import check_size
+from md4keras.checks import check_whole
+from md4keras.layers.projections import conv3x3, dense
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
@@ -32,15 +32,9 @@ class VocabularyHead(keras.layers.Layer):
 
     def __init__(self, vocabulary_size: int, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})
-        check_size("vocabulary_size", vocabulary_size)
+        check_whole("vocabulary_size", vocabulary_size)
         self.vocabulary_size = vocabulary_size
-        self.projection = keras.layers.Dense(
-            vocabulary_size,
-            use_bias=False,
-            kernel_initializer="zeros",
-            dtype="float32",
-            name="projection",
-        )
+        self.projection = dense(vocabulary_size, "float32", "projection", False, "zeros")
 
     def build(self, features_shape):
         self.projection.build(features_shape)
@@ -79,13 +73,11 @@ class ImageVocabularyHead(keras.layers.Layer):
 
     def __init__(self, vocabulary_size: int, num_channels: int, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})
-        check_size("vocabulary_size", vocabulary_size)
-        check_size("num_channels", num_channels)
+        check_whole("vocabulary_size", vocabulary_size)
+        check_whole("num_channels", num_channels)
         self.vocabulary_size = vocabulary_size
         self.num_channels = num_channels
-        self.conv = conv3x3(
-            num_channels * vocabulary_size, "float32", "conv", kernel_initializer="zeros"
-        )
+        self.conv = conv3x3(num_channels * vocabulary_size, "float32", "conv", "zeros")
 
     def build(self, features_shape):
         self.conv.build(features_shape)

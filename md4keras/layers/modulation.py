@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from md4keras.layers.validation import check_name, check_size
+from md4keras.checks import check_name, check_whole
+from md4keras.layers.projections import dense
 
 ACTIVATIONS = {"glu": ops.sigmoid, "swiglu": ops.silu, "geglu": ops.gelu}
 """The activation of each gated MLP (GELU in its tanh form)."""
@@ -27,8 +28,8 @@ def rms_norm(dtype, name: str, epsilon: float = EPSILON):
 
 
 def modulate(x, shift, scale):
-    """`x (1 + scale) + shift`."""
-    return x * (1.0 + scale) + shift
+    """`x (1 + scale) + shift`, or `x` where both are `None`."""
+    return x if scale is None else x * (1.0 + scale) + shift
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
@@ -62,19 +63,17 @@ class Modulation(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_size("dim", dim)
-        check_size("num_vectors", num_vectors)
+        check_whole("dim", dim)
+        check_whole("num_vectors", num_vectors)
         check_name("activation", activation, ACTIVATIONS)
         check_name("conditioning_type", conditioning_type, CONDITIONING_TYPES)
         self.dim = dim
         self.num_vectors = num_vectors
         self.activation = activation
         self.conditioning_type = conditioning_type
-        self.projection = keras.layers.Dense(
-            num_vectors * dim,
-            kernel_initializer="lecun_normal" if conditioning_type == "adaln" else "zeros",
-            dtype=self.dtype_policy,
-            name="projection",
+        initializer = "lecun_normal" if conditioning_type == "adaln" else "zeros"
+        self.projection = dense(
+            num_vectors * dim, self.dtype_policy, "projection", kernel_initializer=initializer
         )
 
     def build(self, conditioning_shape):

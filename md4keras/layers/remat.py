@@ -18,7 +18,7 @@ def rematerialize(function, *inputs, dropouts=(), when: bool = True, through_wei
 
     Args:
         function: of tensors, returns a tensor or a tuple of tensors.
-        inputs: tensors.
+        inputs: tensors, or `None` where the function takes it.
         dropouts: the `Dropout` layers that the function calls in training.
         when: bool; `False` calls the function as it is.
         through_weights: bool, whether every large intermediate result depends on the weights that
@@ -28,11 +28,13 @@ def rematerialize(function, *inputs, dropouts=(), when: bool = True, through_wei
         return function(*inputs)
     dropouts = [dropout for dropout in dropouts if dropout.rate > 0]
     seeds = [dropout.seed_generator.next() for dropout in dropouts]
-
-    count = len(inputs)
+    present = [x is not None for x in inputs]
 
     def run(*tensors):
-        with given_seeds(dropouts, tensors[count:]):
-            return function(*tensors[:count])
+        tensors = iter(tensors)
+        given = [next(tensors) if is_tensor else None for is_tensor in present]
+        with given_seeds(dropouts, list(tensors)):
+            return function(*given)
 
-    return backend.remat(run, through_weights)(*inputs, *seeds)
+    tensors = [x for x in inputs if x is not None]
+    return backend.remat(run, through_weights)(*tensors, *seeds)

@@ -5,25 +5,14 @@ import functools
 import keras
 from keras import ops
 
+from md4keras.checks import RATE, check_name, check_number
+from md4keras.layers.conditioning import check_conditioning
 from md4keras.layers.dropout import Dropout
-from md4keras.layers.group_norm import AdaptiveGroupNorm, GroupNorm, check_width
+from md4keras.layers.group_norm import GroupNorm, check_width, group_norm
+from md4keras.layers.projections import conv3x3, dense
 from md4keras.layers.remat import REMAT_MODES, rematerialize
-from md4keras.layers.validation import check_name, check_rate
 
 RESAMPLING = (None, "down", "up")
-
-
-def conv3x3(filters: int, dtype, name: str, kernel_initializer="lecun_normal"):
-    """3x3 convolution of the same size, over channels last."""
-    return keras.layers.Conv2D(
-        filters,
-        kernel_size=3,
-        padding="same",
-        data_format="channels_last",
-        kernel_initializer=kernel_initializer,
-        dtype=dtype,
-        name=name,
-    )
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
@@ -70,7 +59,7 @@ class ResidualBlock(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         check_width("width", width, min_group_size=1 if adaptive_norm else 2)
-        check_rate("dropout", dropout)
+        check_number("dropout", dropout, RATE)
         check_name("resampling", resampling, RESAMPLING)
         check_name("remat", remat, REMAT_MODES)
         self.width = width
@@ -79,48 +68,43 @@ class ResidualBlock(keras.layers.Layer):
         self.adaptive_norm = adaptive_norm
         self.resampling = resampling
         self.remat = remat
-        dtype = self.dtype_policy
-        self.norm_1 = self._make_norm("norm_1")
-        self.conv_1 = conv3x3(width, dtype, "conv_1")
-        self.norm_2 = self._make_norm("norm_2")
-        self.dropout = Dropout(dropout, dtype=dtype, name="dropout")
-        self.conv_2 = conv3x3(width, dtype, "conv_2", kernel_initializer="zeros")
         self.projection = None
         self.shortcut = None
 
     def build(self, x_shape, conditioning_shape=None):
-        self._check_conditioning(conditioning_shape)
+        check_conditioning(self.conditioned, conditioning_shape)
+        dtype = self.dtype_policy
         resampled_shape = self._resampled_shape(x_shape)
         hidden_shape = (*resampled_shape[:-1], self.width)
         adapting_shape = (conditioning_shape,) if self._adapts_norms else ()
+        self.norm_1 = group_norm(self._adapts_norms, dtype, "norm_1")
         self.norm_1.build(x_shape, *adapting_shape)
+        self.conv_1 = conv3x3(self.width, dtype, "conv_1")
         self.conv_1.build(resampled_shape)
+        self.norm_2 = group_norm(self._adapts_norms, dtype, "norm_2")
         self.norm_2.build(hidden_shape, *adapting_shape)
+        self.dropout = Dropout(self.dropout_rate, dtype=dtype, name="dropout")
         self.dropout.build(hidden_shape)
+        self.conv_2 = conv3x3(self.width, dtype, "conv_2", kernel_initializer="zeros")
         self.conv_2.build(hidden_shape)
         if self.conditioned and not self.adaptive_norm:
-            self.projection = keras.layers.Dense(
-                self.width,
-                use_bias=False,
-                kernel_initializer="zeros",
-                dtype=self.dtype_policy,
-                name="projection",
-            )
+            self.projection = dense(self.width, dtype, "projection", False, "zeros")
             self.projection.build(conditioning_shape)
         if x_shape[-1] != self.width:
-            self.shortcut = _dense(self.width, self.dtype_policy, "shortcut")
+            self.shortcut = dense(self.width, dtype, "shortcut")
             self.shortcut.build(resampled_shape)
 
     def call(self, x, conditioning=None, training=None):
-        self._check_conditioning(conditioning)
+        check_conditioning(self.conditioned, conditioning)
         return rematerialize(
-            lambda *inputs: self._transform(*inputs, training=training),
-            *((x,) if conditioning is None else (x, conditioning)),
+            functools.partial(self._transform, training=training),
+            x,
+            conditioning,
             dropouts=[self.dropout],
             when=bool(training) and self.remat == "full",
         )
 
-    def _transform(self, x, conditioning=None, training=None):
+    def _transform(self, x, conditioning, training):
         when = bool(training) and self.remat == "activations"
         adapting = (conditioning,) if self._adapts_norms else ()
         recompute = functools.partial(rematerialize, when=when, through_weights=True)
@@ -141,11 +125,6 @@ class ResidualBlock(keras.layers.Layer):
     def _adapts_norms(self) -> bool:
         return self.conditioned and self.adaptive_norm
 
-    def _make_norm(self, name: str):
-        if self._adapts_norms:
-            return AdaptiveGroupNorm(dtype=self.dtype_policy, name=name)
-        return GroupNorm(dtype=self.dtype_policy, name=name)
-
     def _resample(self, x):
         if self.resampling == "down":
             return ops.average_pool(x, 2, 2, "valid", "channels_last")
@@ -154,21 +133,9 @@ class ResidualBlock(keras.layers.Layer):
         return x
 
     def _resampled_shape(self, x_shape):
-        batch, height, width, channels = x_shape
-        resample = {
-            "down": lambda size: size and size // 2,
-            "up": lambda size: size and 2 * size,
-            None: lambda size: size,
-        }[self.resampling]
-        return (batch, resample(height), resample(width), channels)
-
-    def _check_conditioning(self, conditioning):
-        if (conditioning is not None) != self.conditioned:
-            raise ValueError(
-                "The block was made for other inputs. Expected a conditioning vector exactly if "
-                f"`conditioned` is true. Received: conditioned={self.conditioned}, "
-                f"conditioning={conditioning!r}. Change one of the two."
-            )
+        batch, *sizes, channels = x_shape
+        times, by = {"down": (1, 2), "up": (2, 1), None: (1, 1)}[self.resampling]
+        return (batch, *(size and size * times // by for size in sizes), channels)
 
     def compute_output_shape(self, x_shape, conditioning_shape=None):
         return (*self._resampled_shape(x_shape)[:-1], self.width)
@@ -208,9 +175,9 @@ class SelfAttention2D(keras.layers.Layer):
     def build(self, x_shape):
         self.norm.build(x_shape)
         for name in ("query", "key", "value", "output_projection"):
-            dense = _dense(x_shape[-1], self.dtype_policy, name)
-            dense.build(x_shape)
-            setattr(self, name, dense)
+            layer = dense(x_shape[-1], self.dtype_policy, name)
+            layer.build(x_shape)
+            setattr(self, name, layer)
 
     def call(self, x, training=None):
         return rematerialize(self._attend, x, when=bool(training) and self.remat == "full")
@@ -231,7 +198,3 @@ class SelfAttention2D(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "remat": self.remat}
-
-
-def _dense(units: int, dtype, name: str):
-    return keras.layers.Dense(units, kernel_initializer="lecun_normal", dtype=dtype, name=name)

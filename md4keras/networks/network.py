@@ -1,9 +1,10 @@
-"""What all denoising networks have in common: inputs, conditioning, features and head."""
+"""The template of all denoising networks, and the arguments that they share."""
 
 import keras
+from keras import ops
 
+from md4keras.checks import RATE, check_name, check_number, check_whole
 from md4keras.layers import REMAT_MODES, ConditioningMLP, LabelEmbedding, TimeEmbedding
-from md4keras.layers.validation import check_name, check_rate, check_size
 
 TIME_FEATURES = ("t", "none")
 
@@ -12,38 +13,170 @@ class Network(keras.Model):
     """A functional model `{"tokens", "time", "label"} -> logits`, in two parts.
 
     `features` runs all but the last layer and `head` is that layer, so that a caller can compute
-    the logits of only the positions that need them. A subclass builds the graph, calls
-    `super().__init__`, and then sets its attributes.
+    the logits of only the positions that need them.
+
+    A subclass sets its own arguments, then calls this constructor, which calls
+    `make_layers(dtype)`, where all layers become attributes (the last one is `head`), and
+    `connect(tokens, conditioning)`, which returns the features. A network whose
+    `takes_padding_mask` is true is connected once more, `connect(tokens, conditioning,
+    padding_mask)`, and may be called with a fourth input.
 
     Args:
-        inputs: dictionary of `keras.Input`, from `make_inputs`.
-        features: symbolic tensor, what goes into the head.
-        head: layer from features to logits.
-        dtype: dtype policy that the layers were built with.
+        vocabulary_size: int `V`, without the mask.
+        data_shape: ints, the shape of an example: `(L,)` or `(H, W, C)`.
+        num_layers: int.
+        feature_dim: int, the size of the conditioning vector.
+        time_features: `"t"` if the network is given the time, `"none"` if not.
+        num_classes: int, or `None` for a network without labels.
+        dropout: float in `[0, 1)`.
+        label_dropout: float in `[0, 1)`, the probability of a label being replaced by the null
+            label `num_classes` in training; above 0 the network has that label.
+        remat: what training computes again in the backward pass instead of keeping it in memory:
+            `None` (nothing), `"activations"` (norms, activations and attention weights: hardly
+            more arithmetic) or `"full"` (whole blocks: a third more, the least memory).
+        kwargs: `dtype` (the layers' dtype policy; `None` for the global one), `name` and
+            `trainable`, as of any Keras model.
 
     Call arguments:
         inputs: dictionary with `"tokens"`, int `[B, *data_shape]`, the mask token
             (`vocabulary_size`) where masked; `"time"`, float `[B]` in `[0, 1]`, of a network with
-            time; `"label"`, int `[B]`, of a network with classes.
+            time; `"label"`, int `[B]`, of a network with classes; and, if the network takes it and
+            there is padding, `"padding_mask"`, bool like the tokens, `False` for padding.
         training: bool.
 
     Returns:
         float32 tensor `[B, *data_shape, vocabulary_size]`: logits, whatever the dtype policy.
     """
 
-    def __init__(self, inputs, features, head, dtype, name=None, trainable=True):
-        backbone = keras.Model(inputs, features, name="backbone")
-        super().__init__(
-            inputs=inputs, outputs=head(backbone(inputs)), name=name, trainable=trainable
-        )
-        # No attribute may be set before this point: the torch backend forbids it.
+    takes_padding_mask = False
+    """Whether the inputs may have a `"padding_mask"`."""
+
+    max_length = None
+    """int, the longest text that the network takes, or `None` for any."""
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        data_shape,
+        num_layers: int,
+        feature_dim: int,
+        time_features: str = "t",
+        num_classes: int | None = None,
+        dropout: float = 0.0,
+        label_dropout: float = 0.0,
+        remat: str | None = "activations",
+        **kwargs,
+    ):
+        check_whole("vocabulary_size", vocabulary_size)
+        check_whole("num_layers", num_layers, 0)
+        check_whole("feature_dim", feature_dim, 4)
+        check_name("time_features", time_features, TIME_FEATURES)
+        if num_classes is not None:
+            check_whole("num_classes", num_classes)
+        check_number("dropout", dropout, RATE)
+        check_number("label_dropout", label_dropout, RATE)
+        check_name("remat", remat, REMAT_MODES)
+        if label_dropout and num_classes is None:
+            raise ValueError(
+                "There are no labels to drop. Expected `num_classes` along with `label_dropout`. "
+                f"Received: label_dropout={label_dropout}, num_classes=None. Give the number of "
+                "classes, or leave out `label_dropout`."
+            )
+        self.vocabulary_size = vocabulary_size
+        self.data_shape = tuple(data_shape)
+        self.num_layers = num_layers
+        self.feature_dim = feature_dim
+        self.time_features = time_features
+        self.num_classes = num_classes
+        self.dropout = float(dropout)
+        self.label_dropout = float(label_dropout)
+        self.remat = remat
+        self._assemble(**kwargs)
+
+    def _assemble(self, dtype=None, name=None, trainable=True):
+        dtype = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        shape = (None,) if len(self.data_shape) == 1 else self.data_shape  # text of any length
+        inputs = {"tokens": keras.Input(shape, dtype="int32", name="tokens")}
+        if self.time_conditioned:
+            inputs["time"] = keras.Input((), dtype="float32", name="time")
+        if self.num_classes is not None:
+            inputs["label"] = keras.Input((), dtype="int32", name="label")
+        conditioning = self._condition(inputs)
+
+        # === Layers ===
+        self.make_layers(dtype)
+
+        # === Functional model ===
+        features = self.connect(inputs["tokens"], conditioning)
+        self.backbone = keras.Model(inputs, features, name="backbone")
+        if self.takes_padding_mask:
+            padding_mask = keras.Input(shape, dtype="bool", name="padding_mask")
+            features = self.connect(inputs["tokens"], conditioning, padding_mask)
+            self.masked_backbone = keras.Model({**inputs, "padding_mask": padding_mask}, features)
+        logits = self.head(self.backbone(inputs))
+        super().__init__(inputs=inputs, outputs=logits, name=name, trainable=trainable)
         self.dtype_policy = dtype
-        self.backbone = backbone
-        self.head = head
+
+    def _condition(self, inputs: dict):
+        """The conditioning vector `[B, feature_dim]`, float32, or `None` where there is none.
+
+        With time: an MLP of its embedding, the label's joined to it. With labels alone: the
+        label's embedding itself.
+        """
+        label = None
+        if "label" in inputs:
+            self.label_embedding = LabelEmbedding(
+                self.num_classes, self.feature_dim, self.label_dropout, name="label_embedding"
+            )
+            label = self.label_embedding(inputs["label"])
+        if "time" not in inputs:
+            return label
+        embedding = TimeEmbedding(self.feature_dim, name="time_embedding")(inputs["time"])
+        if label is not None:
+            embedding = ops.concatenate([embedding, label], axis=-1)  # [B, 2 feature_dim]
+        self.conditioning_mlp = ConditioningMLP(self.feature_dim, name="conditioning")
+        return self.conditioning_mlp(embedding)
+
+    def make_layers(self, dtype) -> None:
+        """Sets the layers as attributes, among them `head`, from features to logits."""
+        raise NotImplementedError
+
+    def connect(self, tokens, conditioning):
+        """The features, a symbolic tensor, of symbolic inputs (`conditioning` may be `None`)."""
+        raise NotImplementedError
+
+    def make_token_embedding(self, dim: int, dtype):
+        """Embedding of the tokens and the mask, with variance `1 / dim` at the start."""
+        initializer = keras.initializers.RandomNormal(stddev=dim**-0.5)
+        return keras.layers.Embedding(
+            self.vocabulary_size + 1, dim, initializer, dtype=dtype, name="token_embedding"
+        )
+
+    def __setattr__(self, name, value):
+        # Attributes are set before Keras's constructor has run, as plain ones: PyTorch forbids
+        # layers then, and all layers are tracked as parts of the graph, in its order.
+        if "_tracker" in self.__dict__:
+            super().__setattr__(name, value)
+        else:
+            object.__setattr__(self, name, value)
+
+    def call(self, inputs, training=None):
+        return self.head(self.features(inputs, training))
 
     def features(self, inputs, training=None):
         """What the head turns into logits: `network.head(network.features(inputs))`."""
-        return self.backbone(inputs, training=training)
+        if not isinstance(inputs, dict) or "padding_mask" not in inputs:
+            return self.backbone(inputs, training=training)
+        if not self.takes_padding_mask:
+            raise ValueError(
+                f"A {type(self).__name__} knows no padding. Expected inputs among {[*self.input]}. "
+                f"Received: {[*inputs]}. Leave out 'padding_mask'."
+            )
+        return self.masked_backbone(inputs, training=training)
+
+    def compute_output_spec(self, inputs, training=None):
+        shape = (*inputs["tokens"].shape, self.vocabulary_size)
+        return keras.KerasTensor(shape, dtype="float32")
 
     @property
     def time_conditioned(self) -> bool:
@@ -51,20 +184,14 @@ class Network(keras.Model):
         return self.time_features == "t"
 
     @property
+    def conditioned(self) -> bool:
+        """Whether there is a conditioning vector: of time, label or both."""
+        return self.time_conditioned or self.num_classes is not None
+
+    @property
     def mask_token(self) -> int:
         """The id of the mask, one past the last ordinary token."""
         return self.vocabulary_size
-
-    def set_common(
-        self, vocabulary_size, data_shape, num_layers, feature_dim, time_features, num_classes
-    ):
-        """Sets the attributes that every network has."""
-        self.vocabulary_size = vocabulary_size
-        self.data_shape = tuple(data_shape)
-        self.num_layers = num_layers
-        self.feature_dim = feature_dim
-        self.time_features = time_features
-        self.num_classes = num_classes
 
     def get_config(self):
         return {
@@ -84,88 +211,3 @@ class Network(keras.Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         return cls(**config)
-
-
-def check_arguments(
-    vocabulary_size,
-    num_layers,
-    feature_dim,
-    time_features,
-    num_classes,
-    dropout,
-    label_dropout,
-    remat,
-) -> None:
-    """Raises a `ValueError` where an argument that all networks share makes no sense."""
-    check_size("vocabulary_size", vocabulary_size)
-    check_size("num_layers", num_layers, minimum=0)
-    check_size("feature_dim", feature_dim, minimum=4)
-    check_name("time_features", time_features, TIME_FEATURES)
-    if num_classes is not None:
-        check_size("num_classes", num_classes)
-    check_rate("dropout", dropout)
-    check_rate("label_dropout", label_dropout)
-    check_name("remat", remat, REMAT_MODES)
-    if label_dropout and num_classes is None:
-        raise ValueError(
-            "There are no labels to drop. Expected `num_classes` along with `label_dropout`. "
-            f"Received: label_dropout={label_dropout}, num_classes=None. Give the number of "
-            "classes, or leave out `label_dropout`."
-        )
-
-
-def check_image_shape(image_shape) -> tuple[int, int, int]:
-    """The shape as a tuple; a `ValueError` where it is not that of an image."""
-    if not isinstance(image_shape, (tuple, list)) or len(image_shape) != 3:
-        raise ValueError(
-            "`image_shape` does not describe an image. Expected (height, width, channels). "
-            f"Received: image_shape={image_shape!r}. Grey images have one channel: (8, 8, 1)."
-        )
-    for size in image_shape:
-        check_size("image_shape", size)
-    return tuple(image_shape)
-
-
-def get_dtype_policy(dtype):
-    """The dtype policy from an object, a name, a configuration, or `None` for the global one."""
-    return keras.dtype_policies.get(dtype or keras.config.dtype_policy())
-
-
-def make_inputs(tokens_shape, time_features, num_classes) -> dict:
-    """The symbolic inputs of a network, by name."""
-    inputs = {"tokens": keras.Input(tokens_shape, dtype="int32", name="tokens")}
-    if time_features == "t":
-        inputs["time"] = keras.Input((), dtype="float32", name="time")
-    if num_classes is not None:
-        inputs["label"] = keras.Input((), dtype="int32", name="label")
-    return inputs
-
-
-def make_conditioning(inputs: dict, feature_dim: int, num_classes, label_dropout: float):
-    """The conditioning vector `[B, feature_dim]`, float32, or `None` where there is none.
-
-    With time: an MLP of its embedding, the label's joined to it. With labels alone: the label's
-    embedding itself.
-    """
-    label = None
-    if "label" in inputs:
-        embed = LabelEmbedding(num_classes, feature_dim, label_dropout, name="label_embedding")
-        label = embed(inputs["label"])
-    if "time" not in inputs:
-        return label
-    embedding = TimeEmbedding(feature_dim, name="time_embedding")(inputs["time"])
-    if label is not None:
-        join = keras.layers.Concatenate(dtype="float32", name="conditions")
-        embedding = join([embedding, label])  # [B, 2 feature_dim]
-    return ConditioningMLP(feature_dim, name="conditioning")(embedding)
-
-
-def token_embedding(vocabulary_size: int, dim: int, dtype):
-    """Embedding of the tokens and the mask, with variance `1 / dim` at the start."""
-    return keras.layers.Embedding(
-        vocabulary_size + 1,
-        dim,
-        embeddings_initializer=keras.initializers.RandomNormal(stddev=dim**-0.5),
-        dtype=dtype,
-        name="token_embedding",
-    )

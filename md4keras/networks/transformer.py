@@ -2,58 +2,59 @@
 
 import keras
 
-from md4keras.layers import AdaptiveLayerNorm, Dropout, TransformerBlock, VocabularyHead
-from md4keras.layers.modulation import ACTIVATIONS, CONDITIONING_TYPES, rms_norm
-from md4keras.layers.validation import check_name, check_size
-from md4keras.networks.network import (
-    Network,
-    check_arguments,
-    get_dtype_policy,
-    make_conditioning,
-    make_inputs,
-    token_embedding,
+from md4keras.checks import check_name, check_whole
+from md4keras.layers import (
+    AdaptiveLayerNorm,
+    Dropout,
+    PositionEmbedding,
+    TransformerBlock,
+    VocabularyHead,
 )
+from md4keras.layers.modulation import ACTIVATIONS, CONDITIONING_TYPES, rms_norm
+from md4keras.layers.projections import dense
+from md4keras.networks.network import Network
 
 EMBEDDINGS = ("inside", "outside")
+POSITIONS = ("rotary", "learned")
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
 class Transformer(Network):
     """Bidirectional transformer of width `num_heads * feature_dim`, as published for text.
 
-    Takes sequences of any length; `sequence_length` is the usual one.
-
     Args:
         vocabulary_size: int `V`, without the mask.
-        sequence_length: int `L`.
+        sequence_length: int `L`, the usual length, and the longest with learned positions; else
+            texts of any length will do.
         num_layers: int.
         num_heads: int.
         feature_dim: int, even: the size of a head and of the conditioning vector.
         mlp_type: `"swiglu"`, `"geglu"` or `"glu"`.
         conditioning_type: `"adaln"` or `"adaln_zero"`; without effect where there is neither time
             nor label.
-        time_features: `"t"` if the network is given the time, `"none"` if not.
-        num_classes: int, or `None` for a network without labels.
         embedding: `"inside"` (tokens are embedded at full width) or `"outside"` (at size
             `feature_dim`, then projected: fewer parameters with a large vocabulary).
-        dropout: float in `[0, 1)`.
-        attention_dropout: bool, whether attention probabilities have dropout too.
         depth_scaled_init: bool, whether the MLP kernels start with variance
             `2 / (num_layers fan_in)`.
-        label_dropout: float in `[0, 1)`, the probability of a label being replaced by the null
-            label `num_classes` in training; above 0 the network has that label.
-        remat: what training computes again in the backward pass instead of keeping it in memory:
-            `None` (nothing), `"activations"` (norms, activations and attention weights: hardly
-            more arithmetic) or `"full"` (whole blocks: a third more, the least memory).
-        dtype: dtype policy; `None` for the global one.
+        positions: `"rotary"` (attention knows the distances of tokens, as published) or
+            `"learned"` (and a trained vector for each position is added to the embedding). With
+            rotary ones alone all masked positions look alike.
+        kwargs: `attention_dropout`, bool, whether attention probabilities have dropout too (they
+            have by default); and what all networks take, such as `num_classes` and `dropout`; see
+            `Network`.
 
     Call arguments:
-        inputs: dictionary with `"tokens"` int `[B, L]`, `"time"` float `[B]` (if time is given)
-            and `"label"` int `[B]` (if there are classes).
+        inputs: dictionary with `"tokens"` int `[B, L]`, `"time"` float `[B]` (if time is given),
+            `"label"` int `[B]` (if there are classes) and, where there is padding,
+            `"padding_mask"` bool `[B, L]`: `True` for text, `False` for padding, which no token
+            attends to and whose own logits mean nothing.
         training: bool.
 
     Returns:
         float32 tensor `[B, L, V]`: logits.
+
+    Raises:
+        ValueError: when called, for a text longer than the learned positions.
 
     Example:
 
@@ -67,6 +68,8 @@ class Transformer(Network):
     (arXiv 2212.09748).
     """
 
+    takes_padding_mask = True
+
     def __init__(
         self,
         vocabulary_size: int,
@@ -76,86 +79,78 @@ class Transformer(Network):
         feature_dim: int,
         mlp_type: str = "swiglu",
         conditioning_type: str = "adaln",
-        time_features: str = "t",
-        num_classes: int | None = None,
         embedding: str = "inside",
-        dropout: float = 0.0,
-        attention_dropout: bool = True,
         depth_scaled_init: bool = False,
-        label_dropout: float = 0.0,
-        remat: str | None = "activations",
-        dtype=None,
+        positions: str = "rotary",
         **kwargs,
     ):
-        check_arguments(
-            vocabulary_size,
-            num_layers,
-            feature_dim,
-            time_features,
-            num_classes,
-            dropout,
-            label_dropout,
-            remat,
-        )
-        check_size("sequence_length", sequence_length)
-        check_size("num_heads", num_heads)
+        check_whole("sequence_length", sequence_length)
+        check_whole("num_heads", num_heads)
         check_name("mlp_type", mlp_type, ACTIVATIONS)
         check_name("conditioning_type", conditioning_type, CONDITIONING_TYPES)
         check_name("embedding", embedding, EMBEDDINGS)
-        _check_even(feature_dim)
-        dtype = get_dtype_policy(dtype)
-        inputs = make_inputs((None,), time_features, num_classes)
-        conditioning = make_conditioning(inputs, feature_dim, num_classes, label_dropout)
-
-        width = num_heads * feature_dim
-        if embedding == "outside":
-            x = token_embedding(vocabulary_size, feature_dim, dtype)(inputs["tokens"])
-            project = keras.layers.Dense(
-                width,
-                kernel_initializer="lecun_normal",
-                dtype=dtype,
-                name="embedding_projection",
-            )
-            x = project(x)  # [B, L, width]
-        else:
-            x = token_embedding(vocabulary_size, width, dtype)(inputs["tokens"])
-            x = Dropout(dropout, dtype=dtype, name="embedding_dropout")(x)
-        for index in range(num_layers):
-            block = TransformerBlock(
-                num_heads,
-                mlp_type,
-                None if conditioning is None else conditioning_type,
-                dropout,
-                dropout if attention_dropout else 0.0,
-                mlp_initializer_scale=2.0 / num_layers if depth_scaled_init else 1.0,
-                remat=remat,
-                dtype=dtype,
-                name=f"block_{index}",
-            )
-            x = block(x) if conditioning is None else block(x, conditioning)
-        if conditioning is None:
-            x = rms_norm(dtype, "output_norm")(x)
-        else:
-            norm = AdaptiveLayerNorm(mlp_type, conditioning_type, dtype=dtype, name="output_norm")
-            x = norm(x, conditioning)
-        super().__init__(inputs, x, VocabularyHead(vocabulary_size, name="head"), dtype, **kwargs)
-        self.set_common(
-            vocabulary_size,
-            (sequence_length,),
-            num_layers,
-            feature_dim,
-            time_features,
-            num_classes,
-        )
+        check_name("positions", positions, POSITIONS)
         self.num_heads = num_heads
         self.mlp_type = mlp_type
         self.conditioning_type = conditioning_type
         self.embedding = embedding
-        self.dropout = float(dropout)
-        self.attention_dropout = bool(attention_dropout)
         self.depth_scaled_init = bool(depth_scaled_init)
-        self.label_dropout = float(label_dropout)
-        self.remat = remat
+        self.positions = positions
+        self.attention_dropout = bool(kwargs.pop("attention_dropout", True))
+        self.max_length = sequence_length if positions == "learned" else None
+        super().__init__(vocabulary_size, (sequence_length,), num_layers, feature_dim, **kwargs)
+
+    def make_layers(self, dtype):
+        if self.feature_dim % 2:
+            raise ValueError(
+                "`feature_dim` is the size of an attention head, which rotary positions split "
+                f"into pairs. Expected an even number. Received: feature_dim={self.feature_dim}. "
+                f"Use {self.feature_dim + 1}."
+            )
+        width = self.num_heads * self.feature_dim
+        if self.embedding == "outside":
+            self.token_embedding = self.make_token_embedding(self.feature_dim, dtype)
+            self.embedding_projection = dense(width, dtype, "embedding_projection")
+        else:
+            self.token_embedding = self.make_token_embedding(width, dtype)
+            self.embedding_dropout = Dropout(self.dropout, dtype=dtype, name="embedding_dropout")
+        if self.positions == "learned":
+            self.position_embedding = PositionEmbedding(
+                self.max_length, dtype=dtype, name="position_embedding"
+            )
+        self.blocks = [
+            TransformerBlock(
+                self.num_heads,
+                self.mlp_type,
+                self.conditioning_type if self.conditioned else None,
+                self.dropout,
+                self.dropout if self.attention_dropout else 0.0,
+                mlp_initializer_scale=2.0 / self.num_layers if self.depth_scaled_init else 1.0,
+                remat=self.remat,
+                dtype=dtype,
+                name=f"block_{index}",
+            )
+            for index in range(self.num_layers)
+        ]
+        if self.conditioned:
+            self.output_norm = AdaptiveLayerNorm(
+                self.mlp_type, self.conditioning_type, dtype=dtype, name="output_norm"
+            )
+        else:
+            self.output_norm = rms_norm(dtype, "output_norm")
+        self.head = VocabularyHead(self.vocabulary_size, name="head")
+
+    def connect(self, tokens, conditioning, padding_mask=None):
+        x = self.token_embedding(tokens)
+        if self.embedding == "outside":
+            x = self.embedding_projection(x)  # [B, L, width]
+        if self.positions == "learned":
+            x = self.position_embedding(x)
+        if self.embedding == "inside":
+            x = self.embedding_dropout(x)
+        for block in self.blocks:
+            x = block(x, conditioning, padding_mask)
+        return self.output_norm(x, conditioning) if self.conditioned else self.output_norm(x)
 
     def get_config(self):
         return {
@@ -167,13 +162,5 @@ class Transformer(Network):
             "embedding": self.embedding,
             "attention_dropout": self.attention_dropout,
             "depth_scaled_init": self.depth_scaled_init,
+            "positions": self.positions,
         }
-
-
-def _check_even(feature_dim) -> None:
-    if feature_dim % 2:
-        raise ValueError(
-            "`feature_dim` is the size of an attention head, which rotary positions split into "
-            f"pairs. Expected an even number. Received: feature_dim={feature_dim}. "
-            f"Use {feature_dim + 1}."
-        )

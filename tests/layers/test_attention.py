@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from keras.src.testing import TestCase
 
-from md4keras.layers import RotarySelfAttention, SelfAttention, apply_rotary, rotary_tables
-from tests.reference import array, load_reference
+from md4keras.layers import RotarySelfAttention, SelfAttention
+from tests.reference import array
 
 
 class LayerTest(TestCase):
@@ -29,31 +29,6 @@ class LayerTest(TestCase):
             expected_num_seed_generators=1,
             expected_num_non_trainable_variables=1,
         )
-
-
-@pytest.mark.parametrize("head_dim,length", [(8, 16), (6, 37)])
-def test_rotation_is_the_published_one(head_dim, length):
-    reference, suffix = load_reference("embeddings"), f"headdim{head_dim}_len{length}"
-    cos, sin = rotary_tables(length, head_dim)
-    np.testing.assert_allclose(array(cos), reference[f"rope_cos_{suffix}"], atol=1e-5)
-    np.testing.assert_allclose(array(sin), reference[f"rope_sin_{suffix}"], atol=1e-5)
-    for name in ("q", "k"):
-        rotated = apply_rotary(
-            keras.ops.convert_to_tensor(reference[f"rope_{name}_{suffix}"]), cos, sin
-        )
-        expected = reference[f"rope_rotated_{name}_{suffix}"]
-        np.testing.assert_allclose(array(rotated), expected, atol=1e-5)
-
-
-def test_inner_products_depend_on_the_distance_alone():
-    q, k = np.random.default_rng(0).normal(size=(2, 1, 1, 1, 8)).astype("float32")
-    q, k = (keras.ops.convert_to_tensor(np.repeat(v, 12, axis=1)) for v in (q, k))
-    tables = rotary_tables(12, 8)
-    q, k = (array(apply_rotary(v, *tables))[0, :, 0] for v in (q, k))
-    products = q @ k.T
-    for offset in range(-5, 6):
-        diagonal = np.diagonal(products, offset)
-        np.testing.assert_allclose(diagonal, diagonal[0], atol=1e-5)
 
 
 def test_the_path_with_attention_dropout_attends_like_the_fused_one():

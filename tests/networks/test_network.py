@@ -6,7 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from md4keras.networks import Transformer, UNet, UViT
+from md4keras import MD4
+from md4keras.layers import VocabularyHead
+from md4keras.networks import Network, Transformer, UNet, UViT
 from tests.reference import array
 
 UVIT = dict(
@@ -155,3 +157,55 @@ def test_missing_inputs_are_named(make):
     network = make(num_layers=1)
     with pytest.raises(ValueError, match="time"):
         network({"tokens": random_inputs(network)["tokens"]})
+
+
+@each_network
+def test_unknown_arguments_are_refused(make):
+    with pytest.raises(TypeError, match="dropuot"):
+        make(num_layers=1, dropuot=0.1)
+
+
+@pytest.mark.parametrize("name", ["unet", "uvit"])
+def test_networks_without_padding_refuse_its_mask(name):
+    network = SMALL[name](num_layers=1)
+    inputs = random_inputs(network)
+    with pytest.raises(ValueError, match="Expected inputs among .* Received: .*padding_mask"):
+        network({**inputs, "padding_mask": inputs["tokens"] < 7})
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Mixer(Network):
+    def __init__(self, vocabulary_size, sequence_length, num_layers, feature_dim, **kwargs):
+        super().__init__(vocabulary_size, (sequence_length,), num_layers, feature_dim, **kwargs)
+
+    def make_layers(self, dtype):
+        self.token_embedding = self.make_token_embedding(self.feature_dim, dtype)
+        self.blocks = [
+            keras.layers.Dense(self.feature_dim, "gelu", dtype=dtype, name=f"block_{index}")
+            for index in range(self.num_layers)
+        ]
+        self.head = VocabularyHead(self.vocabulary_size, name="head")
+
+    def connect(self, tokens, conditioning):
+        x = self.token_embedding(tokens) + conditioning[:, None, :]  # [B, L, feature_dim]
+        for block in self.blocks:
+            x = x + block(x)
+        return x
+
+    def get_config(self):
+        return {**super().get_config(), "sequence_length": self.data_shape[0]}
+
+
+def test_a_network_of_ones_own_is_a_few_lines(tmp_path):
+    network = with_random_weights(Mixer(7, 6, 2, 8, num_classes=3, label_dropout=0.1, name="mixer"))
+    inputs = random_inputs(network)
+    network.save(tmp_path / "x.keras")
+    copy = keras.saving.load_model(tmp_path / "x.keras")
+    assert copy.get_config() == network.get_config()
+    np.testing.assert_array_equal(array(copy(inputs)), array(network(inputs)))
+    assert network.blocks[1] in network.backbone.layers
+    model = MD4(network)
+    model.compile(keras.optimizers.Adam(1e-2))
+    x, labels = np.full((16, 6), 2, "int32"), np.arange(16) % 3
+    history = model.fit(x, labels, batch_size=8, epochs=6, verbose=0).history["bits_per_dim"]
+    assert history[-1] < history[0]

@@ -3,22 +3,11 @@ import numpy as np
 import pytest
 from keras.src.testing import TestCase
 
-from md4keras.layers import AdaptiveLayerNorm, GatedMLP, Modulation, TransformerBlock
+from md4keras.layers import AdaptiveLayerNorm, DiTBlock, Modulation, TransformerBlock
 from tests.reference import array
 
 
 class LayerTest(TestCase):
-    def test_gated_mlp(self):
-        self.run_layer_test(
-            GatedMLP,
-            {"mlp_type": "geglu", "dropout": 0.1},
-            input_shape=(3, 5, 12),
-            expected_output_shape=(3, 5, 12),
-            expected_num_trainable_weights=3,
-            expected_num_seed_generators=1,
-            expected_num_non_trainable_variables=1,
-        )
-
     def test_block_without_conditioning(self):
         self.run_layer_test(
             TransformerBlock,
@@ -26,6 +15,27 @@ class LayerTest(TestCase):
             input_shape=(3, 5, 8),
             expected_output_shape=(3, 5, 8),
             expected_num_trainable_weights=9,
+        )
+
+    def test_block_of_the_core_without_conditioning(self):
+        self.run_layer_test(
+            DiTBlock,
+            {"num_heads": 2},
+            input_shape=(3, 5, 8),
+            expected_output_shape=(3, 5, 8),
+            expected_num_trainable_weights=13,
+        )
+
+    def test_block_of_the_core_with_conditioning(self):
+        self.run_layer_test(
+            DiTBlock,
+            {"num_heads": 2, "conditioned": True, "dropout": 0.1},
+            input_shape={"x_shape": (3, 5, 8), "conditioning_shape": (3, 6)},
+            expected_output_shape=(3, 5, 8),
+            expected_num_trainable_weights=13,
+            expected_num_seed_generators=4,
+            expected_num_non_trainable_variables=4,
+            run_training_check=False,  # Keras's trains layers of one input
         )
 
 
@@ -57,6 +67,13 @@ def test_adaln_zero_block_starts_as_the_identity():
     np.testing.assert_array_equal(array(block(x, conditioning)), x.astype("float32"))
 
 
+def test_a_conditioned_block_of_the_core_starts_as_the_identity():
+    rng = np.random.default_rng(0)
+    x, conditioning = rng.normal(size=(2, 5, 8)), rng.normal(size=(2, 4))
+    block = DiTBlock(2, conditioned=True)
+    np.testing.assert_array_equal(array(block(x, conditioning)), x.astype("float32"))
+
+
 def test_modulation_gives_separate_vectors():
     layer = Modulation(dim=3, num_vectors=2)
     shift, scale = layer(np.ones((5, 4), "float32"))
@@ -64,28 +81,14 @@ def test_modulation_gives_separate_vectors():
     assert [v.shape for v in layer(keras.Input((4,)))] == [(None, 1, 3)] * 2
 
 
-@pytest.mark.parametrize("width,hidden_dim", [(12, 32), (32, 96), (768, 2048), (1024, 2752)])
-def test_hidden_width_is_a_multiple_of_32(width, hidden_dim):
-    layer = GatedMLP()
-    layer.build((None, 4, width))
-    assert layer.gate.kernel.shape == (width, hidden_dim)
-
-
-def test_initializer_scale_is_the_variance_times_the_fan_in():
-    layer = GatedMLP(initializer_scale=0.1)
-    layer.build((None, 4, 256))
-    for dense in (layer.gate, layer.input_projection, layer.output_projection):
-        variance = np.var(array(dense.kernel)) * dense.kernel.shape[0]
-        np.testing.assert_allclose(variance, 0.1, rtol=0.05)
-
-
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: GatedMLP("relu"),
-        lambda: GatedMLP(dropout=-0.1),
         lambda: TransformerBlock(2, conditioning_type="film"),
         lambda: TransformerBlock(0),
+        lambda: DiTBlock(0),
+        lambda: DiTBlock(2, conditioned=True)(np.ones((1, 2, 4))),
+        lambda: DiTBlock(2)(keras.ops.ones((1, 2, 4)), keras.ops.ones((1, 3))),
         lambda: Modulation(4, 2, conditioning_type="zero"),
         lambda: TransformerBlock(2, conditioning_type="adaln")(np.ones((1, 2, 4))),
         lambda: TransformerBlock(2)(np.ones((1, 2, 4)), np.ones((1, 3))),

@@ -1,0 +1,239 @@
+"""Transformer blocks: self-attention and a two-layer network, both pre-norm."""
+
+import functools
+
+import keras
+
+from md4keras.checks import check_name
+from md4keras.layers.attention import RotarySelfAttention, SelfAttention
+from md4keras.layers.conditioning import check_conditioning
+from md4keras.layers.mlp import MLP, GatedMLP
+from md4keras.layers.modulation import (
+    CONDITIONING_TYPES,
+    EPSILON,
+    Modulation,
+    layer_norm,
+    modulate,
+    rms_norm,
+)
+from md4keras.layers.remat import REMAT_MODES, rematerialize
+
+DIT_EPSILON = 1e-6
+DIT_ACTIVATION = "swiglu"
+"""Swish comes before the projections of the conditioning; see `Modulation`."""
+
+
+class PreNormBlock(keras.layers.Layer):
+    """`h = x + g_1 Attention(norm(x)); h + g_2 MLP(norm(h))`, what all transformer blocks do.
+
+    With conditioning the norms are LayerNorms without parameters, followed by `x (1 + scale) +
+    shift`, and the gates `g` come from the conditioning too; without it they are RMSNorms and the
+    gates are 1.
+
+    Args:
+        attention: a `SelfAttention`.
+        mlp: a `TwoLayers`.
+        activation: what comes before the projection of the conditioning; see `Modulation`.
+        conditioning_type: see `Modulation`, or `None` for a block without conditioning.
+        epsilon: float, of the norms.
+        remat: what the backward pass computes again, one of `REMAT_MODES`.
+
+    Call arguments:
+        x: float `[B, L, width]`.
+        conditioning: float `[B, any]`, or `None` for a block without conditioning.
+        padding_mask: bool `[B, L]`, `False` for what is not attended to; `None` for nothing.
+        training: bool.
+
+    Returns:
+        tensor `[B, L, width]`.
+
+    Reference: Peebles and Xie 2023, *Scalable Diffusion Models with Transformers*
+    (arXiv 2212.09748), Figure 3.
+    """
+
+    def __init__(self, attention, mlp, activation, conditioning_type, epsilon, remat, **kwargs):
+        super().__init__(**kwargs)
+        check_name("conditioning_type", conditioning_type, (None, *CONDITIONING_TYPES))
+        check_name("remat", remat, REMAT_MODES)
+        self.activation = activation
+        self.conditioning_type = conditioning_type
+        self.remat = remat
+        norm = rms_norm if conditioning_type is None else layer_norm
+        self.attention_norm = norm(self.dtype_policy, "attention_norm", epsilon)
+        self.attention = attention
+        self.mlp_norm = norm(self.dtype_policy, "mlp_norm", epsilon)
+        self.mlp = mlp
+
+    def build(self, x_shape, conditioning_shape=None):
+        check_conditioning(self.conditioning_type is not None, conditioning_shape)
+        for layer in (self.attention_norm, self.attention, self.mlp_norm, self.mlp):
+            layer.build(x_shape)
+        if self.conditioning_type is not None:
+            self.modulation = Modulation(
+                x_shape[-1],
+                num_vectors=6,
+                activation=self.activation,
+                conditioning_type=self.conditioning_type,
+                dtype=self.dtype_policy,
+                name="modulation",
+            )
+            self.modulation.build(conditioning_shape)
+
+    def call(self, x, conditioning=None, padding_mask=None, training=None):
+        check_conditioning(self.conditioning_type is not None, conditioning)
+        attention = self.attention
+        return rematerialize(
+            functools.partial(self._transform, training=training),
+            x,
+            conditioning,
+            padding_mask,
+            dropouts=(attention.attention_dropout, attention.dropout, *self.mlp.dropouts),
+            when=bool(training) and self.remat == "full",
+        )
+
+    def _transform(self, x, conditioning, padding_mask, training):
+        attention, mlp = self.attention, self.mlp
+        recompute = functools.partial(
+            rematerialize, when=bool(training) and self.remat == "activations"
+        )
+        vectors = [None] * 6 if conditioning is None else self.modulation(conditioning)
+        shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = vectors
+
+        def project(part, norm):  # a product needs its input alone in the backward pass
+            return lambda x, shift, scale: part.project(modulate(norm(x), shift, scale))
+
+        heads = recompute(project(attention, self.attention_norm), x, shift_1, scale_1)
+        mixed = recompute(
+            functools.partial(attention.attend, training=training),
+            *heads,
+            padding_mask,
+            dropouts=[attention.attention_dropout],
+        )
+        mixed = recompute(
+            functools.partial(attention.output, training=training),
+            mixed,
+            dropouts=[attention.dropout],
+        )
+        x = x + _gated(mixed, gate_1)
+        hidden = recompute(project(mlp, self.mlp_norm), x, shift_2, scale_2)
+        output = recompute(
+            functools.partial(mlp.output, training=training), *hidden, dropouts=mlp.dropouts
+        )
+        return x + _gated(output, gate_2)
+
+    def compute_output_shape(self, x_shape, conditioning_shape=None):
+        return x_shape
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
+class TransformerBlock(PreNormBlock):
+    """The text transformer's block: rotary self-attention and a gated MLP, epsilon 1e-5.
+
+    Args:
+        num_heads: int.
+        mlp_type: `"glu"`, `"swiglu"` or `"geglu"`.
+        conditioning_type: `"adaln"`, `"adaln_zero"` (all modulations are zero at the start, so
+            that the block is the identity), or `None` for a block without conditioning.
+        dropout: float in `[0, 1)`, of the outputs of attention and MLP.
+        attention_dropout: float in `[0, 1)`, of the attention probabilities.
+        mlp_initializer_scale: float, the variance of the MLP's kernels at the start times their
+            fan-in.
+        remat: what the backward pass computes again instead of keeping it: `None`,
+            `"activations"` or `"full"`; see `md4keras.layers.REMAT_MODES`.
+
+    Call arguments, returned and reference: as those of `PreNormBlock`.
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        mlp_type: str = "swiglu",
+        conditioning_type: str | None = None,
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        mlp_initializer_scale: float = 1.0,
+        remat: str | None = None,
+        **kwargs,
+    ):
+        dtype = kwargs.get("dtype")
+        super().__init__(
+            RotarySelfAttention(
+                num_heads, dropout, attention_dropout, dtype=dtype, name="attention"
+            ),
+            GatedMLP(mlp_type, None, dropout, mlp_initializer_scale, dtype=dtype, name="mlp"),
+            mlp_type,
+            conditioning_type,
+            EPSILON,
+            remat,
+            **kwargs,
+        )
+        self.num_heads = num_heads
+        self.mlp_type = mlp_type
+        self.dropout = dropout
+        self.attention_dropout = attention_dropout
+        self.mlp_initializer_scale = mlp_initializer_scale
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "mlp_type": self.mlp_type,
+            "conditioning_type": self.conditioning_type,
+            "dropout": self.dropout,
+            "attention_dropout": self.attention_dropout,
+            "mlp_initializer_scale": self.mlp_initializer_scale,
+            "remat": self.remat,
+        }
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
+class DiTBlock(PreNormBlock):
+    """The block of the U-ViT's core: self-attention with biases and an `MLP`, epsilon 1e-6.
+
+    The projection of the conditioning is zero at the start (adaLN-zero), so that the block is the
+    identity.
+
+    Args:
+        num_heads: int, a divisor of the width.
+        conditioned: bool, whether there is a conditioning vector.
+        dropout: float in `[0, 1)`, of the attention probabilities, the output of attention (shared
+            along the sequence), and both layers of the MLP.
+        remat: what the backward pass computes again; see `md4keras.layers.REMAT_MODES`.
+
+    Call arguments, returned and reference: as those of `PreNormBlock`.
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        conditioned: bool = False,
+        dropout: float = 0.0,
+        remat: str | None = None,
+        **kwargs,
+    ):
+        dtype = kwargs.get("dtype")
+        super().__init__(
+            SelfAttention(num_heads, dropout, dropout, True, dtype=dtype, name="attention"),
+            MLP(dropout=dropout, dtype=dtype, name="mlp"),
+            DIT_ACTIVATION,
+            "adaln_zero" if conditioned else None,
+            DIT_EPSILON,
+            remat,
+            **kwargs,
+        )
+        self.num_heads = num_heads
+        self.conditioned = conditioned
+        self.dropout = dropout
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "conditioned": self.conditioned,
+            "dropout": self.dropout,
+            "remat": self.remat,
+        }
+
+
+def _gated(x, gate):
+    return x if gate is None else gate * x

@@ -1,0 +1,165 @@
+"""Positions: rotary angles for attention, and trained vectors added to the embedding."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from md4keras.checks import check_whole
+
+
+def rotary_tables(length, head_dim: int):
+    """Cosines and sines of the angles `m 10000^(-2k / head_dim)` at position `m`, for pair `k`.
+
+    Args:
+        length: int (or scalar tensor), the number of positions.
+        head_dim: int, even.
+
+    Returns:
+        two float32 tensors `[length, head_dim / 2]`.
+    """
+    k = ops.arange(head_dim // 2, dtype="float32")
+    frequencies = ops.exp(k * (-2.0 * math.log(10_000) / head_dim))
+    positions = ops.cast(ops.arange(length), "float32")
+    angles = ops.expand_dims(positions, -1) * frequencies  # [length, head_dim / 2]
+    return ops.cos(angles), ops.sin(angles)
+
+
+def apply_rotary(x, cos, sin):
+    """Rotates neighbouring pairs of features by the angle of their position.
+
+    Args:
+        x: float `[B, L, heads, head_dim]`.
+        cos, sin: float32 `[L, head_dim / 2]`, from `rotary_tables`.
+
+    Returns:
+        tensor like `x`. The inner product of two rotated vectors depends on the distance of their
+        positions alone.
+
+    Reference: Su et al. 2021, *RoFormer* (arXiv 2104.09864), Eq. 34.
+    """
+    head_dim = x.shape[-1]
+    pairs = ops.reshape(ops.cast(x, "float32"), (*ops.shape(x)[:-1], head_dim // 2, 2))
+    a, b = pairs[..., 0], pairs[..., 1]  # [B, L, heads, head_dim / 2]
+    cos, sin = ops.expand_dims(cos, 1), ops.expand_dims(sin, 1)  # [L, 1, head_dim / 2]
+    rotated = ops.stack([a * cos - b * sin, a * sin + b * cos], axis=-1)
+    return ops.cast(ops.reshape(rotated, ops.shape(x)), x.dtype)
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
+class PositionEmbedding(keras.layers.Layer):
+    """Adds to each position of a sequence a trained vector, of variance `1 / dim` at the start.
+
+    Args:
+        max_length: int, the number of positions.
+
+    Call arguments:
+        x: float `[B, L, dim]`, with `L` at most `max_length`.
+
+    Returns:
+        tensor `[B, L, dim]`.
+
+    Raises:
+        ValueError: for a longer sequence.
+    """
+
+    def __init__(self, max_length: int, **kwargs):
+        super().__init__(**kwargs)
+        check_whole("max_length", max_length)
+        self.max_length = max_length
+
+    def build(self, x_shape):
+        dim = x_shape[-1]
+        self.embeddings = self.add_weight(
+            name="embeddings",
+            shape=(self.max_length, dim),
+            initializer=keras.initializers.RandomNormal(stddev=dim**-0.5),
+        )
+
+    def call(self, x):
+        if x.shape[1] is not None and x.shape[1] > self.max_length:
+            raise ValueError(
+                "The sequence has positions that were never learned. Expected a length of at most "
+                f"{self.max_length}. Received: length={x.shape[1]}. Cut the sequence, or make the "
+                "network with a larger `sequence_length` or with positions='rotary'."
+            )
+        return x + self.embeddings[: ops.shape(x)[1]]
+
+    def compute_output_shape(self, x_shape):
+        return x_shape
+
+    def get_config(self):
+        return {**super().get_config(), "max_length": self.max_length}
+
+
+def sine_cosine_table(height: int, width: int, dim: int) -> np.ndarray:
+    """Sines and cosines of the column, then of the row, of each position of a grid.
+
+    A coordinate `p` takes `dim / 2` columns: `sin(p f_k)`, then `cos(p f_k)`, with
+    `f_k = 10000^(-4k / dim)` and `k < dim / 4`.
+
+    Args:
+        height: int, rows of the grid.
+        width: int, columns of the grid.
+        dim: int, a multiple of 4.
+
+    Returns:
+        float32 array `[height width, dim]`, row after row.
+    """
+    frequencies = 10_000.0 ** (-np.arange(dim // 4) / (dim / 4))
+    rows, columns = np.indices((height, width)).reshape(2, -1, 1)  # [height width, 1] each
+    angles = (columns * frequencies, rows * frequencies)  # [height width, dim / 4] each
+    parts = [function(angle) for angle in angles for function in (np.sin, np.cos)]
+    return np.concatenate(parts, axis=-1).astype("float32")
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
+class PositionEmbedding2D(keras.layers.Layer):
+    """Adds to each position of a grid a trained vector, at the start `sine_cosine_table`.
+
+    Args:
+        height: int, rows of the grid.
+        width: int, columns of the grid.
+
+    Call arguments:
+        x: float `[B, height width, dim]`, row after row, with `dim` a multiple of 4.
+
+    Returns:
+        tensor `[B, height width, dim]`.
+
+    Raises:
+        ValueError: if the input has another length, or a `dim` that 4 does not divide.
+    """
+
+    def __init__(self, height: int, width: int, **kwargs):
+        super().__init__(**kwargs)
+        check_whole("height", height)
+        check_whole("width", width)
+        self.height = height
+        self.width = width
+
+    def build(self, x_shape):
+        _, length, dim = x_shape
+        if length != self.height * self.width or dim % 4:
+            raise ValueError(
+                "The input does not suit the positions. Expected [batch, "
+                f"{self.height * self.width}, a multiple of 4]. Received: shape={tuple(x_shape)}, "
+                f"height={self.height}, width={self.width}. Change the grid or the input."
+            )
+        self.embeddings = self.add_weight(
+            name="embeddings",
+            shape=(length, dim),
+            initializer=lambda shape, dtype: ops.convert_to_tensor(
+                sine_cosine_table(self.height, self.width, dim), dtype
+            ),
+        )
+
+    def call(self, x):
+        return ops.add(x, self.embeddings)
+
+    def compute_output_shape(self, x_shape):
+        return x_shape
+
+    def get_config(self):
+        return {**super().get_config(), "height": self.height, "width": self.width}

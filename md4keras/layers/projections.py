@@ -1,0 +1,38 @@
+"""Dense layers and 3x3 convolutions, made and applied as everywhere in the networks."""
+
+import keras
+from keras import ops
+
+
+def dense(units: int, dtype, name: str, use_bias: bool = True, kernel_initializer="lecun_normal"):
+    """Dense layer over the last axis."""
+    return keras.layers.Dense(
+        units, use_bias=use_bias, kernel_initializer=kernel_initializer, dtype=dtype, name=name
+    )
+
+
+def conv3x3(filters: int, dtype, name: str, kernel_initializer="lecun_normal"):
+    """3x3 convolution of the same size, over channels last."""
+    return keras.layers.Conv2D(
+        filters,
+        kernel_size=3,
+        padding="same",
+        data_format="channels_last",
+        kernel_initializer=kernel_initializer,
+        dtype=dtype,
+        name=name,
+    )
+
+
+def product(layer, x, *sizes: int):
+    """A dense layer on `x` `[B, L, width]`, as a matrix product of two dimensions.
+
+    XLA transposes what has more for the backward pass.
+
+    Args:
+        layer: Dense layer.
+        x: float `[B, L, width]`.
+        sizes: ints, into which the last axis of the result is split; nothing for none.
+    """
+    flat = layer(ops.reshape(x, (-1, x.shape[-1])))  # [B L, units]
+    return ops.reshape(flat, (-1, ops.shape(x)[1], *(sizes or flat.shape[-1:])))

@@ -1,0 +1,77 @@
+"""The base of the image networks: a way down, a middle, and a way up with skips."""
+
+from keras import ops
+
+from md4keras.checks import check_whole
+from md4keras.layers import ImageVocabularyHead, ResidualBlock
+from md4keras.layers.group_norm import group_norm
+from md4keras.layers.projections import conv3x3
+from md4keras.networks.network import Network
+
+
+class ImageNetwork(Network):
+    """Base of `UNet` and `UViT`; each channel value of a pixel is embedded on its own.
+
+    A subclass makes `down_blocks` and `up_blocks`, lists of residual blocks in the order in which
+    they are called, and gives `middle`. Blocks on the way up are called with the outputs of those
+    on the way down joined to their inputs, the last first (but for those that double the size).
+    """
+
+    adaptive_norm = False
+    """Whether the conditioning adapts all norms; see `ResidualBlock`."""
+
+    def make_layers(self, dtype):
+        self.token_embedding = self.make_token_embedding(self.feature_dim, dtype)
+        self.input_conv = conv3x3(self.feature_dim, dtype, "input_conv")
+        adaptive = self.adaptive_norm and self.conditioned
+        self.output_norm = group_norm(adaptive, dtype, "output_norm")
+        self.head = ImageVocabularyHead(self.vocabulary_size, self.data_shape[-1], name="head")
+
+    def residual_block(self, width: int, dtype, name: str, resampling: str | None = None):
+        """A new residual block of this network."""
+        return ResidualBlock(
+            width,
+            self.conditioned,
+            self.dropout,
+            self.adaptive_norm,
+            resampling,
+            self.remat,
+            dtype=dtype,
+            name=name,
+        )
+
+    def connect(self, tokens, conditioning):
+        height, width, channels = self.data_shape
+        x = self.token_embedding(tokens)  # [B, H, W, C, feature_dim]
+        x = ops.reshape(x, (-1, height, width, channels * self.feature_dim))
+        x = self.input_conv(x)  # [B, H, W, feature_dim]
+        skips = [x]
+        for block in self.down_blocks:
+            x = block(x, conditioning)
+            skips.append(x)
+        x = self.middle(x, conditioning)
+        for block in self.up_blocks:
+            if block.resampling is None:
+                x = ops.concatenate([x, skips.pop()], axis=-1)
+            x = block(x, conditioning)
+        adapting = (conditioning,) if self.adaptive_norm and self.conditioned else ()
+        return ops.silu(self.output_norm(x, *adapting))
+
+    def middle(self, x, conditioning):
+        """The feature map `[B, h, w, width]` at the lowest resolution, transformed."""
+        raise NotImplementedError
+
+    def get_config(self):
+        return {**super().get_config(), "image_shape": self.data_shape}
+
+
+def check_image_shape(image_shape) -> tuple[int, int, int]:
+    """The shape as a tuple; a `ValueError` where it is not that of an image."""
+    if not isinstance(image_shape, (tuple, list)) or len(image_shape) != 3:
+        raise ValueError(
+            "`image_shape` does not describe an image. Expected (height, width, channels). "
+            f"Received: image_shape={image_shape!r}. Grey images have one channel: (8, 8, 1)."
+        )
+    for size in image_shape:
+        check_whole("image_shape", size)
+    return tuple(image_shape)
