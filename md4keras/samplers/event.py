@@ -20,9 +20,8 @@ from md4keras.samplers.reverse_process import ReverseProcess, State
 from md4keras.samplers.sampler import check_scalar_schedule
 
 
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """Who is revealed when, as NumPy arrays. Each row has its own clock.
+class Plan(NamedTuple):
+    """Who is revealed when; each row has its own clock. Arrays from `plan`, tensors in a run.
 
     Attributes:
         order: int32 `[B, N]`, positions in the order of their events; those that are given last.
@@ -31,14 +30,20 @@ class Plan:
         first: int32 `[B, E]`, where the positions of an event begin in `order`; `N` for none.
         times: float32 `[B, E]`, the network's time at an event.
         most: int, the most positions that one event reveals.
+        num_events: int, `E`; in a run the arrays are padded to a power of two of them.
+        slots: int32 `[M]`, in a run: 0, 1, ..., places for what one event reveals.
+        token_uniforms: float32 `[B, N]`, in a run: what decides each position's token.
     """
 
-    order: np.ndarray
-    rank: np.ndarray
-    event: np.ndarray
-    first: np.ndarray
-    times: np.ndarray
-    most: int
+    order: Any
+    rank: Any
+    event: Any
+    first: Any
+    times: Any
+    most: Any
+    num_events: Any
+    slots: Any = ()
+    token_uniforms: Any = ()
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
@@ -122,26 +127,6 @@ class FirstHitting(Event):
         return _make_plan(clock, times, masked)
 
 
-class Events(NamedTuple):
-    """A `Plan` as tensors, with as many events as a power of two, and the noise of the tokens.
-
-    Attributes:
-        order, rank, event, first, times: as in `Plan`.
-        num_events: int32 scalar.
-        slots: int32 `[M]`, 0, 1, ...: places for the positions that one event reveals.
-        token_uniforms: float32 `[B, N]`, what decides each position's token.
-    """
-
-    order: Any
-    rank: Any
-    event: Any
-    first: Any
-    times: Any
-    num_events: Any
-    slots: Any
-    token_uniforms: Any
-
-
 class PlannedProcess(ReverseProcess):
     """A call for each event: call `i` makes the `i`-th event of every row, at the row's own time.
 
@@ -162,15 +147,16 @@ class PlannedProcess(ReverseProcess):
             self.model.schedule,
         )
         # Sizes are padded to powers of two, so that few plans compile anew.
-        events = plan.times.shape[1]
-        pad = ((0, 0), (0, _power_of_two(events) - events))
-        arrays = plan.order, plan.rank, plan.event, np.pad(plan.first, pad), np.pad(plan.times, pad)
-        return Events(
-            *map(ops.convert_to_tensor, arrays),
-            num_events=ops.convert_to_tensor(events, dtype="int32"),
-            slots=ops.arange(min(_power_of_two(plan.most), flat.shape[1]), dtype="int32"),
+        pad = ((0, 0), (0, _power_of_two(plan.num_events) - plan.num_events))
+        slots = np.arange(min(_power_of_two(plan.most), flat.shape[1]), dtype="int32")
+        plan = plan._replace(
+            first=np.pad(plan.first, pad),
+            times=np.pad(plan.times, pad),
+            num_events=np.int32(plan.num_events),
+            slots=slots,
             token_uniforms=ops.reshape(what, flat.shape),
         )
+        return Plan(*map(ops.convert_to_tensor, plan))
 
     def most_calls(self, run):
         return int(_numpy(run.plan.num_events))
@@ -214,7 +200,8 @@ def _make_plan(clock, times, masked) -> Plan:
     event_times[rows, number[rows, places]] = times[rows, order[rows, places]]
     most = max(int(np.bincount(row[row < events]).max(initial=1)) for row in event)
     rank = np.argsort(order, axis=1)
-    return Plan(*(a.astype("int32") for a in (order, rank, event, first)), event_times, most)
+    whole = (a.astype("int32") for a in (order, rank, event, first))
+    return Plan(*whole, event_times, most, events)
 
 
 def _masked_fraction(schedule, t):
