@@ -1,4 +1,4 @@
-"""Checks of single arguments: whole numbers, numbers, names, masks, and folders to write to.
+"""Checks of single arguments: numbers, names, masks, arrays of integers, folders to write to.
 
 Each raises a `ValueError` in three parts: what is wrong, what was expected, how to mend it.
 """
@@ -116,6 +116,56 @@ def check_mask(name: str, mask, shape: tuple) -> np.ndarray:
             f"`{name}.astype(bool)` makes one of 0 and 1."
         )
     return np.broadcast_to(mask, shape)
+
+
+def check_integers(
+    name: str,
+    values,
+    shape: tuple,
+    below: int | None = None,
+    mend: str = "",
+    least: int = 1,
+    dtype: type = np.integer,
+) -> np.ndarray:
+    """The values as an array of integers of this shape.
+
+    Args:
+        name: str, of the argument.
+        values: an array, or what NumPy makes one of.
+        shape: of each axis its size, or a word where any will do; `...` last for further axes.
+        below: int, values lie in `[0, below)`; `None` for any integers.
+        mend: str, a sentence that says what to give instead.
+        least: int, how long the first axis is at least; 0 where there may be no values.
+        dtype: NumPy type of the values, or one above it.
+
+    Raises:
+        ValueError: for another data type or shape, or values out of range.
+
+    >>> check_integers("colours", [[255, 0, 0], [0, 9, 0]], ("n", 3), below=256).shape
+    (2, 3)
+    """
+    values = np.asarray(values)
+    if values.size == least == 0:
+        values = values.astype("int32")  # of an empty list NumPy makes floats
+    axes = [axis for axis in shape if axis is not ...]
+    if (
+        np.issubdtype(values.dtype, dtype)
+        and (values.ndim == len(axes) or (values.ndim > len(axes) and shape[-1] is ...))
+        and all(isinstance(a, str) or a == n for a, n in zip(axes, values.shape, strict=False))
+        and (least == 0 or (values.size > 0 and values.shape[:1] >= (least,)))
+        and (below is None or not values.size or 0 <= values.min() <= values.max() < below)
+    ):
+        return values
+    wanted = ", ".join("..." if axis is ... else str(axis) for axis in shape)
+    expected = f"{dtype.__name__} values of shape [{wanted}]"
+    expected += "" if below is None else f" in [0, {below})"
+    expected += f", at least {least}" if least > 1 else ""
+    received = f"{name} of shape={values.shape}, dtype={values.dtype}"
+    if values.size and np.issubdtype(values.dtype, np.integer):
+        received += f", from {values.min()} to {values.max()}"
+    raise ValueError(
+        f"`{name}` cannot be used. Expected {expected}. Received: {received}. {mend}".rstrip()
+    )
 
 
 def check_has(what: str, thing, names: Iterable[str], mend: str) -> None:
