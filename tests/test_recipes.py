@@ -27,9 +27,10 @@ def quick_evaluation(monkeypatch):
     monkeypatch.setattr(md4keras.MD4, "_passes_wanted", lambda self: 1)
     (x, y), (x_val, y_val), _, names = data.digits()
     few = data.Splits((x[:40], y[:40]), (x_val[:8], y_val[:8]), class_names=names)
-    monkeypatch.setattr(data, "digits", lambda: few)
+    monkeypatch.setattr(type(data.digits), "__call__", lambda self: few)
     words = "the quick brown fox jumps over the dog " * 60
-    monkeypatch.setattr(data, "pydoc", lambda: data.Splits(*data.split_text(words)))
+    text = data.Splits(*data.split_text(words))
+    monkeypatch.setattr(type(data.pydoc), "__call__", lambda self: text)
 
 
 def tiny_text_model(length=16):
@@ -194,13 +195,15 @@ def test_a_folder_of_the_users_own_images(tmp_path):
 
 @one_backend
 def test_text8_and_cifar10_run_on_data_of_their_kind(tmp_path, monkeypatch):
-    monkeypatch.setattr(data, "text8", lambda path: data.Splits(*["abc xyz " * 200] * 3))
+    words = data.Splits(*["abc xyz " * 200] * 3)
+    monkeypatch.setattr(type(data.text8), "__call__", lambda self, path: words)
     model = tiny_text_model(text8.NETWORK["sequence_length"])
     recipe = dataclasses.replace(tiny(text8.RECIPE), model=model)
     loop.main(recipe, [*TINY, "--output", str(tmp_path / "text8")])
     x = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), "uint8")
     split = (x, np.zeros(12, "int32"))
-    monkeypatch.setattr(data, "cifar10", lambda download: data.Splits(split, split))
+    images = data.Splits(split, split)
+    monkeypatch.setattr(type(data.cifar10), "__call__", lambda self, download: images)
     loop.main(tiny(cifar10.RECIPE), [*TINY, "--output", str(tmp_path / "cifar10")])
 
 

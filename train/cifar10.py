@@ -22,7 +22,7 @@ def data(options):
         splits = md4keras.data.image_folder(options.data, NETWORK["image_shape"])
     else:
         splits = md4keras.data.cifar10(download=True)
-    return inputs.of_images(splits, options, labels=False)  # as the published model
+    return inputs.of_images(splits, 256, options, labels=False)  # as the published model
 
 
 def model(options, data):

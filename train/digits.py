@@ -20,7 +20,7 @@ def data(options):
         splits = md4keras.data.image_folder(options.data, (8, 8, 1), levels=17)
     else:
         splits = md4keras.data.digits()
-    return inputs.of_images(splits, options, levels=17)
+    return inputs.of_images(splits, 17, options, baselines=md4keras.data.digits.baselines)
 
 
 def model(options, data):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from md4keras.data import image_dataset, text_dataset
-from md4keras.evaluation import baselines
+from md4keras.evaluation.baselines import measure
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Data:
     baselines: Callable[[], dict[str, float]] = dict
 
 
-def of_text(splits, tokenizer, sequence_length: int, options) -> Data:
+def of_text(splits, tokenizer, sequence_length: int, options, baselines=()) -> Data:
     """Windows of texts.
 
     Args:
@@ -37,6 +37,7 @@ def of_text(splits, tokenizer, sequence_length: int, options) -> Data:
         tokenizer: for them.
         sequence_length: int, tokens in a window.
         options: of the command line, with `batch_size` and `seed`.
+        baselines: names of simple models, such as a source's `baselines`.
     """
     training, validation = tokenizer.encode(splits.training), tokenizer.encode(splits.validation)
     cut = (sequence_length, options.batch_size)
@@ -44,25 +45,23 @@ def of_text(splits, tokenizer, sequence_length: int, options) -> Data:
         lambda start: text_dataset(training, *cut, True, options.seed, start),
         text_dataset(validation, *cut, training=False),
         tokenizer=tokenizer,
-        baselines=lambda: baselines.ngram_bits(training, validation, tokenizer.vocabulary_size),
+        baselines=lambda: measure(baselines, training, validation, tokenizer.vocabulary_size),
     )
 
 
-def of_images(splits, options, labels: bool = True, levels: int | None = None) -> Data:
+def of_images(splits, levels: int, options, labels: bool = True, baselines=()) -> Data:
     """Images, with their classes or without.
 
     Args:
         splits: `md4keras.data.Splits` of images.
-        options: of the command line, with `batch_size` and `seed`.
+        levels: int, how many values a pixel can take.
+        options, baselines: as in `of_text`.
         labels: bool, whether the model is told the class.
-        levels: int, of a pixel, for the histogram that is the baseline; `None` for none.
     """
     training, validation = ((x, y if labels else None) for x, y in splits[:2])
     return Data(
         lambda start: image_dataset(*training, options.batch_size, True, options.seed, start),
         image_dataset(*validation, options.batch_size, training=False),
         class_names=splits.class_names if labels else None,
-        baselines=lambda: (
-            baselines.histogram_bits(training[0], validation[0], levels) if levels else {}
-        ),
+        baselines=lambda: measure(baselines, training[0], validation[0], levels),
     )

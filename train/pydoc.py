@@ -24,7 +24,8 @@ def data(options):
     else:
         splits = md4keras.data.pydoc()
     tokenizer = md4keras.tokenizers.fit(splits.training + splits.validation)
-    return inputs.of_text(splits, tokenizer, SEQUENCE_LENGTH, options)
+    baselines = md4keras.data.pydoc.baselines
+    return inputs.of_text(splits, tokenizer, SEQUENCE_LENGTH, options, baselines)
 
 
 def model(options, data):

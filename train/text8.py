@@ -29,7 +29,8 @@ NETWORK = dict(
 def data(options):
     splits = md4keras.data.text8(options.data)
     tokenizer = md4keras.tokenizers.CharacterTokenizer()
-    return inputs.of_text(splits, tokenizer, NETWORK["sequence_length"], options)
+    baselines = md4keras.data.text8.baselines
+    return inputs.of_text(splits, tokenizer, NETWORK["sequence_length"], options, baselines)
 
 
 def model(options, data):

@@ -27,12 +27,12 @@ class Source:
         kind: `"text"` or `"image"`.
         licence: str, of the data.
         home: str, where they come from.
-        baselines: dict, bits per dimension of simple models (`md4keras.evaluation.baselines`) on
-            the validation split, by name, where they are known.
+        baselines: tuple of str, the simple models to compare with, of those in
+            `md4keras.evaluation.baselines.BASELINES`.
     """
 
     name = kind = licence = home = ""
-    baselines: dict[str, float] = {}
+    baselines: tuple[str, ...] = ()
 
     def __repr__(self):
         return f"<md4keras.data.{self.name}: {self.kind}>"

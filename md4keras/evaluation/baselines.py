@@ -5,12 +5,14 @@ Every free number of them is chosen on the training split alone.
 
 import numpy as np
 
-from md4keras.checks import check_whole
+from md4keras.checks import check_integers, check_name, check_whole
 
 _HELD_OUT = 0.1
 _SMOOTHINGS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 _CONCENTRATIONS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 _MAX_TABLE = 2**25
+_ENCODE = "Encode the text with the tokenizer of this vocabulary."
+_QUANTISE = "Quantise the images to this many levels."
 
 
 class NGram:
@@ -56,7 +58,7 @@ class NGram:
                 f"Received: vocabulary_size={vocabulary_size}, order={self.order}. "
                 "Use a smaller order."
             )
-        tokens = _check_tokens(tokens, vocabulary_size)
+        tokens = check_integers("tokens", tokens, ("length",), vocabulary_size, _ENCODE, least=2)
         self.vocabulary_size = int(vocabulary_size)
         cut = len(tokens) - max(1, int(len(tokens) * _HELD_OUT))
         self._counts = self._count(tokens[:cut])
@@ -90,7 +92,9 @@ class NGram:
             The mean of `-log2 p`.
         """
         _check_fitted(self)
-        return self._bits(_check_tokens(tokens, self.vocabulary_size), self.concentrations)
+        size = self.vocabulary_size
+        tokens = check_integers("tokens", tokens, ("length",), size, _ENCODE, least=2)
+        return self._bits(tokens, self.concentrations)
 
     def _count(self, tokens):
         """The counts of every order's n-grams: element `k` has shape `[vocabulary] * (k + 1)`."""
@@ -140,7 +144,8 @@ class PixelHistogram:
         Returns:
             This model.
         """
-        images = _check_images(images, levels)
+        shape = ("n", "height", "width", "channels")
+        images = check_integers("images", images, shape, levels, _QUANTISE, least=2)
         counts = [np.count_nonzero(images == level, axis=0) for level in range(levels)]
         self._counts = np.stack(counts, -1)  # [height, width, channels, levels]
         self.smoothing = min(_SMOOTHINGS, key=lambda a: self._bits(images, a, left_out=1))
@@ -159,7 +164,8 @@ class PixelHistogram:
             images: as in `fit`.
         """
         _check_fitted(self)
-        images = _check_images(images, self._counts.shape[-1], self._counts.shape[:-1])
+        *shape, levels = self._counts.shape
+        images = check_integers("images", images, ("n", *shape), levels, _QUANTISE, least=2)
         return self._bits(images, self.smoothing)
 
     def _bits(self, images, smoothing, left_out=0):
@@ -184,34 +190,30 @@ def histogram_bits(training, validation, levels: int) -> dict[str, float]:
     return {"per-pixel histogram": model.bits_per_dimension(validation)}
 
 
+BASELINES = {"n-grams": ngram_bits, "per-pixel histogram": histogram_bits}
+
+
+def measure(names, training, validation, vocabulary_size: int) -> dict[str, float]:
+    """Bits per dimension of simple models on the validation split, by name.
+
+    Args:
+        names: keys of `BASELINES`, such as a source's `baselines`.
+        training, validation: int `[length]`, or `[n, height, width, channels]` for histograms.
+        vocabulary_size: int, how many values a token can take.
+
+    Raises:
+        ValueError: for an unknown name, or tokens that the models cannot count.
+    """
+    bits = {}
+    for name in names:
+        check_name("baseline", name, BASELINES)
+        bits |= BASELINES[name](training, validation, vocabulary_size)
+    return bits
+
+
 def _check_fitted(model):
     if model._counts is None:
         raise ValueError(
             "This model has counted nothing yet. Expected a call of `fit` before. "
             f"Received: a new {type(model).__name__}. Call `fit` first."
         )
-
-
-def _check_tokens(tokens, vocabulary_size):
-    tokens = np.asarray(tokens)
-    good = tokens.ndim == 1 and len(tokens) > 1 and np.issubdtype(tokens.dtype, np.integer)
-    if not good or tokens.min() < 0 or tokens.max() >= vocabulary_size:
-        raise ValueError(
-            "`tokens` is no encoded text. Expected two or more integers of shape [length] in "
-            f"[0, {vocabulary_size}). Received: tokens of shape={tokens.shape}, "
-            f"dtype={tokens.dtype}. Encode the text with the tokenizer of this vocabulary."
-        )
-    return tokens
-
-
-def _check_images(images, levels, shape=None):
-    images = np.asarray(images)
-    good = images.ndim == 4 and len(images) > 1 and np.issubdtype(images.dtype, np.integer)
-    good = good and shape in (None, images.shape[1:])
-    if not good or images.min() < 0 or images.max() >= levels:
-        raise ValueError(
-            f"`images` are no tokens. Expected two or more of integers in [0, {levels}) and of "
-            f"shape {shape or '[n, height, width, channels]'}. Received: images of "
-            f"shape={images.shape}, dtype={images.dtype}. Quantise them to this many levels."
-        )
-    return images

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from md4keras import data, tokenizers
-from md4keras.evaluation.baselines import NGram, PixelHistogram, histogram_bits, ngram_bits
+from md4keras.evaluation.baselines import (
+    BASELINES,
+    NGram,
+    PixelHistogram,
+    measure,
+    ngram_bits,
+)
 
 pytestmark = pytest.mark.one_backend
 
@@ -60,14 +66,21 @@ def test_uniform_noise_costs_the_logarithm_of_the_vocabulary():
 
 def test_the_shipped_text_has_the_expected_yardsticks():
     tokenizer = tokenizers.CharacterTokenizer()
-    bits = ngram_bits(*map(tokenizer.encode, data.pydoc()[:2]), 27)
-    assert bits == pytest.approx(data.pydoc.baselines, abs=0.001)
+    bits = measure(data.pydoc.baselines, *map(tokenizer.encode, data.pydoc()[:2]), 27)
+    assert bits == pytest.approx({"unigram": 4.088, "bigram": 3.329, "trigram": 2.568}, abs=0.001)
 
 
 def test_the_digits_have_the_expected_yardstick():
     splits = data.digits()
-    bits = histogram_bits(splits.training[0], splits.validation[0], 17)
-    assert bits == pytest.approx(data.digits.baselines, abs=0.001)
+    bits = measure(data.digits.baselines, splits.training[0], splits.validation[0], 17)
+    assert bits == pytest.approx({"per-pixel histogram": 2.439}, abs=0.001)
+
+
+def test_sources_name_known_yardsticks_and_others_are_refused():
+    assert all(set(source.baselines) <= set(BASELINES) for source in data.SOURCES.values())
+    assert measure((), [0], [0], 1) == {}
+    with pytest.raises(ValueError, match="'per-pixel histogram'. Received: baseline='unigrams'"):
+        measure(["unigrams"], [0, 1], [0, 1], 2)
 
 
 def test_independent_pixels_cost_their_entropy():

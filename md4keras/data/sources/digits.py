@@ -18,7 +18,7 @@ class Digits(Source):
 
     name, kind = "digits", "image"
     licence, home = "CC BY 4.0", "https://doi.org/10.24432/C50P49"
-    baselines = {"per-pixel histogram": 2.439}
+    baselines = ("per-pixel histogram",)
 
     def __call__(self) -> Splits:
         """Images int32 in `[0, 17)`, `[1498, 8, 8, 1]` and `[299, 8, 8, 1]`, labels int32 `[n]`."""

@@ -30,6 +30,7 @@ class Text8(Source):
 
     name, kind = "text8", "text"
     licence, home = "Wikipedia's: CC BY-SA and GFDL", "http://mattmahoney.net/dc/textdata.html"
+    baselines = ("n-grams",)
 
     def __call__(self, path=None) -> Splits:
         """Three texts in `md4keras.tokenizers.TEXT8_ALPHABET`.
