@@ -98,12 +98,11 @@ class NGram:
 
     def _count(self, tokens):
         """The counts of every order's n-grams: element `k` has shape `[vocabulary] * (k + 1)`."""
-        return [
-            np.bincount(self._codes(tokens, n), minlength=self.vocabulary_size**n).reshape(
-                [self.vocabulary_size] * n
-            )
-            for n in range(1, self.order + 1)
-        ]
+        size, counts = self.vocabulary_size, []
+        for n in range(1, self.order + 1):
+            flat = np.bincount(self._codes(tokens, n), minlength=size**n)
+            counts.append(flat.reshape([size] * n))
+        return counts
 
     def _codes(self, tokens, n):
         """Each n-gram as one number: int64, shape `[length - n + 1]`."""
@@ -117,9 +116,8 @@ class NGram:
         for n, (counts, a) in enumerate(zip(self._counts, concentrations, strict=False), 1):
             codes = self._codes(tokens, n)  # [length - n + 1]: the first tokens keep lower orders
             seen, followed = counts.sum(-1).ravel(), counts.ravel()
-            p[n - 1 :] = (followed[codes] + a * p[n - 1 :]) / (
-                seen[codes // self.vocabulary_size] + a
-            )
+            contexts = codes // self.vocabulary_size
+            p[n - 1 :] = (followed[codes] + a * p[n - 1 :]) / (seen[contexts] + a)
         return float(-np.log2(p).mean())
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from keras import ops
 
-from md4keras.checks import check_mask, check_whole
+from md4keras.checks import check_integers, check_mask, check_whole
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,16 +39,14 @@ def candidates(model, tokens, mask, k: int = 5, labels=None, batch_size: int = 6
         mask: bool `[*data_shape]`, `True` where the example was filled: the positions to look at.
         k: int, how many tokens to list, from the likeliest on; no more than there are values.
         labels: int, the example's class, for a network with classes.
-        batch_size: int, how many positions are looked at in one call of the network. Every call
-            has so many rows (the last is filled up by repeated ones), so that one shape is
-            compiled.
+        batch_size: int, positions in one call of the network; the last call repeats some to be as
+            large, so that one shape is compiled.
 
     Returns:
         A `Candidates`.
 
     Raises:
-        ValueError: if `tokens` is no complete example of the model, `mask` does not fit it or is
-            `False` everywhere, or `k`, `batch_size` or `labels` is no good.
+        ValueError: for tokens that are no complete example, or a mask that is `False` everywhere.
     """
     *_, (found, _, _) = candidate_steps(model, tokens, mask, k, labels, batch_size)
     return found
@@ -68,9 +66,20 @@ def candidate_steps(
     """
     check_whole("k", k, mend="Use 5 or so.")
     check_whole("batch_size", batch_size, mend="Use 64 or so.")
-    tokens, mask = _check_example(model, tokens, mask)
+    mend = "Take one row of what `infill` returns, with no mask left in it."
+    shape = ("size",) * len(model.network.data_shape)
+    tokens = check_integers("tokens", _host_array(tokens), shape, model.mask_token, mend)
+    tokens = tokens.astype("int32")
+    (mask,) = check_mask("mask", _host_array(mask), (1, *tokens.shape))
+    if not mask.any():
+        raise ValueError(
+            "Nothing was filled. Expected at least one True in `mask`. "
+            f"Received: mask of shape={mask.shape}, all False. Mark the positions to look at."
+        )
     if labels is not None:
-        labels = np.full(batch_size, _check_label(labels), "int32")
+        mend = "Look at one example at a time, and give its class."
+        label = check_integers("labels", np.ravel(_host_array(labels)), (1,), mend=mend)
+        labels = np.full(batch_size, label, "int32")
     time = float(ops.convert_to_numpy(model.schedule.time_of_masked_fraction(1 / tokens.size)))
     positions = np.flatnonzero(mask)  # [M]
     parts = [positions[i : i + batch_size] for i in range(0, len(positions), batch_size)]
@@ -79,9 +88,8 @@ def candidate_steps(
         ps = []
         for calls, part in enumerate(parts, start=1):
             ps.append(_conditionals(model, tokens, part, time, labels, batch_size))
-            found = None
-            if calls == len(parts):
-                found = _likeliest(positions, tokens.ravel()[positions], np.concatenate(ps), k)
+            done = calls == len(parts)
+            found = _likeliest(tokens, positions, np.concatenate(ps), k) if done else None
             yield found, calls, len(parts)
 
     return steps()
@@ -125,12 +133,12 @@ def _conditionals(model, tokens, positions, time, labels, rows):
     return _softmax(logits[np.arange(len(positions)), positions])
 
 
-def _likeliest(positions, there, p, k) -> Candidates:
-    """The `k` likeliest of the probabilities `[M, V]`, and those of the tokens there, `[M]`."""
+def _likeliest(tokens, positions, p, k) -> Candidates:
+    """What the probabilities of these positions, `[M, V]`, say of one example."""
     values = np.argsort(-p, axis=-1, kind="stable")[:, :k]  # [M, k]
     return Candidates(
         positions=positions,
-        probability=p[np.arange(len(p)), there],
+        probability=p[np.arange(len(p)), tokens.flat[positions]],
         values=values.astype("int32"),
         probabilities=np.take_along_axis(p, values, axis=-1),
     )
@@ -144,38 +152,3 @@ def _softmax(logits):
 
 def _host_array(values):
     return np.asarray(ops.convert_to_numpy(values) if ops.is_tensor(values) else values)
-
-
-def _check_label(labels) -> int:
-    labels = _host_array(labels)
-    if labels.size != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(
-            "`labels` is the class of the one example. Expected an integer. "
-            f"Received: labels of shape={labels.shape}, dtype={labels.dtype}. "
-            "Look at one example at a time."
-        )
-    return labels.item()
-
-
-def _check_example(model, tokens, mask):
-    """One complete example, int32, and where it was filled, bool of its shape."""
-    tokens, rank = _host_array(tokens), len(model.network.data_shape)
-    if tokens.ndim != rank or not np.issubdtype(tokens.dtype, np.integer):
-        raise ValueError(
-            f"`tokens` is one example. Expected integers in {rank} dimensions. "
-            f"Received: tokens of shape={tokens.shape}, dtype={tokens.dtype}. "
-            "Take one row of what `infill` returns."
-        )
-    (mask,) = check_mask("mask", _host_array(mask), (1, *tokens.shape))
-    if not mask.any():
-        raise ValueError(
-            "Nothing was filled. Expected at least one True in `mask`. "
-            f"Received: mask of shape={mask.shape}, all False. Mark the positions to look at."
-        )
-    if tokens.min() < 0 or tokens.max() >= model.mask_token:
-        raise ValueError(
-            f"`tokens` is not complete. Expected values in [0, {model.mask_token}), which leaves "
-            f"out the mask token. Received: tokens from {tokens.min()} to {tokens.max()}. "
-            "Fill the masks with `infill` first."
-        )
-    return tokens.astype("int32"), mask

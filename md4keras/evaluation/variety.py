@@ -2,6 +2,10 @@
 
 import numpy as np
 
+from md4keras.checks import check_integers
+
+_SHAPE = ("n", "length", ...)
+
 
 def distinct_fraction(tokens) -> float:
     """The fraction of samples that occur nowhere before them in the list.
@@ -20,7 +24,7 @@ def distinct_fraction(tokens) -> float:
     >>> distinct_fraction([[1, 2], [1, 3], [1, 2], [1, 2]])
     0.5
     """
-    tokens = _check_samples(tokens)
+    tokens = check_integers("tokens", tokens, _SHAPE, mend="Pass what `generate` returns.")
     return len(np.unique(tokens.reshape(len(tokens), -1), axis=0)) / len(tokens)
 
 
@@ -43,18 +47,7 @@ def token_entropy(tokens) -> float:
     >>> token_entropy([[0, 1, 2, 3]])
     2.0
     """
-    tokens = _check_samples(tokens)
+    tokens = check_integers("tokens", tokens, _SHAPE, mend="Pass what `generate` returns.")
     counts = np.unique(tokens, return_counts=True)[1]
     f = counts / tokens.size
     return float(0.0 - (f * np.log2(f)).sum())
-
-
-def _check_samples(tokens) -> np.ndarray:
-    tokens = np.asarray(tokens)
-    if tokens.ndim < 2 or not tokens.size or not np.issubdtype(tokens.dtype, np.integer):
-        raise ValueError(
-            "`tokens` are no samples. Expected integers of shape [n, *data_shape], at least one. "
-            f"Received: tokens of shape={tokens.shape}, dtype={tokens.dtype}. "
-            "Pass what `generate` returns."
-        )
-    return tokens

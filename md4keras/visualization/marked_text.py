@@ -5,10 +5,10 @@ import re
 
 import numpy as np
 
-from md4keras.checks import Interval, check_number
+from md4keras.checks import Interval, check_integers, check_number
 
 _OPACITY = 0.4  # the page shines through, so that its own text colour stays readable
-_UNSURE, _SURE = (230, 97, 1), (0, 114, 178)  # orange, blue: apart for every kind of eye
+_UNSURE, _SURE = np.array([(230, 97, 1), (0, 114, 178)])  # orange, blue: apart for every eye
 _DAMAGE = "\ufffd"
 _NAMES = {" ": "space", "\n": "new line", "\t": "tab", "\r": "return"}
 _CSS_COLOUR = re.compile(r"rgba?\([0-9., ]{5,40}\)|#[0-9a-fA-F]{3,8}|transparent")
@@ -44,12 +44,15 @@ def marked_html(symbols, backgrounds=None, titles=None) -> str:
     '<span title="90 %">a</span><span>&lt;b&gt;</span></div>'
     """
     symbols = list(symbols)
-    blank = [None] * len(symbols)
-    backgrounds = blank if backgrounds is None else list(backgrounds)
-    titles = blank if titles is None else list(titles)
-    _check_strings("symbols", symbols, str)
-    _check_strings("backgrounds", backgrounds, str | None)
-    _check_strings("titles", titles, str | None)
+    backgrounds, titles = (
+        [None] * len(symbols) if marks is None else list(marks) for marks in (backgrounds, titles)
+    )
+    for mark in (*symbols, *(m for m in (*backgrounds, *titles) if m is not None)):
+        if not isinstance(mark, str):
+            raise ValueError(
+                "Tokens and their marks are texts. Expected strings, and None for no mark. "
+                f"Received: one of {type(mark)}. Decode the tokens, one by one, first."
+            )
     if not len(symbols) == len(backgrounds) == len(titles):
         raise ValueError(
             "The marks do not fit the tokens. Expected one background and one title for each. "
@@ -80,8 +83,7 @@ def confidence_colour(probability: float) -> str:
     """
     mend = "Exponentiate a log-probability first."
     check_number("probability", probability, Interval(0, 1), mend)
-    unsure, sure = np.array(_UNSURE), np.array(_SURE)
-    return translucent((unsure + probability * (sure - unsure)).round().astype(int))
+    return translucent((_UNSURE + probability * (_SURE - _UNSURE)).round().astype(int))
 
 
 def translucent(colour, strength: float = 1.0) -> str:
@@ -99,17 +101,9 @@ def translucent(colour, strength: float = 1.0) -> str:
     >>> translucent((230, 97, 1))
     'rgba(230, 97, 1, 0.4)'
     """
-    colour = np.asarray(colour)
-    good = colour.shape == (3,) and np.issubdtype(colour.dtype, np.integer)
-    if not good or colour.min() < 0 or colour.max() > 255:
-        raise ValueError(
-            "`colour` is none. Expected three integers in [0, 256): red, green and blue. "
-            f"Received: colour of shape={colour.shape}, dtype={colour.dtype}. "
-            "Pass one row of an array of colours."
-        )
-    mend = "Divide by the largest value there can be."
-    check_number("strength", strength, Interval(0, 1), mend)
-    red, green, blue = colour.tolist()
+    mend = "Pass one row of an array of colours: red, green and blue."
+    red, green, blue = check_integers("colour", colour, (3,), 256, mend).tolist()
+    check_number("strength", strength, Interval(0, 1), "Divide by the largest there can be.")
     return f"rgba({red}, {green}, {blue}, {round(_OPACITY * float(strength), 3)})"
 
 
@@ -147,13 +141,11 @@ def token_symbols(tokens, tokenizer, mask_symbol: str = "_") -> list[str]:
     """
     symbols = []
     while len(symbols) < len(tokens):
-        first = len(symbols)
-        pieces = [
-            tokenizer.decode(tokens[first : first + size], mask_symbol) for size in (1, 2, 3, 4)
-        ]
-        whole = [size for size, piece in enumerate(pieces) if len(piece) == 1 and piece != _DAMAGE]
-        size = whole[0] if whole else 0
-        symbols += [pieces[size] if whole else _DAMAGE, *[""] * size]
+        rest = tokens[len(symbols) :]
+        pieces = [tokenizer.decode(rest[:size], mask_symbol) for size in (1, 2, 3, 4)]
+        whole = (i for i, piece in enumerate(pieces) if len(piece) == 1 and piece != _DAMAGE)
+        others = next(whole, None)  # further tokens of the same character
+        symbols += [_DAMAGE] if others is None else [pieces[others], *[""] * others]
     return symbols
 
 
@@ -167,34 +159,14 @@ def candidate_titles(found, tokenizer) -> list[str]:
     Returns:
         `M` strings.
     """
-    return [
-        ", ".join(
-            f"{_spelled(value, tokenizer)} {_percent(p)}"
-            for value, p in zip(values, ps, strict=True)
-        )
-        for values, ps in zip(found.values.tolist(), found.probabilities.tolist(), strict=True)
-    ]
 
+    def named(value, p):
+        symbol = tokenizer.decode([value])
+        name = f"token {value}" if symbol == _DAMAGE else _NAMES.get(symbol, symbol)
+        return f"{name} below 1 %" if 0 < p < 0.01 else f"{name} {100 * p:.0f} %"
 
-def _spelled(value: int, tokenizer) -> str:
-    """A token's name: its character, or a word where that cannot be seen."""
-    symbol = tokenizer.decode([value])
-    if symbol == _DAMAGE:
-        return f"token {value}"
-    return _NAMES.get(symbol, symbol)
-
-
-def _percent(p: float) -> str:
-    return "below 1 %" if 0 < p < 0.01 else f"{p:.0%}".replace("%", " %")
-
-
-def _check_strings(name, values, kind):
-    for value in values:
-        if not isinstance(value, kind):
-            raise ValueError(
-                f"`{name}` are not all texts. Expected each to be of {kind}. "
-                f"Received: one of {type(value)}. Decode the tokens, one by one, first."
-            )
+    rows = zip(found.values.tolist(), found.probabilities.tolist(), strict=True)
+    return [", ".join(map(named, values, ps)) for values, ps in rows]
 
 
 def _escape(text: str) -> str:

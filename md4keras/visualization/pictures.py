@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from md4keras.checks import check_whole
+from md4keras.checks import Interval, check_integers, check_number, check_whole
 from md4keras.files import import_optional, write_whole
 
 MASK_COLOUR = (214, 51, 132)  # magenta: no grey image has it, and few photographs
 _SHADES = np.array([(255, 255, 255), (253, 141, 60), (127, 39, 4)])  # white, orange, dark brown
-_BACKGROUND = 255
 _GAP = 1  # pixels between images, before enlarging
 _MAX_PIXELS = 2**26
+_COLOUR = "Turn tokens into colours with `image_grid` or `image_colours`."
 
 
 def image_grid(
@@ -55,10 +55,14 @@ def image_colours(tokens, levels: int, mask_token: int | None = None) -> np.ndar
     Returns:
         uint8 `[n, height, width, 3]`.
     """
-    tokens = _check_tokens(tokens, levels, mask_token)
+    check_whole("levels", levels, least=2, mend="Give as many as the model has.")
+    tokens = np.asarray(tokens)
     masked = np.zeros(tokens.shape, bool) if mask_token is None else tokens == mask_token
-    intensity = np.where(masked, 0, tokens).astype("int64") * 255 // (levels - 1)
-    return np.where(masked, MASK_COLOUR, intensity).astype("uint8")
+    shown = np.where(masked, np.zeros_like(tokens), tokens)
+    shape = ("n", "height", "width", 3 if tokens.shape[3:] == (3,) else 1)
+    mend = "Pass images of 1 or 3 channels, and the model's levels and mask token."
+    shown = check_integers("tokens", shown, shape, levels, mend).astype("int64")
+    return np.where(masked, MASK_COLOUR, shown * 255 // (levels - 1)).astype("uint8")
 
 
 def colour_grid(
@@ -73,7 +77,8 @@ def colour_grid(
     Returns:
         uint8 `[grid_height, grid_width, 3]`; 4 for 3 if `transparent`.
     """
-    colours = _check_colours("colours", colours, "[n, height, width, 3]")
+    shape = ("n", "height", "width", 3)
+    colours = check_integers("colours", colours, shape, mend=_COLOUR, dtype=np.uint8)
     check_whole("columns", columns, mend="Use 10 or so.")
     check_whole("scale", scale, mend="Use 8 or so.")
     n, height, width, _ = colours.shape
@@ -82,17 +87,14 @@ def colour_grid(
     shape = (rows * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP, 4)
     if shape[0] * shape[1] * scale**2 > _MAX_PIXELS:
         raise ValueError(
-            f"The picture is too large. Expected at most {_MAX_PIXELS} pixels. "
-            f"Received: {n} images of {height} x {width} pixels, columns={columns}, "
-            f"scale={scale}. Draw fewer images or a smaller scale."
+            f"The picture is too large. Expected at most {_MAX_PIXELS} pixels. Received: {n} "
+            f"images of {height} x {width}, scale={scale}. Draw fewer or at a smaller scale."
         )
-    grid = np.full(shape, _BACKGROUND, "uint8")  # red, green, blue and opacity
-    grid[..., 3] = 0
-    for i, colour in enumerate(colours):
-        top = _GAP + (i // columns) * (height + _GAP)
-        left = _GAP + (i % columns) * (width + _GAP)
-        grid[top : top + height, left : left + width, :3] = colour
-        grid[top : top + height, left : left + width, 3] = 255
+    grid = np.full(shape, (255, 255, 255, 0), "uint8")  # red, green, blue and opacity
+    for i, picture in enumerate(colours):
+        top, left = i // columns * (height + _GAP) + _GAP, i % columns * (width + _GAP) + _GAP
+        square = grid[top : top + height, left : left + width]
+        square[..., :3], square[..., 3] = picture, 255
     grid = grid if transparent else grid[..., :3]
     return grid.repeat(scale, 0).repeat(scale, 1)
 
@@ -110,9 +112,9 @@ def shades(values, most: float) -> np.ndarray:
     values = np.asarray(values, "float64")
     if not most > 0 or not np.isfinite(values).all() or values.min(initial=0.0) < 0:
         raise ValueError(
-            "`values` cannot be shaded. Expected finite numbers of at least 0, and a positive "
-            f"`most`. Received: values of shape={values.shape}, most={most}. "
-            "Pass an entropy map, and `log2` of the vocabulary size."
+            "`values` cannot be shaded. Expected finite numbers, at least 0, and `most` above 0. "
+            f"Received: values of shape={values.shape}, most={most}. Pass an entropy map in bits, "
+            "and `log2` of the vocabulary size."
         )
     share = np.minimum(values / most, 1.0)
     colours = np.stack([np.interp(share, (0.0, 0.5, 1.0), band) for band in _SHADES.T], -1)
@@ -127,7 +129,7 @@ def save_image_grid(
     scale: int = 8,
     mask_token: int | None = None,
 ) -> Path:
-    """Writes `image_grid` of the tokens as a PNG, whole or not at all; returns its path.
+    """Writes `image_grid` of the tokens as a PNG; returns its path.
 
     Args:
         tokens, levels, columns, scale, mask_token: as in `image_grid`.
@@ -135,16 +137,18 @@ def save_image_grid(
 
     Raises:
         ValueError: as `image_grid` does.
-        OSError: if it cannot be written; what stood there before still does.
+        OSError: as `md4keras.files.write_whole` does: what stood there before still does.
     """
     return write_whole(path, png_bytes(image_grid(tokens, levels, columns, scale, mask_token)))
 
 
 def png_bytes(picture) -> bytes:
     """A picture, uint8 `[height, width, 3 or 4]` such as `image_grid` returns, as a PNG file."""
-    picture = _check_colours("picture", picture, "[height, width, 3 or 4]")
+    shape = ("height", "width", 4 if np.shape(picture)[2:] == (4,) else 3)
+    picture = check_integers("picture", picture, shape, mend=_COLOUR, dtype=np.uint8)
     stream = io.BytesIO()
-    _pillow().fromarray(picture).save(stream, format="PNG", optimize=True)
+    pillow = import_optional("PIL.Image", "writes pictures", "pillow")
+    pillow.fromarray(picture).save(stream, format="PNG", optimize=True)
     return stream.getvalue()
 
 
@@ -157,15 +161,11 @@ def save_animation(
     scale: int = 8,
     duration: float = 4.0,
 ) -> Path:
-    """Writes `gif_bytes` to a file, whole or not at all; returns its path.
+    """Writes `gif_bytes` to a file, as `save_image_grid` does; returns its path.
 
     Args:
         trajectory, levels, mask_token, columns, scale, duration: as in `gif_bytes`.
         path: of the file; missing folders are made.
-
-    Raises:
-        ValueError: as `gif_bytes` does.
-        OSError: if it cannot be written; what stood there before still does.
     """
     return write_whole(path, gif_bytes(trajectory, levels, mask_token, columns, scale, duration))
 
@@ -194,17 +194,13 @@ def gif_bytes(
     Raises:
         ValueError: for what is no trajectory of images, or no duration.
     """
-    trajectory = np.asarray(trajectory)
-    if trajectory.ndim != 5 or not len(trajectory) or not duration > 0:
-        raise ValueError(
-            "There is nothing to animate. Expected a trajectory of shape "
-            "[steps + 1, n, height, width, channels] and a positive duration in seconds. "
-            f"Received: trajectory of shape={trajectory.shape}, duration={duration}. "
-            "Stack the tokens of the states of `model.sample_steps`."
-        )
+    mend = "Stack the tokens of the states of `model.sample_steps`."
+    shape = ("steps + 1", "n", "height", "width", "channels")
+    trajectory = check_integers("trajectory", trajectory, shape, mend=mend)
+    check_number("duration", duration, Interval(with_low=False), "Use 4 seconds or so.")
     most = max(2, int(duration * 50))
     shown = np.unique(np.linspace(0, len(trajectory) - 1, min(most, len(trajectory))).round())
-    pillow = _pillow()
+    pillow = import_optional("PIL.Image", "writes pictures", "pillow")
     frames = [
         pillow.fromarray(image_grid(state, levels, columns, scale, mask_token)).quantize(256)
         for state in trajectory[shown.astype(int)]
@@ -221,37 +217,3 @@ def gif_bytes(
         loop=0,
     )
     return stream.getvalue()
-
-
-def _check_tokens(tokens, levels, mask_token):
-    tokens = np.asarray(tokens)
-    good = tokens.ndim == 4 and tokens.size and tokens.shape[-1] in (1, 3)
-    good = good and np.issubdtype(tokens.dtype, np.integer) and levels >= 2
-    if good:
-        values = tokens if mask_token is None else tokens[tokens != mask_token]
-        good = not values.size or (values.min() >= 0 and values.max() < levels)
-    if not good:
-        raise ValueError(
-            f"`tokens` are no images. Expected integers in [0, {levels}) (or the mask token) of "
-            "shape [n, height, width, 1 or 3], and at least 2 levels. Received: tokens of "
-            f"shape={tokens.shape}, dtype={tokens.dtype}, mask_token={mask_token}. "
-            "Pass the tokens as the model gives them, with the model's levels."
-        )
-    return tokens
-
-
-def _check_colours(name, colours, shape):
-    colours = np.asarray(colours)
-    good = colours.ndim == shape.count(",") + 1 and colours.size
-    good = good and str(colours.shape[-1]) in shape.rpartition(",")[2]
-    if not good or colours.dtype != "uint8":
-        raise ValueError(
-            f"`{name}` cannot be drawn. Expected uint8 of shape {shape}. "
-            f"Received: {name} of shape={colours.shape}, dtype={colours.dtype}. "
-            "Turn tokens into colours with `image_grid`."
-        )
-    return colours
-
-
-def _pillow():
-    return import_optional("PIL.Image", "writes pictures", package="pillow")

@@ -4,17 +4,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from md4keras.checks import is_whole
+from md4keras.checks import check_integers, check_whole
 
 GIVEN_COLOUR = (221, 221, 221)  # lighter than most steps: a middle grey is teal to the colour-blind
 
 # Viridis at ten equally spaced points; even in lightness, with and without red-green vision.
-_SCALE = np.array(
-    [
-        *[(68, 1, 84), (72, 40, 120), (62, 74, 137), (49, 104, 142), (38, 130, 142)],
-        *[(31, 158, 137), (53, 183, 121), (109, 205, 89), (180, 222, 44), (253, 231, 37)],
-    ]
-)
+_RED = 68, 72, 62, 49, 38, 31, 53, 109, 180, 253
+_GREEN = 1, 40, 74, 104, 130, 158, 183, 205, 222, 231
+_BLUE = 84, 120, 137, 142, 142, 137, 121, 89, 44, 37
 
 
 def reveal_steps(states, mask_token: int) -> np.ndarray:
@@ -38,14 +35,8 @@ def reveal_steps(states, mask_token: int) -> np.ndarray:
     >>> reveal_steps([[[9, 9, 5]], [[9, 2, 5]], [[1, 2, 5]]], mask_token=9)
     array([[2, 1, 0]], dtype=int32)
     """
-    states = np.asarray(states)
-    if states.ndim < 3 or not states.size or not np.issubdtype(states.dtype, np.integer):
-        raise ValueError(
-            "`states` are no trajectory. Expected integers of shape "
-            "[num_steps + 1, batch, *data_shape]. "
-            f"Received: states of shape={states.shape}, dtype={states.dtype}. "
-            "Stack the tokens of the states of `model.sample_steps`."
-        )
+    mend = "Stack the tokens of the states of `model.sample_steps`."
+    states = check_integers("states", states, ("num_steps + 1", "batch", "length", ...), mend=mend)
     masks = int((states[-1] == mask_token).sum())
     if masks:
         raise ValueError(
@@ -80,16 +71,10 @@ def step_colours(steps, num_steps: int) -> np.ndarray:
         - [The default colour map of Matplotlib (Smith and van der Walt, 2015)](
             https://bids.github.io/colormap/)
     """
-    steps = np.asarray(steps)
-    good = is_whole(num_steps) and num_steps >= 1 and np.issubdtype(steps.dtype, np.integer)
-    if not good or (steps.size and (steps.min() < 0 or steps.max() > num_steps)):
-        raise ValueError(
-            "`steps` cannot be coloured. Expected integers in [0, num_steps], and at least one "
-            f"step. Received: steps of shape={steps.shape}, dtype={steps.dtype}, "
-            f"num_steps={num_steps!r}. Pass what `reveal_steps` returns, and the number of states "
-            "less one."
-        )
-    place = (steps - 1) / max(1, num_steps - 1) * (len(_SCALE) - 1)
-    anchors = np.arange(len(_SCALE))
-    colours = np.stack([np.interp(place, anchors, band) for band in _SCALE.T], -1)  # [..., 3]
+    mend = "Pass the number of states less one, and what `reveal_steps` makes of them."
+    check_whole("num_steps", num_steps, mend=mend)
+    steps = check_integers("steps", steps, (...,), num_steps + 1, mend, least=0)
+    place = (steps - 1) / max(1, num_steps - 1) * (len(_RED) - 1)
+    anchors = np.arange(len(_RED))
+    colours = np.stack([np.interp(place, anchors, band) for band in (_RED, _GREEN, _BLUE)], -1)
     return np.where((steps == 0)[..., None], GIVEN_COLOUR, colours.round()).astype("uint8")

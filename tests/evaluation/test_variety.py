@@ -34,5 +34,5 @@ def test_order_does_not_matter_to_entropy():
 @pytest.mark.parametrize("measure", [variety.distinct_fraction, variety.token_entropy])
 @pytest.mark.parametrize("tokens", [[], [1, 2], [[]], [[0.5, 1.0]], [["a", "b"]], None])
 def test_refuses_what_are_no_samples(measure, tokens):
-    with pytest.raises(ValueError, match=r"no samples.*Received: .*\. Pass"):
+    with pytest.raises(ValueError, match=r"`tokens` cannot.*Received: .*\. Pass"):
         measure(tokens)
