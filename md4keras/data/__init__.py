@@ -3,13 +3,7 @@
 from md4keras.checks import check_name
 from md4keras.data import gaps, images, masks, text
 from md4keras.data.batches import batches
-from md4keras.data.images import (
-    image_dataset,
-    image_format,
-    quantise,
-    read_image,
-    split_images,
-)
+from md4keras.data.images import image_dataset, image_format, quantise, read_image, split_images
 from md4keras.data.source import Source, Splits
 from md4keras.data.sources.cifar10 import cifar10
 from md4keras.data.sources.digits import digits
@@ -51,7 +45,6 @@ def get(source) -> Source:
     """
     if isinstance(source, Source):
         return source
-    check_name(
-        "source", source, SOURCES, "A text or images of your own: 'text_files', 'image_folder'."
-    )
+    mend = "A text or images of your own: 'text_files', 'image_folder'."
+    check_name("source", source, SOURCES, mend)
     return SOURCES[source]

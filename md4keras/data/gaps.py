@@ -3,20 +3,19 @@
 With any tokenizer: its `encode`, `decode` and `vocabulary_size` are all that is asked.
 """
 
+import math
 import re
 from collections.abc import Iterable
 
 import numpy as np
 
-from md4keras.checks import check_whole, is_whole
+from md4keras.checks import check_integers, check_whole
 from md4keras.tokenizers import decode_masked
 
 MOST_TOKENS = 1_000_000  # of a text without a `max_length`
-_MOST_DIGITS = 9
 
 # Possessive, so that no text, however odd, makes the search slow.
 _NAMED_GAP = r"\[\s*+mask\s*+(?:(?::\s*+)?+([0-9]++)\s*+)?\]"
-_WORD = re.compile(r"\S+")
 
 
 def parse_gaps(text: str, tokenizer, max_length: int | None = None):
@@ -52,27 +51,19 @@ def parse_gaps(text: str, tokenizer, max_length: int | None = None):
     _check_string(text)
     most = MOST_TOKENS if max_length is None else max_length
     check_whole("max_length", most, mend="Give the length that the model was trained at.")
-    pattern, least = _gap_pattern(tokenizer)
+    pattern = re.compile(_gap_pattern(tokenizer))
     gaps = list(pattern.finditer(text))
     if not gaps:
         raise ValueError(
-            f"The text has nothing to fill. Expected a gap, which is a run of {least} or more "
-            f"underscores, [mask], or [mask 12]. Received: text={_shortened(text)!r}. "
+            f"The text has nothing to fill. Expected a gap: {fewest_underscores(tokenizer)} or "
+            f"more underscores, [mask], or [mask 12]. Received: text={_shortened(text)!r}. "
             "Type ____ where something is to be written."
         )
     counts = [_count(gap) for gap in gaps]
     # Any character, repeated, stands for a gap: an error then tells the place in the whole text.
     stand_in = tokenizer.decode(np.zeros(1, "int32"))
     tokenizer.encode(pattern.sub(lambda gap: stand_in * len(gap[0]), text))
-    kept = _encoded(_outside(text, gaps), tokenizer)
-    length = sum(counts) + sum(map(len, kept))
-    if length > most:
-        raise ValueError(
-            f"The text is {length} tokens long, {length - most} too many. Expected at most {most}, "
-            f"gaps included. Received: length={length}, max_length={max_length}. "
-            "Shorten the text or its gaps."
-        )
-    return _join(kept, counts, tokenizer.vocabulary_size)
+    return _masked(text, gaps, counts, tokenizer, most)
 
 
 def fit_to_alphabet(text: str, tokenizer, keep_gaps: bool = True) -> str:
@@ -99,11 +90,9 @@ def fit_to_alphabet(text: str, tokenizer, keep_gaps: bool = True) -> str:
     >>> fit_to_alphabet("The CAT, ____.", CharacterTokenizer())
     'the cat  ____ '
     """
-    meant = str.maketrans(replacements(text, tokenizer, keep_gaps))
-    gaps = _gaps(text, tokenizer, keep_gaps)
-    pieces = [piece.translate(meant) for piece in _outside(text, gaps)]
-    shown = [*(gap[0] for gap in gaps), ""]
-    return "".join(piece + gap for piece, gap in zip(pieces, shown, strict=True))
+    meant = replacements(text, tokenizer, keep_gaps)
+    piece = f"{_gap_pattern(tokenizer)}|." if keep_gaps else "(?s)."
+    return re.sub(piece, lambda found: meant.get(found[0], found[0]), text)
 
 
 def replacements(text: str, tokenizer, keep_gaps: bool = True) -> dict[str, str]:
@@ -123,7 +112,7 @@ def replacements(text: str, tokenizer, keep_gaps: bool = True) -> dict[str, str]
     def known(characters):
         return "".join(c for c in characters if _can_encode(tokenizer, c))
 
-    kept = "".join(_outside(text, _gaps(text, tokenizer, keep_gaps)))
+    kept = re.sub(_gap_pattern(tokenizer), "", text) if keep_gaps else text
     return {
         character: known(character.lower()) or known(" ")
         for character in dict.fromkeys(kept)
@@ -160,8 +149,8 @@ def cut(tokens, mask, tokenizer, max_length: int):
         return [decode_masked(tokenizer, part) for part in (tokens[:end], tokens[end:])]
 
     # Only between two characters do both sides decode to what they were together.
-    between = (end for end in range(most, max(most - 4, 0), -1) if "".join(sides(end)) == whole)
-    end = next(between, most)
+    ends = range(most, max(most - 4, 0), -1)
+    end = next((end for end in ends if "".join(sides(end)) == whole), most)
     return tokens[:end], mask[:end], len(sides(end)[1])
 
 
@@ -193,10 +182,12 @@ def mask_words(text: str, words: Iterable[int], tokenizer):
     """
     _check_string(text)
     tokenizer.encode(text)  # an unknown character is told with its place in the whole text
-    found = list(_WORD.finditer(text))
-    chosen = [found[number] for number in _check_words(words, len(found))]
+    found = list(re.finditer(r"\S+", text))
+    words = list(words) if isinstance(words, Iterable) else words
+    words = check_integers("words", words, ("count",), len(found), "Count the words from 0.")
+    chosen = [found[number] for number in np.unique(words)]
     counts = [len(tokenizer.encode(word[0])) for word in chosen]
-    return _join(_encoded(_outside(text, chosen), tokenizer), counts, tokenizer.vocabulary_size)
+    return _masked(text, chosen, counts, tokenizer)
 
 
 def fewest_underscores(tokenizer) -> int:
@@ -212,18 +203,8 @@ def _can_encode(tokenizer, text) -> bool:
         return False
 
 
-def _encoded(pieces, tokenizer):
-    return [np.asarray(tokenizer.encode(piece), "int32") for piece in pieces]
-
-
-def _gap_pattern(tokenizer):
-    """What a gap looks like, and the fewest underscores that make one."""
-    least = fewest_underscores(tokenizer)
-    return re.compile(rf"_{{{least},}}|{_NAMED_GAP}", re.IGNORECASE), least
-
-
-def _gaps(text, tokenizer, keep_gaps):
-    return list(_gap_pattern(tokenizer)[0].finditer(text)) if keep_gaps else []
+def _gap_pattern(tokenizer) -> str:
+    return rf"(?is)_{{{fewest_underscores(tokenizer)},}}|{_NAMED_GAP}"
 
 
 def _count(gap: re.Match) -> int:
@@ -231,7 +212,7 @@ def _count(gap: re.Match) -> int:
     if gap[0].startswith("_"):
         return len(gap[0])
     digits = "1" if gap[1] is None else gap[1].lstrip("0")
-    if not 1 <= len(digits) <= _MOST_DIGITS:
+    if not 1 <= len(digits) <= 9:
         raise ValueError(
             f"A gap of this many tokens cannot be filled. Expected 1 to {MOST_TOKENS}. "
             f"Received: {_shortened(gap[0])!r}. Write [mask 12] for twelve tokens."
@@ -239,20 +220,21 @@ def _count(gap: re.Match) -> int:
     return int(digits)
 
 
-def _outside(text, matches):
-    """The pieces of a text before, between and after the matches: one more than these."""
+def _masked(text, matches, counts, tokenizer, most=math.inf):
+    """The tokens of a text, with so many masks in the place of each match, and where these are."""
     starts = [0, *(match.end() for match in matches)]
     ends = [*(match.start() for match in matches), len(text)]
-    return [text[start:end] for start, end in zip(starts, ends, strict=True)]
-
-
-def _join(kept, counts, mask_token):
-    """Pieces of tokens, with gaps of so many masks between them."""
-    lengths = [
-        n for piece, count in zip(kept, [*counts, 0], strict=True) for n in (len(piece), count)
-    ]
+    kept = [tokenizer.encode(text[i:j]) for i, j in zip(starts, ends, strict=True)]
+    length = sum(counts) + sum(map(len, kept))
+    if length > most:
+        raise ValueError(
+            f"The text is {length} tokens long, {length - most} too many. Expected at most {most}, "
+            f"gaps included. Received: length={length}, max_length={most}. Shorten the text or "
+            "its gaps."
+        )
+    lengths = [n for piece, gap in zip(kept, [*counts, 0], strict=True) for n in (len(piece), gap)]
     mask = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)  # [length]
-    tokens = np.full(mask.shape, mask_token, "int32")
+    tokens = np.full(length, tokenizer.vocabulary_size, "int32")
     tokens[~mask] = np.concatenate(kept)
     return tokens, mask
 
@@ -263,17 +245,6 @@ def _check_string(text, allow_empty=False):
             f"There is no text. Expected a string{'' if allow_empty else ' that is not empty'}. "
             f"Received: text={text!r}. Type some words, and ____ where some are missing."
         )
-
-
-def _check_words(words, count):
-    """The numbers of the words, each once, rising."""
-    numbers = list(words) if isinstance(words, Iterable) else []
-    if not numbers or not all(is_whole(n) and 0 <= n < count for n in numbers):
-        raise ValueError(
-            f"`words` names no words of the text. Expected one or more numbers from 0 to "
-            f"{count - 1}. Received: words={_shortened(repr(words))}. Count the words from 0."
-        )
-    return sorted(set(numbers))
 
 
 def _shortened(text):

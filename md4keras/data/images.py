@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from md4keras.checks import check_whole
+from md4keras.checks import check_integers, check_whole
 from md4keras.data.batches import batches
 from md4keras.data.image_files import image_format, quantise, read_image
 
@@ -27,7 +27,7 @@ def split_images(images, labels, validation_every: int = 10):
         held_out[np.flatnonzero(classes == value)[validation_every - 1 :: validation_every]] = True
     if not held_out.any():
         raise ValueError(
-            f"Too few images to hold any out. Expected a class of at least {validation_every}. "
+            f"Too few images to hold any out. Expected a class of {validation_every} or more. "
             f"Received: {len(images)} images, validation_every={validation_every}. "
             "Add images, or hold out more of them."
         )
@@ -63,21 +63,12 @@ def image_dataset(
         A `grain.IterDataset` of `(images, labels)`, int32 `[batch, height, width, channels]` and
         `[batch]`; of images alone where `labels` is `None`.
     """
-    images = np.asarray(images)
-    if images.ndim != 4 or not len(images) or not np.issubdtype(images.dtype, np.integer):
-        raise ValueError(
-            "`images` are no tokens. Expected integers of shape [n, height, width, channels]. "
-            f"Received: images of shape={images.shape} and dtype={images.dtype}. "
-            "Add a last axis to grey images; turn intensities into integer levels."
-        )
+    shape = ("n", "height", "width", "channels")
+    mend = "Add a last axis to grey images; turn intensities into integer levels."
+    images = check_integers("images", images, shape, mend=mend)
     if labels is not None:
-        labels = np.asarray(labels)
-        if labels.shape != images.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
-            raise ValueError(
-                f"`labels` do not fit the images. Expected {len(images)} integers. "
-                f"Received: labels of shape={labels.shape} and dtype={labels.dtype}. "
-                "Give each image one class, or pass labels=None."
-            )
+        mend = "Give each image one class, or pass labels=None."
+        labels = check_integers("labels", labels, (len(images),), mend=mend)
 
     def gather(indices, generator):
         batch = images[indices].astype("int32")  # [batch, height, width, channels]

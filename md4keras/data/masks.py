@@ -7,7 +7,14 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from md4keras.checks import Interval, check_name, check_number, check_whole, is_whole
+from md4keras.checks import (
+    Interval,
+    check_integers,
+    check_name,
+    check_number,
+    check_whole,
+    is_whole,
+)
 
 SIDES = ("left", "right", "top", "bottom")
 
@@ -112,15 +119,11 @@ def pixels(shape, numbers: Iterable[int]) -> np.ndarray:
            [0, 0, 1]])
     """
     height, width, channels = shape = _check_shape(shape)
-    numbers = list(numbers) if isinstance(numbers, Iterable) else [numbers]
-    if not all(is_whole(number) and 0 <= number < height * width for number in numbers):
-        raise ValueError(
-            f"`numbers` names pixels that are not there. Expected integers in "
-            f"[0, {height * width}). Received: {len(numbers)} numbers for shape={shape}. "
-            "Count the pixels row by row from 0."
-        )
+    numbers = list(numbers) if isinstance(numbers, Iterable) else numbers
+    mend = "Count the pixels row by row from 0."
+    numbers = check_integers("numbers", numbers, ("count",), height * width, mend, least=0)
     mask = np.zeros(height * width, bool)
-    mask[np.array(numbers, "int64")] = True
+    mask[numbers] = True
     return np.repeat(mask.reshape(height, width, 1), channels, axis=2)
 
 

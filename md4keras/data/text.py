@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from md4keras.checks import Interval, check_number, check_whole
+from md4keras.checks import Interval, check_integers, check_number, check_whole
 from md4keras.data.batches import batches
 
 
@@ -21,9 +21,8 @@ def split_text(tokens, validation_fraction: float = 0.1):
     cut = len(tokens) - int(len(tokens) * validation_fraction)
     if cut in (0, len(tokens)):
         raise ValueError(
-            "The text is too short to be split. Expected at least one token on each side. "
-            f"Received: {len(tokens)} tokens, validation_fraction={validation_fraction}. "
-            "Use a longer text or another fraction."
+            "The text is too short to be split. Expected a token or more on each side. Received: "
+            f"{len(tokens)} tokens, validation_fraction={validation_fraction}. Use a longer text."
         )
     return tokens[:cut], tokens[cut:]
 
@@ -78,18 +77,12 @@ def text_windows(tokens, sequence_length: int) -> np.ndarray:
 
 
 def _all_windows(tokens, sequence_length):
-    tokens = np.asarray(tokens)
-    if tokens.ndim != 1 or not np.issubdtype(tokens.dtype, np.integer):
-        raise ValueError(
-            "`tokens` is no encoded text. Expected integers of shape [length]. "
-            f"Received: tokens of shape={tokens.shape} and dtype={tokens.dtype}. "
-            "Encode the text with a tokenizer first."
-        )
+    mend = "Encode the text with a tokenizer first."
+    tokens = check_integers("tokens", tokens, ("length",), mend=mend)
     check_whole("sequence_length", sequence_length, mend="Use 128, for instance.")
     if len(tokens) < sequence_length:
         raise ValueError(
-            "The text is too short for one window. Expected at least `sequence_length` tokens. "
-            f"Received: {len(tokens)} tokens, sequence_length={sequence_length}. "
-            "Use a longer text or shorter windows."
+            "The text is too short for one window. Expected at least so many tokens. Received: "
+            f"{len(tokens)} tokens, sequence_length={sequence_length}. Use a longer text."
         )
     return np.lib.stride_tricks.sliding_window_view(tokens, sequence_length)

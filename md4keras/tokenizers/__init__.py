@@ -1,5 +1,4 @@
-"""Tokenizers: characters, bytes, and any class with `encode`, `decode`, `vocabulary_size` and
-`get_config` that is registered with Keras."""
+"""Tokenizers: characters, bytes, and what any other class needs to be one."""
 
 from md4keras.tokenizers.bytes import ByteTokenizer
 from md4keras.tokenizers.characters import TEXT8_ALPHABET, CharacterTokenizer, normalise_text8

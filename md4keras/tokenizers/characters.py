@@ -68,18 +68,14 @@ class CharacterTokenizer(Tokenizer):
         Raises:
             ValueError: if a character does not belong to the alphabet.
         """
-        if text.isascii():
-            codes = np.frombuffer(text.encode("ascii"), "uint8").astype("uint32")
-        else:
-            codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "uint32")
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "uint32")
         tokens = self._token_of_code[np.minimum(codes, len(self._token_of_code) - 1)]  # [length]
         if tokens.size and tokens.min() < 0:
             position = int(np.argmax(tokens < 0))
             raise ValueError(
-                f"The text holds a character outside the alphabet: {text[position]!r} "
-                f"at position {position}. Expected characters of the tokenizer. "
-                f"Received: alphabet={self.alphabet!r}. Normalise the text first "
-                "(`normalise_text8`), or use `CharacterTokenizer.from_text` or `ByteTokenizer`."
+                f"{text[position]!r} at position {position} is outside the alphabet. Expected "
+                f"characters of the tokenizer. Received: alphabet={self.alphabet!r}. Apply "
+                "`normalise_text8`, or use `CharacterTokenizer.from_text` or `ByteTokenizer`."
             )
         return tokens
 

@@ -13,7 +13,7 @@ import json
 import keras
 import numpy as np
 
-from md4keras.checks import check_has
+from md4keras.checks import check_has, check_integers
 
 _MEMBERS = ("encode", "decode", "vocabulary_size", "get_config")
 _PACKAGE = "md4keras>"  # left out of the names of this package's classes
@@ -61,19 +61,10 @@ def decode_masked(tokenizer, ids, mask_symbol: str = "_"):
 
 
 def _decode(decode_run, mask_token: int, ids, mask_symbol: str):
-    ids = np.asarray(keras.ops.convert_to_numpy(ids) if keras.ops.is_tensor(ids) else ids)
-    if ids.size == 0:
-        ids = ids.astype("int32")
-    if ids.ndim not in (1, 2) or not np.issubdtype(ids.dtype, np.integer):
-        raise ValueError(
-            "`ids` cannot be decoded. Expected integers of shape [length] or [batch, length]. "
-            f"Received: ids of shape={ids.shape} and dtype={ids.dtype}. Cast them to int32."
-        )
-    if ids.size and (ids.min() < 0 or ids.max() > mask_token):
-        raise ValueError(
-            f"`ids` are not of this tokenizer's vocabulary. Expected 0 to {mask_token} (the mask). "
-            f"Received: ids from {ids.min()} to {ids.max()}. Take the one that encoded the text."
-        )
+    ids = keras.ops.convert_to_numpy(ids) if keras.ops.is_tensor(ids) else np.asarray(ids)
+    shape = ("batch", "length") if ids.ndim > 1 else ("length",)
+    mend = "Give whole numbers, and take the tokenizer that encoded the text."
+    ids = check_integers("ids", ids, shape, mask_token + 1, mend, least=0)
 
     def text_of(row):
         runs = np.split(row, np.flatnonzero(np.diff(row == mask_token)) + 1) if len(row) else []
@@ -87,17 +78,17 @@ def serialize(tokenizer) -> dict:
     """Describes a tokenizer in JSON values, `{"class": ..., "config": ...}`.
 
     Raises:
-        ValueError: if a member is missing, the class is not registered with Keras, or `get` could
-            not build the same tokenizer from the description.
+        ValueError: if a member is missing, the class is not registered with Keras, or the
+            description makes another tokenizer.
     """
     _check(tokenizer)
     cls = type(tokenizer)
     name = keras.saving.get_registered_name(cls).removeprefix(_PACKAGE)
     if _classes().get(name) is not cls:
         raise ValueError(
-            "The tokenizer's class is not registered, so it could not be loaded again. Expected a "
-            f"class that Keras knows by name. Received: tokenizer of {cls}. Put the decorator "
-            '`@keras.saving.register_keras_serializable(package="mine")` on the class.'
+            "The tokenizer's class is not registered, so it could not be loaded. Expected one that "
+            f"Keras knows by name. Received: tokenizer of {cls}. Decorate it with "
+            '`@keras.saving.register_keras_serializable(package="mine")`.'
         )
     description = {"class": name, "config": tokenizer.get_config()}
     try:
@@ -106,9 +97,8 @@ def serialize(tokenizer) -> dict:
             raise ValueError(f"from it comes one with vocabulary_size={size}")
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(
-            f"The tokenizer's configuration does not describe it: {error}. Expected JSON values, "
-            f"all that its class takes. Received: get_config()={description['config']!r}. Return "
-            "the constructor's arguments."
+            f"The tokenizer's configuration does not describe it: {error}. Expected JSON values. "
+            f"Received: get_config()={description['config']!r}. Return all that its class takes."
         ) from error
     return description
 
@@ -122,8 +112,7 @@ def get(tokenizer):
         tokenizer: a tokenizer, its description, or the name of a registered class.
 
     Raises:
-        ValueError: for an unknown class, a configuration that does not fit it, or an object that
-            is no tokenizer.
+        ValueError: for an unknown class, another configuration, or what is no tokenizer.
     """
     description = {"class": tokenizer, "config": {}} if isinstance(tokenizer, str) else tokenizer
     if isinstance(description, dict):
