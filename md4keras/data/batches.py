@@ -17,14 +17,12 @@ def batches(
     """A `grain.IterDataset` of batches, which every backend's `fit` and `evaluate` read.
 
     Grain shuffles and groups indices, and one NumPy call gathers a batch, because Python work per
-    example would cost more than a small model's training step. In training, batch `k` is a
-    function of `(seed, k)` alone, so a run that used `k` batches continues exactly with
-    `start_batch=k`: every epoch visits each example once in a new order, a batch may span two
-    epochs, and there is no end. Otherwise the examples come once, in order, the last batch as
-    short as it has to be.
-
-    The data set can be iterated any number of times and starts anew each time. Pass
-    `shuffle=False` to `fit`, which otherwise warns that it does not shuffle a Grain data set.
+    example would cost more than a small model's training step. In training, every epoch visits
+    each example once in a new order, a batch may span two epochs, and there is no end: pass
+    `steps_per_epoch` to `fit`, and `shuffle=False` against its warning. Batch `k` is a function of
+    `(seed, k)` alone, so a run that used `k` batches continues exactly with `start_batch=k`.
+    Otherwise the examples come once, in order, the last batch as short as it has to be. The data
+    set can be iterated any number of times and starts anew each time.
 
     Args:
         gather: function of indices (ints `[batch]`) and a `np.random.Generator` for augmentation

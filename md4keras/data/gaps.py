@@ -38,8 +38,8 @@ def parse_gaps(text: str, tokenizer, max_length: int | None = None):
         `[length]`, `True` there.
 
     Raises:
-        ValueError: if `text` is no string, is empty, has no gap or a character outside the
-            vocabulary, or is too long; or if a gap's number of tokens is no good.
+        ValueError: for a text that is empty or too long, has no gap or one of a number of tokens
+            that is no good, or has a character outside the vocabulary.
 
     Example:
 
@@ -170,8 +170,8 @@ def mask_words(text: str, words: Iterable[int], tokenizer):
         there. (With bytes, a word has as many tokens as bytes.)
 
     Raises:
-        ValueError: if `text` is no string, is empty or has a character outside the vocabulary; or
-            if `words` is empty or names a word that is not there.
+        ValueError: for a text that is empty or has a character outside the vocabulary, or words
+            that are none or not there.
 
     Example:
 
@@ -228,9 +228,8 @@ def _masked(text, matches, counts, tokenizer, most=math.inf):
     length = sum(counts) + sum(map(len, kept))
     if length > most:
         raise ValueError(
-            f"The text is {length} tokens long, {length - most} too many. Expected at most {most}, "
-            f"gaps included. Received: length={length}, max_length={most}. Shorten the text or "
-            "its gaps."
+            f"The text is {length} tokens long, {length - most} too many. Expected at most {most}. "
+            f"Received: length={length}, max_length={most}. Shorten the text or its gaps."
         )
     lengths = [n for piece, gap in zip(kept, [*counts, 0], strict=True) for n in (len(piece), gap)]
     mask = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)  # [length]

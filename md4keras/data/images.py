@@ -46,18 +46,14 @@ def image_dataset(
     start_batch: int = 0,
     random_flip: bool = False,
 ):
-    """Batches of images, ready for `fit` (`training=True`) or `evaluate`.
-
-    In training all images come once an epoch, in shuffled order, without end (pass
-    `steps_per_epoch` to `fit`), and batch `k` depends on `(seed, k)` alone. Otherwise they come
-    once, in order.
+    """Batches of images, ready for `fit` (`training=True`) or `evaluate`, in `batches`' order.
 
     Args:
         images: ints (grey or colour levels), `[n, height, width, channels]`.
         labels: ints `[n]`, or `None`.
         batch_size, training, seed, start_batch: as in `batches`.
-        random_flip: bool, whether, in training, each image is mirrored left to right with
-            probability one half. Not for digits or letters.
+        random_flip: bool, whether every second image or so is mirrored left to right in training.
+            Not for digits or letters.
 
     Returns:
         A `grain.IterDataset` of `(images, labels)`, int32 `[batch, height, width, channels]` and

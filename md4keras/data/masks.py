@@ -1,4 +1,4 @@
-"""Masks of images: what is to be filled in, as booleans of the image's shape.
+"""Masks of images: what is to be filled in, as booleans of the image's shape, `True` there.
 
 Arguments that make no sense raise a `ValueError`, as does a shape that is no image's.
 """
@@ -28,7 +28,7 @@ def rectangle(shape, top: int, left: int, height: int, width: int) -> np.ndarray
         height, width: ints, its sides in pixels; with 0 nothing is masked.
 
     Returns:
-        bool array of the shape: `True` inside.
+        bool array of the shape.
 
     Example:
 
@@ -36,11 +36,10 @@ def rectangle(shape, top: int, left: int, height: int, width: int) -> np.ndarray
     array([[0, 0, 0, 0],
            [0, 1, 1, 0]])
     """
-    shape = _check_shape(shape)
+    mask = _nothing(shape)
     mend = "Count the pixels from the image's upper left corner."
     for name, value in dict(top=top, left=left, height=height, width=width).items():
         check_whole(name, value, least=0, mend=mend)
-    mask = np.zeros(shape, bool)
     mask[top : top + height, left : left + width] = True
     return mask
 
@@ -53,15 +52,14 @@ def half(shape, side: str) -> np.ndarray:
         side: `"left"`, `"right"`, `"top"` or `"bottom"`.
 
     Returns:
-        bool array of the shape: `True` on that side.
+        bool array of the shape.
     """
-    shape = _check_shape(shape)
+    mask = _nothing(shape)
     check_name("side", side, SIDES, "Name the half to mask.")
-    axis = 1 if side in ("left", "right") else 0
-    along = np.arange(shape[axis]) < shape[axis] // 2  # [width] or [height]
-    along = along if side in ("left", "top") else ~along
-    place = (1, -1, 1) if axis == 1 else (-1, 1, 1)
-    return np.broadcast_to(along.reshape(place), shape).copy()
+    y, x = mask.shape[0] // 2, mask.shape[1] // 2
+    place = {"left": np.s_[:, :x], "right": np.s_[:, x:], "top": np.s_[:y], "bottom": np.s_[y:]}
+    mask[place[side]] = True
+    return mask
 
 
 def random_fraction(shape, fraction: float, seed: int = 0) -> np.ndarray:
@@ -75,12 +73,11 @@ def random_fraction(shape, fraction: float, seed: int = 0) -> np.ndarray:
         seed: int of at least 0.
 
     Returns:
-        bool array of the shape: `True` where a pixel was drawn.
+        bool array of the shape.
     """
-    shape = _check_shape(shape)
     check_number("fraction", fraction, Interval(0, 1), "Use 0.5 to mask every second pixel or so.")
     check_whole("seed", seed, least=0, mend="The same seed gives the same mask.")
-    height, width, _ = shape
+    height, width, _ = _nothing(shape).shape
     order = np.random.default_rng(seed).permutation(height * width)
     return pixels(shape, order[: round(float(fraction) * height * width)])
 
@@ -93,11 +90,10 @@ def channel(shape, index: int) -> np.ndarray:
         index: int, the channel, from 0: red, green or blue.
 
     Returns:
-        bool array of the shape: `True` in that channel.
+        bool array of the shape.
     """
-    shape = _check_shape(shape)
-    check_whole("index", index, least=0, most=shape[2] - 1, mend="Count the channels from 0.")
-    mask = np.zeros(shape, bool)
+    mask = _nothing(shape)
+    check_whole("index", index, least=0, most=mask.shape[2] - 1, mend="Count the channels from 0.")
     mask[..., index] = True
     return mask
 
@@ -110,7 +106,7 @@ def pixels(shape, numbers: Iterable[int]) -> np.ndarray:
         numbers: ints, the pixels, counted row by row from 0, in any order.
 
     Returns:
-        bool array of the shape: `True` in those pixels.
+        bool array of the shape.
 
     Example:
 
@@ -118,20 +114,20 @@ def pixels(shape, numbers: Iterable[int]) -> np.ndarray:
     array([[1, 0, 0],
            [0, 0, 1]])
     """
-    height, width, channels = shape = _check_shape(shape)
+    mask = _nothing(shape)
+    rows = mask.reshape(-1, mask.shape[2])  # [height * width, channels], a view
     numbers = list(numbers) if isinstance(numbers, Iterable) else numbers
     mend = "Count the pixels row by row from 0."
-    numbers = check_integers("numbers", numbers, ("count",), height * width, mend, least=0)
-    mask = np.zeros(height * width, bool)
-    mask[numbers] = True
-    return np.repeat(mask.reshape(height, width, 1), channels, axis=2)
+    rows[check_integers("numbers", numbers, ("count",), len(rows), mend, least=0)] = True
+    return mask
 
 
-def _check_shape(shape) -> tuple[int, int, int]:
+def _nothing(shape) -> np.ndarray:
+    """The mask of an image of this shape that is `False` everywhere."""
     sizes = tuple(shape) if isinstance(shape, Iterable) else (shape,)
     if len(sizes) != 3 or not all(is_whole(size) and size >= 1 for size in sizes):
         raise ValueError(
             "`shape` is no image's. Expected (height, width, channels), integers of at least 1. "
             f"Received: shape={shape!r}. Pass the shape of one image, such as (8, 8, 1)."
         )
-    return sizes
+    return np.zeros(sizes, bool)

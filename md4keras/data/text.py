@@ -37,10 +37,9 @@ def text_dataset(
 ):
     """Windows of a text, ready for `fit` (`training=True`) or `evaluate`.
 
-    In training a window may start at any token; all starts are visited once an epoch, in shuffled
-    order, without end (pass `steps_per_epoch` to `fit`), and batch `k` depends on `(seed, k)`
-    alone. Otherwise the windows follow one another without overlap, once; what is left at the end
-    and does not fill a window is dropped.
+    In training a window may start at any token; all starts come once an epoch, in the order that
+    `batches` says. Otherwise the windows follow one another without overlap, once; what is left
+    at the end and does not fill a window is dropped.
 
     Args:
         tokens: ints `[length]`.
@@ -61,9 +60,9 @@ def text_dataset(
 
 
 def text_windows(tokens, sequence_length: int) -> np.ndarray:
-    """All windows of the validation text as one array, as `text_dataset(training=False)` has them.
+    """The windows of `text_dataset(training=False)` as one array.
 
-    For `fit(validation_data=...)` and `evaluate`: Keras warns that any finite Grain data set "ran
+    For `fit(validation_data=...)` and `evaluate`: Keras warns that a finite Grain data set "ran
     out of data", but knows where an array ends.
 
     Args:

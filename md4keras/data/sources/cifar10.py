@@ -23,12 +23,9 @@ class Cifar10(Source):
     def __call__(self, data_dir=None, download: bool = False) -> Splits:
         """Images uint8 `[n, 32, 32, 3]`, labels int32 `[n]` in `[0, 10)`.
 
-        They are looked for first, and fetched (170 MB) and prepared only where `download` says
-        so: a machine without network learns at once, not after minutes of retries.
-
         Args:
             data_dir: the folder of TensorFlow Datasets; `~/tensorflow_datasets` by default.
-            download: bool, whether to fetch what is not there.
+            download: bool, whether to fetch (170 MB) and prepare what is not there.
 
         Raises:
             ValueError: if they are not there (and `download` is `False`) or cannot be fetched.
@@ -39,24 +36,24 @@ class Cifar10(Source):
         builder = _prepared_builder(tfds, data_dir)
         if builder is None and not download:
             raise ValueError(
-                "CIFAR-10 is not there. Expected it as TensorFlow Datasets prepares it, in the "
-                f"array_record format. Received: data_dir={str(data_dir)!r}. Pass download=True "
-                "to fetch it (170 MB), or name the folder that holds `cifar10/`."
+                "CIFAR-10 is not there. Expected it in TensorFlow Datasets' array_record format. "
+                f"Received: data_dir={str(data_dir)!r}. Pass download=True, or name the folder "
+                "that holds `cifar10/`."
             )
         builder = builder or self._fetch(tfds, data_dir)
         return Splits(*(_read(builder, split) for split in ("train", "test")), None, CLASS_NAMES)
 
     def _fetch(self, tfds, data_dir):
         try:
-            # No network shows here, not in minutes.
+            # Without a network this fails at once, the preparation after minutes.
             urllib.request.urlopen(self.home, timeout=15).close()
             builder = tfds.builder("cifar10", data_dir=data_dir, file_format="array_record")
             builder.download_and_prepare()
         except Exception as error:  # network errors come as many types
             raise ValueError(
-                f"CIFAR-10 could not be fetched ({type(error).__name__}: {error}). Expected access "
-                f"to its home page. Received: data_dir={str(data_dir)!r}. Prepare it on a machine "
-                "with network and copy the folder `cifar10/`."
+                f"CIFAR-10 could not be fetched ({type(error).__name__}: {error}). Expected its "
+                f"home page. Received: data_dir={str(data_dir)!r}. Prepare it on a machine with "
+                "network and copy the folder `cifar10/`."
             ) from error
         return builder
 

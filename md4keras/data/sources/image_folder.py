@@ -1,5 +1,7 @@
 """The user's own images: a folder with one sub-folder a class."""
 
+import itertools
+import math
 from pathlib import Path
 
 import numpy as np
@@ -39,60 +41,52 @@ class ImageFolder(Source):
                 for nothing.
 
         Raises:
-            ValueError: if a file is no image, truncated, animated, of more than 64 million pixels,
-                or not of 8 bits a channel. The message names the file.
+            ValueError: if a file cannot be read (see `read_image`; it may have 64 million pixels),
+                or a class has none. The message names it.
         """
         shape = check_image_shape(image_shape)
-        folders = _class_folders(Path(path).expanduser())
-        files = [
-            (file, label)
-            for label, folder in enumerate(folders)
-            for file in sorted(folder.rglob("*"))
-            if not file.is_dir() and not file.name.startswith(".")
-        ]
-        y = np.array([label for _, label in files], "int32")
-        _check_amount(path, folders, y, shape)
-        x = np.empty((len(files), *shape), "uint8")
-        for row, (file, _) in enumerate(files):
+        files = _class_files(Path(path).expanduser())
+        y = np.repeat(np.arange(len(files), dtype="int32"), [len(each) for each in files.values()])
+        if len(y) * math.prod(shape) > _MAX_BYTES:
+            raise ValueError(
+                f"These images do not fit in memory. Expected at most {_MAX_BYTES} bytes. "
+                f"Received: {len(y)} images of shape {shape}. Use smaller or fewer images."
+            )
+        x = np.empty((len(y), *shape), "uint8")
+        for row, file in enumerate(itertools.chain(*files.values())):
             x[row] = read_image(file, shape, levels)
-        parts = [(x, y), None]
-        if validation_every is not None:
-            parts = split_images(x, y, validation_every)
-        return Splits(*parts, class_names=tuple(folder.name for folder in folders))
+        whole = validation_every is None
+        parts = ((x, y), None) if whole else split_images(x, y, validation_every)
+        return Splits(*parts, class_names=tuple(files))
 
 
 image_folder = ImageFolder()
 
 
-def _class_folders(path: Path) -> list[Path]:
+def _class_files(path: Path) -> dict[str, list[Path]]:
+    """The images of each class, by its name, both in order."""
     try:
-        folders = sorted(
-            child for child in path.iterdir() if child.is_dir() and not child.name.startswith(".")
-        )
+        folders = [child for child in _shown(path.iterdir()) if child.is_dir()]
     except OSError as error:
         raise ValueError(
             f"This folder cannot be read ({error.strerror}). Expected a folder of images. "
-            f"Received: path={str(path)!r}. Check the spelling and the permissions."
+            f"Received: path={str(path)!r}. Check its spelling and permissions."
         ) from error
     if not folders:
         raise ValueError(
             "This folder has no sub-folders. Expected one for each class, with its images. "
             f"Received: path={str(path)!r}. Move the images into a sub-folder, even for one class."
         )
-    return folders
+    files = {}
+    for folder in folders:
+        files[folder.name] = [file for file in _shown(folder.rglob("*")) if not file.is_dir()]
+        if not files[folder.name]:
+            raise ValueError(
+                "A class has no images. Expected at least one in every sub-folder. "
+                f"Received: an empty {str(folder)!r}. Add images, or remove the folder."
+            )
+    return files
 
 
-def _check_amount(path, folders, labels, shape):
-    counts = np.bincount(labels, minlength=len(folders))
-    if not counts.all():
-        empty = folders[int(np.argmin(counts))]
-        raise ValueError(
-            "A class has no images. Expected at least one in every sub-folder. "
-            f"Received: an empty {str(empty)!r}. Add images, or remove the folder."
-        )
-    if len(labels) * int(np.prod(shape)) > _MAX_BYTES:
-        raise ValueError(
-            f"These images do not fit in memory. Expected at most {_MAX_BYTES} bytes. "
-            f"Received: {len(labels)} images of shape {shape} in path={str(path)!r}. "
-            "Use smaller or fewer images."
-        )
+def _shown(paths) -> list[Path]:
+    return sorted(path for path in paths if not path.name.startswith("."))

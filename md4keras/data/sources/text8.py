@@ -68,19 +68,12 @@ def _fetch(path: Path) -> None:
     socket.setdefaulttimeout(_SECONDS)
     try:
         with whole_file(path) as partial:
-            keras.utils.get_file(
-                partial.name,
-                URL,
-                file_hash=ZIP_SHA256,
-                cache_dir=partial.parent,
-                cache_subdir="",
-                force_download=True,
-            )
+            place = dict(cache_dir=partial.parent, cache_subdir="", force_download=True)
+            keras.utils.get_file(partial.name, URL, file_hash=ZIP_SHA256, **place)
     except Exception as error:  # Keras turns network errors into plain ones
         raise ValueError(
-            f"text8 could not be fetched ({error}). Expected access to its server, and the file "
-            f"that was published. Received: url={URL!r}, path={str(path)!r}. "
-            "Get it on a machine with network, copy it here and name its path."
+            f"text8 could not be fetched ({error}). Expected the published file at its server. "
+            f"Received: url={URL!r}. Copy it from a machine with network and name its path."
         ) from error
     finally:
         socket.setdefaulttimeout(before)
@@ -88,8 +81,7 @@ def _fetch(path: Path) -> None:
 
 def _read(path: Path) -> bytes:
     """At most one byte more than text8 has, packed or not."""
-    found = [file for file in (path / "text8", path / "text8.zip") if file.is_file()]
-    file = found[0] if found else path
+    file = next((f for f in (path / "text8", path / "text8.zip") if f.is_file()), path)
     try:
         if not zipfile.is_zipfile(file):
             with open(file, "rb") as stream:
@@ -98,7 +90,6 @@ def _read(path: Path) -> bytes:
             return stream.read(CHARACTERS + 1)
     except (OSError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
         raise ValueError(
-            f"There is no text8 that can be read ({error}). Expected text8.zip, the text, or "
-            f"a folder with one of them. Received: path={str(path)!r}. Delete a damaged copy; "
-            "without a path it is fetched."
+            f"There is no text8 to read ({error}). Expected text8.zip, the text, or a folder with "
+            f"one of them. Received: path={str(path)!r}. Without a path it is fetched."
         ) from error

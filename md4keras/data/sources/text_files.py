@@ -22,17 +22,15 @@ class TextFiles(Source):
         """Two texts, with line breaks as `"\\n"`.
 
         Args:
-            path: of a text file, or of a folder whose `*.txt` files (in all sub-folders, in the
-                order of their names) are joined by line breaks. UTF-8; a byte order mark is
-                dropped.
+            path: of a text file in UTF-8, or of a folder whose `*.txt` files (in all sub-folders,
+                in the order of their names) are joined by line breaks.
             validation_fraction: float in `(0, 1)`, the part that is held out; `None` for nothing.
-            min_characters: int, what the text must have at least: ten times the sequence length
-                if a tenth of it is to be held out.
+            min_characters: int, the least length of the text.
             max_bytes: int, what all files may hold together.
 
         Raises:
-            ValueError: if there is nothing at `path`, it cannot be read, is no UTF-8 text, empty,
-                too large or too short. The message names the file.
+            ValueError: if there is no text at `path`, or one that is blank, too short, too large
+                or damaged. The message names the file.
         """
         path = Path(path).expanduser()
         parts, bytes_left = [], max_bytes
@@ -43,9 +41,8 @@ class TextFiles(Source):
         text = "\n".join(parts).replace("\r\n", "\n")
         if not text.strip() or len(text) < min_characters:
             raise ValueError(
-                f"The text is empty or too short. Expected at least {min_characters} characters, "
-                f"not all of them white space. Received: path={str(path)!r} of {len(text)} "
-                "characters. Choose a longer text."
+                f"The text is empty or too short. Expected at least {min_characters} characters. "
+                f"Received: path={str(path)!r} of {len(text)} characters. Choose a longer text."
             )
         if validation_fraction is None:
             return Splits(text, None)
@@ -74,9 +71,8 @@ def _read(file: Path, bytes_left: int) -> bytes:
         size = file.stat().st_size
         if size > bytes_left:
             raise ValueError(
-                "The text is too large. Expected at most `max_bytes` in all. "
-                f"Received: {str(file)!r} of {size} bytes, {bytes_left} bytes left. "
-                "Raise `max_bytes`, or train on a part of the text."
+                "The text is too large. Expected at most `max_bytes` in all. Received: "
+                f"{str(file)!r} of {size} bytes, {bytes_left} bytes left. Raise `max_bytes`."
             )
         with open(file, "rb") as stream:
             return stream.read(bytes_left)
