@@ -127,7 +127,7 @@ def check_integers(
     least: int = 1,
     dtype: type = np.integer,
 ) -> np.ndarray:
-    """The values as an array of integers of this shape.
+    """The values as an array of integers of this shape; a `ValueError` if they are none.
 
     Args:
         name: str, of the argument.
@@ -137,9 +137,6 @@ def check_integers(
         mend: str, a sentence that says what to give instead.
         least: int, how long the first axis is at least; 0 where there may be no values.
         dtype: NumPy type of the values, or one above it.
-
-    Raises:
-        ValueError: for another data type or shape, or values out of range.
 
     >>> check_integers("colours", [[255, 0, 0], [0, 9, 0]], ("n", 3), below=256).shape
     (2, 3)
@@ -157,14 +154,13 @@ def check_integers(
     ):
         return values
     wanted = ", ".join("..." if axis is ... else str(axis) for axis in shape)
-    expected = f"{dtype.__name__} values of shape [{wanted}]"
-    expected += "" if below is None else f" in [0, {below})"
-    expected += f", at least {least}" if least > 1 else ""
-    received = f"{name} of shape={values.shape}, dtype={values.dtype}"
-    if values.size and np.issubdtype(values.dtype, np.integer):
-        received += f", from {values.min()} to {values.max()}"
+    inside = "" if below is None else f" in [0, {below})"
+    number = f", at least {least}" if least > 1 else ""
+    whole = values.size and np.issubdtype(values.dtype, np.integer)
+    found = f", from {values.min()} to {values.max()}" if whole else ""
     raise ValueError(
-        f"`{name}` cannot be used. Expected {expected}. Received: {received}. {mend}".rstrip()
+        f"`{name}` cannot be used. Expected {dtype.__name__} values of shape [{wanted}]{inside}"
+        f"{number}. Received: {name} of shape={values.shape}, dtype={values.dtype}{found}. {mend}"
     )
 
 

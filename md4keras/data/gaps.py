@@ -56,7 +56,7 @@ def parse_gaps(text: str, tokenizer, max_length: int | None = None):
     if not gaps:
         raise ValueError(
             f"The text has nothing to fill. Expected a gap: {fewest_underscores(tokenizer)} or "
-            f"more underscores, [mask], or [mask 12]. Received: text={_shortened(text)!r}. "
+            f"more underscores, [mask], or [mask 12]. Received: text={text[:60]!r}. "
             "Type ____ where something is to be written."
         )
     counts = [_count(gap) for gap in gaps]
@@ -67,19 +67,16 @@ def parse_gaps(text: str, tokenizer, max_length: int | None = None):
 
 
 def fit_to_alphabet(text: str, tokenizer, keep_gaps: bool = True) -> str:
-    """Replaces the characters that a tokenizer cannot encode by what was most likely meant.
+    """A text without what a tokenizer lacks: such characters become what was most likely meant.
 
-    Such a character becomes lower-case if that can be encoded; otherwise a space if that can;
-    otherwise it is dropped.
+    That is the lower-case character if it can be encoded; otherwise a space if that can; otherwise
+    nothing.
 
     Args:
         text: str, what was typed, with or without gaps.
         tokenizer: any tokenizer; a `ByteTokenizer` lacks nothing.
         keep_gaps: bool, whether gaps (see `parse_gaps`) stay as they are; otherwise underscores
             and brackets are characters like any other.
-
-    Returns:
-        The text, which outside its gaps holds nothing that the tokenizer lacks.
 
     Raises:
         ValueError: if `text` is no string.
@@ -103,9 +100,6 @@ def replacements(text: str, tokenizer, keep_gaps: bool = True) -> dict[str, str]
 
     Returns:
         A dictionary in the order of the text; a character that is dropped has the value `""`.
-
-    Raises:
-        ValueError: if `text` is no string.
     """
     _check_string(text, allow_empty=True)
 
@@ -215,7 +209,7 @@ def _count(gap: re.Match) -> int:
     if not 1 <= len(digits) <= 9:
         raise ValueError(
             f"A gap of this many tokens cannot be filled. Expected 1 to {MOST_TOKENS}. "
-            f"Received: {_shortened(gap[0])!r}. Write [mask 12] for twelve tokens."
+            f"Received: {gap[0][:60]!r}. Write [mask 12] for twelve tokens."
         )
     return int(digits)
 
@@ -244,7 +238,3 @@ def _check_string(text, allow_empty=False):
             f"There is no text. Expected a string{'' if allow_empty else ' that is not empty'}. "
             f"Received: text={text!r}. Type some words, and ____ where some are missing."
         )
-
-
-def _shortened(text):
-    return text if len(text) <= 60 else f"{text[:57]}..."

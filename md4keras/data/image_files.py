@@ -67,9 +67,8 @@ def check_image_shape(image_shape) -> tuple[int, int, int]:
     whole = all(is_whole(size) and 1 <= size <= 8192 for size in shape)
     if len(shape) != 3 or not whole or shape[2] not in (1, 3):
         raise ValueError(
-            "`image_shape` cannot be read. Expected (height, width, channels) with 1 or 3 channels "
-            f"and sides of 1 to 8192 pixels. Received: image_shape={image_shape!r}. "
-            "Use (32, 32, 3), for instance."
+            "`image_shape` cannot be read. Expected (height, width, channels): sides up to 8192, 1 "
+            f"or 3 channels. Received: image_shape={image_shape!r}. Use (32, 32, 3), for instance."
         )
     return shape
 
@@ -79,23 +78,21 @@ def _opened(source):
     """One image of 8 bits a channel, decoded and upright; what fails within is a `ValueError`."""
     pillow = import_optional("PIL.Image", "reads the images", "pillow")
     image_ops = import_optional("PIL.ImageOps", "crops the images", "pillow")
-    if isinstance(source, bytes):
-        received, most = f"an upload of {len(source)} bytes", _MAX_UPLOADED_PIXELS
-        limits = f"{most} pixels and {_MAX_UPLOADED_BYTES} bytes"
-    elif isinstance(source, str | os.PathLike):
-        received, most = f"path={str(source)!r}", _MAX_PIXELS
-        limits = f"{most} pixels"
-    else:
+    upload = isinstance(source, bytes)
+    if not upload and not isinstance(source, str | os.PathLike):
         raise ValueError(
-            "`source` is no image: expected a path, or an upload's bytes. "
+            "`source` is no image. Expected a path, or an upload's bytes. "
             f"Received: source of {type(source)}. Pass what its `getvalue()` or `read()` returns."
         )
+    received = f"an upload of {len(source)} bytes" if upload else f"path={str(source)!r}"
+    most = _MAX_UPLOADED_PIXELS if upload else _MAX_PIXELS
+    limits = f"{most} pixels and {_MAX_UPLOADED_BYTES} bytes" if upload else f"{most} pixels"
     try:
-        if isinstance(source, bytes) and len(source) > _MAX_UPLOADED_BYTES:
+        if upload and len(source) > _MAX_UPLOADED_BYTES:
             raise ValueError("it has too many bytes")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd EXIF data; our limit of pixels is the stricter
-            file = io.BytesIO(source) if isinstance(source, bytes) else Path(source).expanduser()
+            file = io.BytesIO(source) if upload else Path(source).expanduser()
             with pillow.open(file, formats=_FORMATS) as image:
                 if image.width * image.height > most:
                     raise ValueError(f"it has {image.width} x {image.height} pixels")
@@ -111,17 +108,15 @@ def _opened(source):
         unknown = type(error).__name__ == "UnidentifiedImageError"
         reason = f"it is none of {', '.join(_FORMATS)}" if unknown else str(error)[:200]
         raise ValueError(
-            f"This image cannot be used ({reason}): expected a whole, still image of 8 bits a "
-            f"channel and at most {limits}, as JPEG or PNG for instance. "
-            f"Received: {received}. Mend it, or leave it out."
+            f"This image cannot be used ({reason}). Expected a still image of 8 bits a channel and "
+            f"at most {limits}, as JPEG or PNG for instance. Received: {received}. Mend it, or "
+            "leave it out."
         ) from error
 
 
 def _is_deep(image) -> bool:
-    """Whether an image, opened but not yet decoded, has more than 8 bits a channel.
-
-    Pillow's mode says so for grey images alone: it cuts colours of 16 bits to 8 without a word.
-    """
+    """Whether an image, opened but not yet decoded, has more than 8 bits a channel."""
+    # Pillow's mode tells of grey images alone: it cuts colours of 16 bits to 8 without a word.
     stored = [tile[3] for tile in getattr(image, "tile", ())]  # RGB;16B in a deep PNG
     deep = any(f";16{order}" in str(stored) for order in "BLN")  # BGR;16 is 5, 6 and 5 bits
     if image.format == "PPM":  # (RGB, highest value) where that is not 255
@@ -130,14 +125,11 @@ def _is_deep(image) -> bool:
 
 
 def quantise(images, levels: int) -> np.ndarray:
-    """Reduces 256 intensities to fewer levels of equal width.
+    """Reduces 256 intensities to fewer levels of equal width, uint8 of the same shape.
 
     Args:
         images: ints in `[0, 256)`, any shape.
         levels: int, how many levels, 2 to 256.
-
-    Returns:
-        uint8 in `[0, levels)`, the same shape.
     """
     check_whole("levels", levels, least=2, most=256, mend="Use 256 to keep every intensity.")
     level_of = (np.arange(256) * int(levels) // 256).astype("uint8")

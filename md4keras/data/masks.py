@@ -20,15 +20,12 @@ SIDES = ("left", "right", "top", "bottom")
 
 
 def rectangle(shape, top: int, left: int, height: int, width: int) -> np.ndarray:
-    """Masks a rectangle; what lies beyond the image's border is cut off.
+    """The mask of a rectangle, bool of the shape; what lies beyond the border is cut off.
 
     Args:
         shape: `(height, width, channels)` of the image.
         top, left: ints, pixels above and to the left of the rectangle.
         height, width: ints, its sides in pixels; with 0 nothing is masked.
-
-    Returns:
-        bool array of the shape.
 
     Example:
 
@@ -45,14 +42,11 @@ def rectangle(shape, top: int, left: int, height: int, width: int) -> np.ndarray
 
 
 def half(shape, side: str) -> np.ndarray:
-    """Masks one half; of an odd number of pixels, the right or bottom half has one more.
+    """The mask of a half, bool of the shape; of an odd number, the right or bottom has one more.
 
     Args:
         shape: `(height, width, channels)` of the image.
         side: `"left"`, `"right"`, `"top"` or `"bottom"`.
-
-    Returns:
-        bool array of the shape.
     """
     mask = _nothing(shape)
     check_name("side", side, SIDES, "Name the half to mask.")
@@ -63,7 +57,7 @@ def half(shape, side: str) -> np.ndarray:
 
 
 def random_fraction(shape, fraction: float, seed: int = 0) -> np.ndarray:
-    """Masks so many pixels, drawn without replacement, each with all its channels.
+    """The mask of pixels drawn at random, each with all its channels, bool of the shape.
 
     With the same seed, the mask of a larger fraction holds that of a smaller one.
 
@@ -71,9 +65,6 @@ def random_fraction(shape, fraction: float, seed: int = 0) -> np.ndarray:
         shape: `(height, width, channels)` of the image.
         fraction: float in `[0, 1]`, of the pixels; rounded to whole pixels.
         seed: int of at least 0.
-
-    Returns:
-        bool array of the shape.
     """
     check_number("fraction", fraction, Interval(0, 1), "Use 0.5 to mask every second pixel or so.")
     check_whole("seed", seed, least=0, mend="The same seed gives the same mask.")
@@ -83,14 +74,11 @@ def random_fraction(shape, fraction: float, seed: int = 0) -> np.ndarray:
 
 
 def channel(shape, index: int) -> np.ndarray:
-    """Masks one channel of every pixel: the others tell where things are, not this colour.
+    """The mask of a channel, bool of the shape: the others tell where things are, not this colour.
 
     Args:
         shape: `(height, width, channels)` of the image.
         index: int, the channel, from 0: red, green or blue.
-
-    Returns:
-        bool array of the shape.
     """
     mask = _nothing(shape)
     check_whole("index", index, least=0, most=mask.shape[2] - 1, mend="Count the channels from 0.")
@@ -99,14 +87,11 @@ def channel(shape, index: int) -> np.ndarray:
 
 
 def pixels(shape, numbers: Iterable[int]) -> np.ndarray:
-    """Masks single pixels, such as those that were painted, each with all its channels.
+    """The mask of single pixels, each with all its channels, bool of the shape.
 
     Args:
         shape: `(height, width, channels)` of the image.
         numbers: ints, the pixels, counted row by row from 0, in any order.
-
-    Returns:
-        bool array of the shape.
 
     Example:
 

@@ -12,9 +12,6 @@ def split_text(tokens, validation_fraction: float = 0.1):
     Args:
         tokens: array `[length]`, or a string.
         validation_fraction: float in `(0, 1)`, the part at the end that is held out.
-
-    Returns:
-        The training part and the validation part.
     """
     inside = Interval(0, 1, with_low=False, with_high=False)
     check_number("validation_fraction", validation_fraction, inside, "Use 0.1, for instance.")

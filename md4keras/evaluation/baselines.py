@@ -40,14 +40,11 @@ class NGram:
         self._counts = None
 
     def fit(self, tokens, vocabulary_size: int) -> "NGram":
-        """Counts the training tokens and chooses the concentrations.
+        """Counts the training tokens and chooses the concentrations; returns this model.
 
         Args:
             tokens: int `[length]` in `[0, vocabulary_size)`, at least two.
             vocabulary_size: int, how many values a token can take.
-
-        Returns:
-            This model.
 
         Raises:
             ValueError: for other tokens, or a table of counts that would be too large.
@@ -70,11 +67,7 @@ class NGram:
         return self
 
     def probabilities(self) -> np.ndarray:
-        """The probability of each token after each context.
-
-        Returns:
-            float64 `[vocabulary] * order`: the context's tokens, then the token itself.
-        """
+        """The probability of each token after each context: `[vocabulary] * order`."""
         _check_fitted(self)
         table = np.full(self.vocabulary_size, 1 / self.vocabulary_size)  # order zero, [vocabulary]
         for counts, a in zip(self._counts, self.concentrations, strict=True):
@@ -82,14 +75,10 @@ class NGram:
         return table
 
     def bits_per_character(self, tokens) -> float:
-        """What one token of a text costs on average, in bits.
+        """What one token of a text costs on average, in bits: the mean of `-log2 p`.
 
         Args:
-            tokens: int `[length]` in `[0, vocabulary_size)`, at least two. The first `order - 1`
-                are predicted by the lower orders.
-
-        Returns:
-            The mean of `-log2 p`.
+            tokens: as in `fit`. The first `order - 1` are predicted by the lower orders.
         """
         _check_fitted(self)
         size = self.vocabulary_size
@@ -133,14 +122,11 @@ class PixelHistogram:
         self._counts = None
 
     def fit(self, images, levels: int) -> "PixelHistogram":
-        """Counts the training images and chooses the smoothing.
+        """Counts the training images and chooses the smoothing; returns this model.
 
         Args:
             images: int `[n, height, width, channels]` in `[0, levels)`, at least two.
             levels: int, how many values a pixel can take.
-
-        Returns:
-            This model.
         """
         shape = ("n", "height", "width", "channels")
         images = check_integers("images", images, shape, levels, _QUANTISE, least=2)

@@ -68,9 +68,9 @@ def candidate_steps(
     check_whole("batch_size", batch_size, mend="Use 64 or so.")
     mend = "Take one row of what `infill` returns, with no mask left in it."
     shape = ("size",) * len(model.network.data_shape)
-    tokens = check_integers("tokens", _host_array(tokens), shape, model.mask_token, mend)
+    tokens = check_integers("tokens", ops.convert_to_numpy(tokens), shape, model.mask_token, mend)
     tokens = tokens.astype("int32")
-    (mask,) = check_mask("mask", _host_array(mask), (1, *tokens.shape))
+    (mask,) = check_mask("mask", ops.convert_to_numpy(mask), (1, *tokens.shape))
     if not mask.any():
         raise ValueError(
             "Nothing was filled. Expected at least one True in `mask`. "
@@ -78,7 +78,7 @@ def candidate_steps(
         )
     if labels is not None:
         mend = "Look at one example at a time, and give its class."
-        label = check_integers("labels", np.ravel(_host_array(labels)), (1,), mend=mend)
+        label = check_integers("labels", np.ravel(ops.convert_to_numpy(labels)), (1,), mend=mend)
         labels = np.full(batch_size, label, "int32")
     time = float(ops.convert_to_numpy(model.schedule.time_of_masked_fraction(1 / tokens.size)))
     positions = np.flatnonzero(mask)  # [M]
@@ -111,7 +111,7 @@ def entropy_map(model, zt, time="auto", labels=None) -> np.ndarray:
     Raises:
         ValueError: for states, times or labels that do not fit the model.
     """
-    zt = _host_array(zt)
+    zt = ops.convert_to_numpy(zt)
     masked = zt == model.mask_token
     if isinstance(time, str) and time == "auto":
         fraction = masked.reshape(len(zt), -1).mean(axis=-1)  # [B]
@@ -148,7 +148,3 @@ def _softmax(logits):
     logits = logits.astype("float64")
     p = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return p / p.sum(axis=-1, keepdims=True)
-
-
-def _host_array(values):
-    return np.asarray(ops.convert_to_numpy(values) if ops.is_tensor(values) else values)

@@ -22,12 +22,7 @@ def bits_per_value(
     Args:
         model: a `MD4` or `GenMD4`.
         tokens: int `[n, *data_shape]`.
-        labels: int or int `[n]`, for a network with classes.
-        given: bool, the shape of `tokens` or of one example, values that are known and not
-            scored; `None` for none.
-        num_samples: int, draws of masks an example.
-        seed: int, decides the draws.
-        batch_size: int, draws in one network call; of one size, one call is compiled.
+        labels, given, num_samples, seed, batch_size: as in `model.score`.
 
     Returns:
         The bits and their standard error, float64 arrays `[n]`.
@@ -40,14 +35,11 @@ def bits_per_value(
 
 
 def in_bits(nats, tokens, given=None) -> np.ndarray:
-    """Nats per example in bits per scored value.
+    """Nats per example in bits per scored value, float64 `[n]`.
 
     Args:
         nats: float `[n]`, such as `model.score` and the last of `model.score_steps` give.
         tokens, given: as in `bits_per_value`.
-
-    Returns:
-        float64 array `[n]`.
 
     Example:
 

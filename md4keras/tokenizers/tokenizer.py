@@ -61,7 +61,7 @@ def decode_masked(tokenizer, ids, mask_symbol: str = "_"):
 
 
 def _decode(decode_run, mask_token: int, ids, mask_symbol: str):
-    ids = keras.ops.convert_to_numpy(ids) if keras.ops.is_tensor(ids) else np.asarray(ids)
+    ids = keras.ops.convert_to_numpy(ids)
     shape = ("batch", "length") if ids.ndim > 1 else ("length",)
     mend = "Give whole numbers, and take the tokenizer that encoded the text."
     ids = check_integers("ids", ids, shape, mask_token + 1, mend, least=0)

@@ -73,13 +73,10 @@ def marked_html(symbols, backgrounds=None, titles=None) -> str:
 
 
 def confidence_colour(probability: float) -> str:
-    """The background of a token with this probability: orange for 0, over brown, to blue for 1.
+    """The `translucent` background of a probability: orange for 0, over brown, to blue for 1.
 
     Args:
-        probability: float in `[0, 1]`.
-
-    Returns:
-        A translucent CSS colour.
+        probability: float in `[0, 1]`, of a token.
     """
     mend = "Exponentiate a log-probability first."
     check_number("probability", probability, Interval(0, 1), mend)
@@ -87,14 +84,11 @@ def confidence_colour(probability: float) -> str:
 
 
 def translucent(colour, strength: float = 1.0) -> str:
-    """A colour as a background that is readable on light and on dark pages.
+    """A colour in CSS, as a background that is readable on light and on dark pages.
 
     Args:
         colour: int `[3]` in `[0, 256)`, red, green and blue, such as a row of `step_colours`.
         strength: float in `[0, 1]`; 0 cannot be seen, 1 is as strong as text on it allows.
-
-    Returns:
-        The CSS colour.
 
     Example:
 
@@ -108,14 +102,11 @@ def translucent(colour, strength: float = 1.0) -> str:
 
 
 def doubt_colour(entropy: float, most: float) -> str:
-    """The background of a token of this entropy: none for 0, the orange of doubt for `most`.
+    """The `translucent` background of an entropy: none for 0, the orange of doubt for `most`.
 
     Args:
         entropy: float in `[0, most]`, such as an entry of `entropy_map`.
         most: float, the largest there can be: `log2` of the number of values, in bits.
-
-    Returns:
-        A translucent CSS colour.
     """
     return translucent(_UNSURE, min(1.0, entropy / most))
 
@@ -150,14 +141,11 @@ def token_symbols(tokens, tokenizer, mask_symbol: str = "_") -> list[str]:
 
 
 def candidate_titles(found, tokenizer) -> list[str]:
-    """What might stand at each position, in words: `"e 62 %, a 20 %, space 3 %"`.
+    """What might stand at each position, a string each: `"e 62 %, a 20 %, space 3 %"`.
 
     Args:
-        found: a `md4keras.evaluation.candidates.Candidates` of `M` positions.
+        found: a `md4keras.evaluation.candidates.Candidates`.
         tokenizer: a `CharacterTokenizer` or `ByteTokenizer`.
-
-    Returns:
-        `M` strings.
     """
 
     def named(value, p):

@@ -47,13 +47,10 @@ def image_grid(
 
 
 def image_colours(tokens, levels: int, mask_token: int | None = None) -> np.ndarray:
-    """The colours of images, red, green and blue of each pixel.
+    """The colours of images: red, green and blue of each pixel, uint8 `[n, height, width, 3]`.
 
     Args:
         tokens, levels, mask_token: as in `image_grid`.
-
-    Returns:
-        uint8 `[n, height, width, 3]`.
     """
     check_whole("levels", levels, least=2, mend="Give as many as the model has.")
     tokens = np.asarray(tokens)
@@ -72,10 +69,7 @@ def colour_grid(
 
     Args:
         colours: uint8 `[n, height, width, 3]`.
-        columns, scale, transparent: as in `image_grid`.
-
-    Returns:
-        uint8 `[grid_height, grid_width, 3]`; 4 for 3 if `transparent`.
+        columns, scale, transparent, and what is returned: as in `image_grid`.
     """
     shape = ("n", "height", "width", 3)
     colours = check_integers("colours", colours, shape, mend=_COLOUR, dtype=np.uint8)
@@ -100,14 +94,11 @@ def colour_grid(
 
 
 def shades(values, most: float) -> np.ndarray:
-    """Colours of amounts: white for 0, over orange, to dark brown for `most`.
+    """Colours of amounts, uint8 `[*shape, 3]`: white for 0, over orange, to dark brown for `most`.
 
     Args:
-        values: float, any shape, in `[0, most]`, such as `entropy_map(...).sum(-1)` of images.
+        values: float `[*shape]` in `[0, most]`, such as `entropy_map(...).sum(-1)` of images.
         most: float, the largest there can be.
-
-    Returns:
-        uint8 `[*values.shape, 3]`, for `colour_grid`.
     """
     values = np.asarray(values, "float64")
     if not most > 0 or not np.isfinite(values).all() or values.min(initial=0.0) < 0:
@@ -208,12 +199,7 @@ def gif_bytes(
     # GIF counts hundredths of a second, and viewers slow down frames of less than two.
     each = max(20, round(100 * duration / max(1, len(frames) - 1)) * 10)
     stream = io.BytesIO()
-    frames[0].save(
-        stream,
-        format="GIF",
-        save_all=True,
-        append_images=frames[1:],
-        duration=[each] * (len(frames) - 1) + [2000],
-        loop=0,
-    )
+    durations = [each] * (len(frames) - 1) + [2000]
+    settings = dict(save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    frames[0].save(stream, format="GIF", **settings)
     return stream.getvalue()
