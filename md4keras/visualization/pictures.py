@@ -71,8 +71,8 @@ def colour_grid(
         colours: uint8 `[n, height, width, 3]`.
         columns, scale, transparent, and what is returned: as in `image_grid`.
     """
-    shape = ("n", "height", "width", 3)
-    colours = check_integers("colours", colours, shape, mend=_COLOUR, dtype=np.uint8)
+    axes = ("n", "height", "width", 3)
+    colours = check_integers("colours", colours, axes, mend=_COLOUR, dtype=np.uint8)
     check_whole("columns", columns, mend="Use 10 or so.")
     check_whole("scale", scale, mend="Use 8 or so.")
     n, height, width, _ = colours.shape
