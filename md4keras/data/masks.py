@@ -102,7 +102,7 @@ def pixels(shape, numbers: Iterable[int]) -> np.ndarray:
     mask = _nothing(shape)
     rows = mask.reshape(-1, mask.shape[2])  # [height * width, channels], a view
     numbers = list(numbers) if isinstance(numbers, Iterable) else numbers
-    mend = "Count the pixels row by row from 0."
+    mend = "Count row by row from 0, and leave out pixels that are not there."
     rows[check_integers("numbers", numbers, ("count",), len(rows), mend, least=0)] = True
     return mask
 

@@ -7,7 +7,7 @@ from md4keras.data.batches import batches
 
 
 def split_text(tokens, validation_fraction: float = 0.1):
-    """Cuts a text once: the beginning is for training, the tail for validation, as in text8.
+    """The two parts of a text: the beginning is for training, the tail for validation.
 
     Args:
         tokens: array `[length]`, or a string.
