@@ -49,13 +49,10 @@ def test_text_is_generated_filled_and_scored_as_by_the_model(exported, ask):
 
     def generate(num_samples, length, top_p=1.0, **arguments):
         sampler = _top_p(top_p)
-        return model.generate(
-            num_samples,
-            data_shape=(length,),
-            sampler=sampler,
-            return_network_calls=True,
-            **arguments,
+        *_, last = model.sample_steps(
+            num_samples, data_shape=(length,), sampler=sampler, **arguments
         )
+        return last.tokens, last.calls
 
     for answer, (tokens, calls) in zip(
         answers[2:5],
