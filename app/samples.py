@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import streamlit as st
 
+from md4keras.tokenizers import decode_masked
 from md4keras.visualization import pictures
 
 from .catalog import ModelFolder
@@ -37,7 +38,7 @@ def grid_look(saved: ModelFolder, width: int, columns: int | None = None) -> dic
 def drawn(tokens, saved: ModelFolder, model, width: int = 64, columns=None) -> Samples:
     """What a model drew, int `[n, *data_shape]`, made ready to be shown; see `grid_look`."""
     if model.tokenizer is not None:
-        return Samples(lines=model.tokenizer.decode(tokens))
+        return Samples(lines=decode_masked(model.tokenizer, tokens))
     if saved.is_image:
         grid = pictures.image_grid(tokens, **grid_look(saved, width, columns), transparent=True)
         return Samples(png=pictures.png_bytes(grid))

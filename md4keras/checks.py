@@ -41,6 +41,24 @@ def check_whole(name: str, value, least: int = 1, most: int | None = None, mend:
     )
 
 
+def check_sizes(name: str, value, count: int | None = None, mend: str = "") -> tuple[int, ...]:
+    """The value as a tuple, if it is a tuple or list of whole numbers above 0.
+
+    Args:
+        name: str, of the argument.
+        value: what was given.
+        count: int, how many there must be, or `None` for one or more.
+        mend: str, a sentence that says what to give instead.
+    """
+    listed = isinstance(value, (tuple, list)) and all(is_whole(size) and size > 0 for size in value)
+    if not listed or not value or count not in (None, len(value)):
+        raise ValueError(
+            f"`{name}` cannot be used. Expected {count or 'one or more'} whole numbers above 0. "
+            f"Received: {name}={value!r}. {mend}".rstrip()
+        )
+    return tuple(value)
+
+
 def check_number(name: str, value, interval: "Interval", mend: str = "") -> None:
     """Raises a `ValueError` unless `value` is a number in the interval.
 

@@ -1,4 +1,4 @@
-"""The forward process: draw a time, mask tokens, reach the prior.
+"""The forward process: draw a time, mask tokens.
 
 Reference: Shi et al. 2024 (arXiv 2406.04329), Section 2; the low-discrepancy times are those of
 Kingma et al. 2021 (*Variational Diffusion Models*, Appendix I).
@@ -105,15 +105,9 @@ def mask_by_rank(x, fraction, uniforms, mask_token: int, given=None):
     rank = ops.cast(ops.floor(ops.convert_to_tensor(fraction) * count), "int32")
     rank = ops.clip(rank, 0, ops.cast(count, "int32") - 1)
     probability = ops.take_along_axis(ordered, ops.expand_dims(rank, -1), axis=-1)[:, 0]  # [B]
-    zt = ops.where(
-        uniforms <= expand_like(probability, x), ops.full_like(x, mask_token), x
-    )  # [B, *data_shape]
+    masked = uniforms <= expand_like(probability, x)  # [B, *data_shape]
+    zt = ops.where(masked, ops.full_like(x, mask_token), x)
     return zt, probability, ops.cast(rank + 1, "float32")
-
-
-def prior(shape, mask_token: int):
-    """The state at time 1: every position masked; int32 of the given shape."""
-    return ops.full(shape, mask_token, dtype="int32")
 
 
 def expand_like(values, x):

@@ -1,4 +1,4 @@
-"""Times, masks and the prior."""
+"""Times and masks."""
 
 import keras
 import numpy as np
@@ -68,11 +68,6 @@ def test_mask_by_rank_draws_the_posterior_of_the_mask_probability():
     assert stats.kstest(probability, stats.beta(n, count - n + 1).cdf).pvalue > 1e-3
     masked_often = (zt == 1).mean(axis=0)  # each position alike
     np.testing.assert_allclose(masked_often, n / count, atol=4 * np.sqrt(0.25 / batch))
-
-
-def test_prior_is_all_mask():
-    z = array(forward_process.prior((2, 3), 7))
-    assert z.shape == (2, 3) and (z == 7).all()
 
 
 def test_an_unknown_way_to_draw_times_is_refused():

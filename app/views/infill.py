@@ -6,7 +6,7 @@ import streamlit as st
 from app import progress, sampling, shell
 from md4keras.data import gaps, pydoc
 from md4keras.evaluation.candidates import candidate_steps
-from md4keras.tokenizers import TEXT8_ALPHABET
+from md4keras.tokenizers import TEXT8_ALPHABET, decode_masked
 from md4keras.visualization import marked_text
 
 _MOST_CHARACTERS = 20_000  # of the text areas
@@ -37,7 +37,8 @@ def with_gaps(text: str) -> str:
     """The example with gaps where its longest words were."""
     if not text.strip():
         return f"[mask {length}]"
-    return tokenizer.decode(gaps.mask_words(text, longest(text.split()), tokenizer)[0])
+    tokens, _ = gaps.mask_words(text, longest(text.split()), tokenizer)
+    return decode_masked(tokenizer, tokens)
 
 
 def fitted(text: str, keep_gaps: bool) -> str:
@@ -147,7 +148,7 @@ def finished(run, complete) -> dict:
         symbols = marked_text.token_symbols(tokens, tokenizer)
         pages.append(marked_text.marked_html(symbols, backgrounds, titles))
         means.append(float(found.probability.mean()))
-    texts = tokenizer.decode(run.tokens)
+    texts = decode_masked(tokenizer, run.tokens)
     return {
         "name": f"{saved.name.replace('/', '_')}_seed{settings['seed']}",
         "pages": pages,

@@ -41,19 +41,14 @@ def group_normalize(x, scale, shift):
 def check_width(name: str, width, min_group_size: int = 2) -> None:
     """Raises a `ValueError` unless 32 groups of `min_group_size` channels or more fit exactly.
 
-    Where the conditioning is added before a norm, a group needs two channels.
+    Where the conditioning is added before a norm, a group needs two channels: with one, the norm
+    would cancel it.
     """
     check_whole(name, width)
     if width % GROUPS or width < min_group_size * GROUPS:
-        reason = (
-            " (with one channel a group, the norm would cancel the conditioning that is added "
-            "before it)"
-            if min_group_size > 1
-            else ""
-        )
         raise ValueError(
             f"`{name}` does not suit a group normalisation with {GROUPS} groups. Expected a "
-            f"multiple of {GROUPS}, at least {min_group_size * GROUPS}{reason}. Received: "
+            f"multiple of {GROUPS}, at least {min_group_size * GROUPS}. Received: "
             f"{name}={width}. Use {max(min_group_size, -(-width // GROUPS)) * GROUPS}."
         )
 

@@ -92,8 +92,5 @@ class ImageVocabularyHead(keras.layers.Layer):
         return (*features_shape[:-1], self.num_channels, self.vocabulary_size)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "num_channels": self.num_channels,
-        }
+        config = {"vocabulary_size": self.vocabulary_size, "num_channels": self.num_channels}
+        return {**super().get_config(), **config}

@@ -113,9 +113,7 @@ class Generation(Trainer):
     ) -> Iterator[SampleState]:
         """The run of `generate` as an iterator of states; leaving the loop stops the run.
 
-        Args:
-            num_samples, labels, sampler, num_steps, time_grid, temperature, seed, guidance_scale,
-                data_shape: as in `generate`.
+        Takes the arguments of `generate`.
 
         Returns:
             Iterator of `(tokens, calls, most_calls)`: the state before any network call, in which
@@ -185,12 +183,7 @@ class Generation(Trainer):
         guidance_scale: float = 1.0,
         start_time="auto",
     ) -> Iterator[SampleState]:
-        """The run of `infill` as an iterator of states, as `sample_steps` is that of `generate`.
-
-        Args:
-            tokens, mask, labels, sampler, num_steps, time_grid, temperature, seed, guidance_scale,
-                start_time: as in `infill`.
-        """
+        """The run of `infill` as an iterator of states, as `sample_steps` is that of `generate`."""
         settings = Settings(sampler, num_steps, time_grid, temperature, seed, guidance_scale)
         return self._states(self._with_gaps(tokens, mask, labels, start_time), settings)
 

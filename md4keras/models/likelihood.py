@@ -26,8 +26,7 @@ class ScoreState(NamedTuple):
     Attributes:
         nats, error: float64 arrays `[n]`, the bound and its standard error in nats per example;
             `None` before the last network call.
-        calls: int, network calls so far.
-        most_calls: int, network calls in all.
+        calls, most_calls: int, network calls so far and in all.
     """
 
     nats: np.ndarray | None
@@ -37,12 +36,10 @@ class ScoreState(NamedTuple):
 
 
 class Draws(NamedTuple):
-    """Rows to score, as tensors: which draw of masks of which example each row is.
+    """Rows to score, as tensors, and which draw of masks of which example each row is.
 
     Attributes:
-        x: int32 `[B, *data_shape]`.
-        labels: int32 `[B]`, or `None`.
-        given: bool like `x`, or `None`.
+        x, labels, given: int32 `[B, *data_shape]`; int32 `[B]` or `None`; bool like `x` or `None`.
         example, draw: int32 `[B]`.
         num_samples: float32 scalar, the draws of each example.
         seed: int32 scalar, the word of the seed.
@@ -238,11 +235,7 @@ class Likelihood(MaskedDiffusion):
         given=None,
         batch_size: int = 64,
     ) -> Iterator[ScoreState]:
-        """The same scoring as an iterator, a `ScoreState` after each network call.
-
-        Args:
-            x, labels, num_samples, seed, given, batch_size: as in `score`.
-        """
+        """The scoring of `score` as an iterator, a `ScoreState` after each network call."""
         check_whole("num_samples", num_samples, 2, mend="A standard error needs two draws.")
         check_whole("batch_size", batch_size)
         random.check_seed(seed)
@@ -303,16 +296,10 @@ def _finite(values, sample_weight):
 
 def _rows_of(asked: Draws, example, draw) -> Draws:
     """The rows of one network call."""
-
-    def picked(values):
-        return None if values is None else ops.convert_to_tensor(values[example])
-
-    return Draws(
-        *map(picked, (asked.x, asked.labels, asked.given)),
-        *(ops.convert_to_tensor(numbers, dtype="int32") for numbers in (example, draw)),
-        ops.convert_to_tensor(asked.num_samples, dtype="float32"),
-        ops.convert_to_tensor(random.seed_word(int(asked.seed)), dtype="int32"),
-    )
+    rows = [values if values is None else values[example] for values in asked[:3]]
+    seed = np.int32(random.seed_word(int(asked.seed)))
+    rows += [example.astype("int32"), draw.astype("int32"), np.float32(asked.num_samples), seed]
+    return Draws(*(None if each is None else ops.convert_to_tensor(each) for each in rows))
 
 
 def _check_scoring(network, x, given):

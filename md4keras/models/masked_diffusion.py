@@ -5,6 +5,8 @@ The models are built floor upon floor, each of which uses the floors above it al
 (`generate`, `infill`), and on it `MD4` and `GenMD4`.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -25,7 +27,7 @@ class MaskedDiffusion(keras.Model):
         seed: int, of the times and masks drawn in training; `None` for one from the global seed.
     """
 
-    schedule = None
+    schedule: Any
     """The masking schedule; a subclass sets it."""
 
     dense_loss = False

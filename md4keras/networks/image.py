@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from md4keras.checks import check_whole
+from md4keras.checks import check_sizes
 from md4keras.layers import ImageVocabularyHead, ResidualBlock
 from md4keras.layers.group_norm import group_norm
 from md4keras.layers.projections import conv3x3
@@ -67,11 +67,4 @@ class ImageNetwork(Network):
 
 def check_image_shape(image_shape) -> tuple[int, int, int]:
     """The shape as a tuple; a `ValueError` where it is not that of an image."""
-    if not isinstance(image_shape, (tuple, list)) or len(image_shape) != 3:
-        raise ValueError(
-            "`image_shape` does not describe an image. Expected (height, width, channels). "
-            f"Received: image_shape={image_shape!r}. Grey images have one channel: (8, 8, 1)."
-        )
-    for size in image_shape:
-        check_whole("image_shape", size)
-    return tuple(image_shape)
+    return check_sizes("image_shape", image_shape, 3, "Grey images have one channel: (8, 8, 1).")

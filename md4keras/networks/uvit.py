@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from md4keras.checks import check_whole
+from md4keras.checks import check_sizes, check_whole
 from md4keras.layers import AdaptiveLayerNorm, DiTBlock, PositionEmbedding2D
 from md4keras.layers.blocks import DIT_ACTIVATION, DIT_EPSILON
 from md4keras.layers.group_norm import check_width
@@ -78,7 +78,9 @@ class UViT(ImageNetwork):
         check_whole("num_dit_layers", num_dit_layers)
         check_whole("num_heads", num_heads)
         _check_hidden_dim(hidden_dim, num_heads)
-        channel_multipliers = _check_multipliers(channel_multipliers)
+        channel_multipliers = check_sizes(
+            "channel_multipliers", channel_multipliers, mend="One resolution is (1,)."
+        )
         image_shape = check_image_shape(image_shape)
         _check_divisible(image_shape, channel_multipliers)
         self.num_dit_layers = num_dit_layers
@@ -183,18 +185,6 @@ def _check_hidden_dim(hidden_dim, num_heads: int) -> None:
             f"Expected a multiple of {multiple}. Received: hidden_dim={hidden_dim}, "
             f"num_heads={num_heads}. Use {-(-hidden_dim // multiple) * multiple}."
         )
-
-
-def _check_multipliers(channel_multipliers) -> tuple[int, ...]:
-    if not isinstance(channel_multipliers, (tuple, list)) or not channel_multipliers:
-        raise ValueError(
-            "`channel_multipliers` does not describe the resolutions. Expected whole numbers, one "
-            f"a resolution. Received: channel_multipliers={channel_multipliers!r}. One resolution "
-            "is (1,)."
-        )
-    for multiplier in channel_multipliers:
-        check_whole("channel_multipliers", multiplier)
-    return tuple(channel_multipliers)
 
 
 def _check_divisible(image_shape, channel_multipliers) -> None:

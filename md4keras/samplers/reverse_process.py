@@ -69,10 +69,7 @@ class Run(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """Step `i` goes from `t[i]` to `s[i]`; float32 tensors of at least `num_steps + 1` entries.
-
-    Entry `num_steps` is (0, 0): the network's time when the last masks are filled.
-    """
+    """Step `i` goes from `t[i]` to `s[i]`; entry `num_steps` is (0, 0), for the last masks."""
 
     num_steps: Any
     t: Any

@@ -8,9 +8,9 @@ import pytest
 
 import md4keras
 from md4keras import cli, samplers
-from md4keras.data import CharacterTokenizer
 from md4keras.export import SIGNATURES, Limits, export_saved_model
 from md4keras.export.signatures import Signatures
+from md4keras.tokenizers import CharacterTokenizer
 from tests.export.conftest import image_model, text_model
 
 pytestmark = pytest.mark.one_backend

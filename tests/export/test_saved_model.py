@@ -49,13 +49,10 @@ def test_text_is_generated_filled_and_scored_as_by_the_model(exported, ask):
 
     def generate(num_samples, length, top_p=1.0, **arguments):
         sampler = _top_p(top_p)
-        return model.generate(
-            num_samples,
-            data_shape=(length,),
-            sampler=sampler,
-            return_network_calls=True,
-            **arguments,
+        *_, last = model.sample_steps(
+            num_samples, data_shape=(length,), sampler=sampler, **arguments
         )
+        return last.tokens, last.calls
 
     for answer, (tokens, calls) in zip(
         answers[2:5],
@@ -175,7 +172,7 @@ def test_steps_of_the_client_are_those_of_the_loop(exported, ask):
     """A loop of `denoise_step` outside gives what `generate` gives inside, step by step."""
     model, folder = exported("text")
     t, s = samplers.make_time_grid(5)
-    _, states = model.generate(2, num_steps=5, seed=3, return_trajectory=True)
+    states = [state.tokens for state in model.sample_steps(2, num_steps=5, seed=3)]
     one = DRAW | {"seed": 3, "start_time": 1.0}
     requests = [one | {"tokens": states[k], "t": t[k], "s": s[k], "step": k} for k in range(4)]
     answers = ask(folder / "1", [("denoise_step", request) for request in requests])
