@@ -12,8 +12,8 @@ from md4keras.checks import (
     check_integers,
     check_name,
     check_number,
+    check_sizes,
     check_whole,
-    is_whole,
 )
 
 SIDES = ("left", "right", "top", "bottom")
@@ -109,10 +109,5 @@ def pixels(shape, numbers: Iterable[int]) -> np.ndarray:
 
 def _nothing(shape) -> np.ndarray:
     """The mask of an image of this shape that is `False` everywhere."""
-    sizes = tuple(shape) if isinstance(shape, Iterable) else (shape,)
-    if len(sizes) != 3 or not all(is_whole(size) and size >= 1 for size in sizes):
-        raise ValueError(
-            "`shape` is no image's. Expected (height, width, channels), integers of at least 1. "
-            f"Received: shape={shape!r}. Pass the shape of one image, such as (8, 8, 1)."
-        )
-    return np.zeros(sizes, bool)
+    mend = "Pass (height, width, channels) of one image, such as (8, 8, 1)."
+    return np.zeros(check_sizes("shape", shape, 3, mend), bool)
