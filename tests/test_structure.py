@@ -151,6 +151,14 @@ class TestLibraryFile:
     def test_uses_absolute_imports(self, path):
         assert not [node.lineno for node in nodes(path, ast.ImportFrom) if node.level]
 
+    def test_functions_take_few_arguments(self, path):
+        functions = nodes(path, ast.FunctionDef, ast.AsyncFunctionDef)
+        assert not [
+            f"line {function.lineno}: {function.name} takes {count}"
+            for function in functions
+            if (count := number_of_arguments(function)) > most_arguments(path, function)
+        ]
+
 
 def forwards_to_super(function):
     """Whether `**kwargs` goes to `super()` alone, or to a private method, itself checked."""
@@ -167,14 +175,6 @@ def forwards_to_super(function):
 
 def is_name(node):
     return isinstance(node, ast.Name)
-
-    def test_functions_take_few_arguments(self, path):
-        functions = nodes(path, ast.FunctionDef, ast.AsyncFunctionDef)
-        assert not [
-            f"line {function.lineno}: {function.name} takes {count}"
-            for function in functions
-            if (count := number_of_arguments(function)) > most_arguments(path, function)
-        ]
 
 
 SAMPLING_METHODS = {"generate", "sample_steps", "infill", "infill_steps", "generate_blocks"}
