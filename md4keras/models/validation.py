@@ -5,7 +5,7 @@ import numbers
 import numpy as np
 from keras import ops
 
-from md4keras.checks import check_has
+from md4keras.checks import check_has, check_integers
 
 _NETWORK_ATTRIBUTES = ("vocabulary_size", "data_shape", "num_classes", "time_conditioned")
 
@@ -65,7 +65,10 @@ def check_tokens_alone(network, x, allow_mask: bool = False):
     x = ops.convert_to_tensor(x)
     check_shape(network, tuple(x.shape))
     if "int" not in str(x.dtype):
-        raise ValueError(_not_whole(network, x.dtype))
+        raise ValueError(
+            "Tokens are whole numbers. Expected an integer data type. Received: dtype="
+            f"{x.dtype}. Quantise the data to {network.vocabulary_size} levels."
+        )
     return ops.cast(x, "int32")
 
 
@@ -118,35 +121,20 @@ def check_host_data(network, x, y=None) -> None:
 def check_host_tokens(network, x: np.ndarray, allow_mask: bool = False) -> None:
     """Checks shape, data type and values of tokens on the host."""
     check_shape(network, x.shape)
-    if x.size == 0:
-        raise ValueError(f"There are no tokens. Received: shape={x.shape}")
-    if x.dtype.kind not in "iu":
-        raise ValueError(_not_whole(network, x.dtype))
-    highest = network.vocabulary_size - (0 if allow_mask else 1)
-    low, high = int(x.min()), int(x.max())
-    if low < 0 or high > highest:
-        raise ValueError(
-            f"Tokens outside the vocabulary. Expected values in [0, {highest}]. Received: values "
-            f"in [{low}, {high}]. Build the network with a vocabulary_size of at least "
-            f"{high + 1}, or check the tokenizer."
-        )
+    mend = (
+        "Build the network with a larger vocabulary_size, check the tokenizer, or quantise the "
+        f"images to {network.vocabulary_size} levels."
+    )
+    check_integers("tokens", x, ("B", ...), network.vocabulary_size + allow_mask, mend)
 
 
-def check_host_labels(network, labels: np.ndarray) -> None:
-    """Checks data type and values of labels on the host."""
+def check_host_labels(network, labels: np.ndarray, count: int | str = "B") -> None:
+    """Checks shape, data type and values of labels on the host."""
     _check_has_classes(network)
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise ValueError(
-            "Labels are one class id per example. Expected integers of shape [n]. Received: "
-            f"shape={labels.shape}, dtype={labels.dtype}"
-        )
     # The id num_classes is the null label of a network with label dropout.
-    highest = network.num_classes - (0 if getattr(network, "label_dropout", 0.0) else 1)
-    if labels.size and (labels.min() < 0 or labels.max() > highest):
-        raise ValueError(
-            f"Labels out of range. Expected values in [0, {highest}]. Received: values in "
-            f"[{labels.min()}, {labels.max()}]"
-        )
+    with_null = bool(getattr(network, "label_dropout", 0.0))
+    mend = "Labels are one class id per example."
+    check_integers("labels", labels, (count,), network.num_classes + with_null, mend, least=0)
 
 
 def check_sampling_labels(network, labels, num_samples: int):
@@ -161,12 +149,7 @@ def check_sampling_labels(network, labels, num_samples: int):
     labels = np.asarray(labels)
     if labels.ndim == 0:
         labels = np.full((num_samples,), labels)
-    check_host_labels(network, labels)
-    if labels.shape != (num_samples,):
-        raise ValueError(
-            f"Each sample needs one label. Expected {num_samples} labels. "
-            f"Received: shape={labels.shape}"
-        )
+    check_host_labels(network, labels, num_samples)
     return labels.astype("int32")
 
 
@@ -187,10 +170,3 @@ def _check_has_classes(network) -> None:
             "Labels were given to a network without classes. Expected tokens alone, or a "
             "network built with `num_classes`. Received: num_classes=None"
         )
-
-
-def _not_whole(network, dtype) -> str:
-    return (
-        "Tokens are whole numbers. Expected an integer data type. "
-        f"Received: dtype={dtype}. Quantise the data to {network.vocabulary_size} levels."
-    )

@@ -254,7 +254,7 @@ def test_mistakes_are_named_before_any_work(plain):
         "seed=None": lambda: plain.generate(1, seed=None),
         "temperature=1e-42": lambda: plain.generate(1, temperature=1e-42),
         "nothing to fill": lambda: plain.infill(x[:0], x[:0] == 0),
-        "Expected values in \\[0, 4\\]": lambda: plain.infill(x + 9, np.arange(12) < 3),
+        " in \\[0, 5\\)": lambda: plain.infill(x + 9, np.arange(12) < 3),
     }
     for message, call in calls.items():
         with pytest.raises(ValueError, match=message):
