@@ -1,7 +1,9 @@
 """The one place that asks which backend runs.
 
 Each backend module has the steps of a model (`train_step`, `test_step`), the end of its `fit`
-(`release_shared_buffers`), `compile_function` with `COMPILES_EACH_SHAPE`, `remat` and `keep_mask`.
+(`release_shared_buffers`), `compile_function` with `COMPILES_EACH_SHAPE`, `remat`, and
+`keep_mask(seed, rate, shape)`: what dropout keeps, bool, each entry with probability `1 - rate`
+(`seed`: a tensor `[2]` from a `SeedGenerator`).
 """
 
 import keras

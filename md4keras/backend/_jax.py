@@ -50,21 +50,10 @@ def train_step(model, state, data):
 
 def test_step(model, state, data):
     """A batch of an evaluation: logs, and the state after it."""
-    trainable, non_trainable, metrics_variables = state
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    _, state = model.stateless_compute_loss(
-        trainable,
-        non_trainable,
-        metrics_variables,
-        x=x,
-        y=y,
-        sample_weight=sample_weight,
-        training=False,
-    )
-    mapping = list(zip(model.metrics_variables, state[2], strict=True))
-    with keras.StatelessScope(state_mapping=mapping):
-        logs = model.evaluation_logs()
-    return logs, state
+    trainable, *others = state
+    batch = keras.utils.unpack_x_y_sample_weight(data)
+    logs, others = _stateless(model, model.evaluate_batch, batch, trainable, others)
+    return logs, (trainable, *others)
 
 
 def release_shared_buffers(model):
@@ -92,16 +81,11 @@ def _stateless(model, function, args, trainable, others):
 
 
 def keep_mask(seed, rate: float, shape):
-    """What dropout keeps, bool: each entry with probability `1 - rate`.
+    """What dropout keeps, by JAX's "rbg" generator.
 
-    JAX's "rbg" generator, 16 bits an entry (the rate is exact to 2**-17): on a CPU a fifth of the
-    time of the usual one, which would take longer than the attention that it drops from. Under a
+    16 bits an entry (the rate is exact to 2**-17): on a CPU a fifth of the time of the usual
+    generator, which would take longer than the attention that it drops from. Under a
     `keras.distribution` the usual one, each device's part of which is drawn there alone.
-
-    Args:
-        seed: uint32 tensor `[2]`, from a `SeedGenerator`.
-        rate: float in `[0, 1)`.
-        shape: ints.
     """
     if keras.distribution.distribution() is not None:
         return jax.random.bernoulli(seed, 1.0 - rate, shape)

@@ -9,9 +9,8 @@ COMPILES_EACH_SHAPE = True
 
 def train_step(model, data):
     """A training step of a `models.trainer.Trainer`; returns the logs."""
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     variables = model.trainable_variables
-    step = model.draw_step(x, y, sample_weight)
+    step = model.draw_step(*keras.utils.unpack_x_y_sample_weight(data))
     loss, terms, gradients = 0.0, [], [None] * len(variables)
     for zt in step.maskings:
         # One after the other, for the memory of one network evaluation (XLA may reorder).
@@ -41,9 +40,7 @@ def train_step(model, data):
 
 def test_step(model, data):
     """A batch of an evaluation; returns the logs."""
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    model.compute_loss(x=x, y=y, sample_weight=sample_weight, training=False)
-    return model.evaluation_logs()
+    return model.evaluate_batch(*keras.utils.unpack_x_y_sample_weight(data))
 
 
 def release_shared_buffers(model):
@@ -67,13 +64,7 @@ def compile_function(model, function):
 
 
 def keep_mask(seed, rate: float, shape):
-    """What dropout keeps, bool: each entry with probability `1 - rate`.
-
-    Args:
-        seed: tensor `[2]`, from a `SeedGenerator`.
-        rate: float in `[0, 1)`.
-        shape: ints or scalar tensors.
-    """
+    """What dropout keeps; the shape may have scalar tensors."""
     return tf.random.stateless_uniform(shape, seed) >= rate
 
 

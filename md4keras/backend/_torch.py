@@ -9,9 +9,8 @@ COMPILES_EACH_SHAPE = False
 
 def train_step(model, data):
     """A training step of a `models.trainer.Trainer`; returns the logs."""
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     model.zero_grad()
-    step = model.draw_step(x, y, sample_weight)
+    step = model.draw_step(*keras.utils.unpack_x_y_sample_weight(data))
     loss, terms = 0.0, []
     for zt in step.maskings:
         # One after the other: memory for one network evaluation is enough.
@@ -37,9 +36,7 @@ def train_step(model, data):
 
 def test_step(model, data):
     """A batch of an evaluation; returns the logs."""
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    model.compute_loss(x=x, y=y, sample_weight=sample_weight, training=False)
-    return model.evaluation_logs()
+    return model.evaluate_batch(*keras.utils.unpack_x_y_sample_weight(data))
 
 
 def release_shared_buffers(model):
@@ -58,13 +55,7 @@ def compile_function(model, function):
 
 
 def keep_mask(seed, rate: float, shape):
-    """What dropout keeps, bool: each entry with probability `1 - rate`.
-
-    Args:
-        seed: tensor `[2]`, from a `SeedGenerator`.
-        rate: float in `[0, 1)`.
-        shape: ints.
-    """
+    """What dropout keeps."""
     generator = torch.Generator(seed.device)
     first, second = seed.tolist()
     # The generator takes 32 bits: an odd factor spreads the first word over all of them.

@@ -142,10 +142,6 @@ class Likelihood(MaskedDiffusion):
             mean.update_state(*(_finite(*weighted) if training else weighted))
         return reconstruction
 
-    def evaluation_logs(self):
-        """The running logs of an evaluation."""
-        return {metric.name: metric.result() for metric in self._means}
-
     def evaluate(
         self, x=None, y=None, *args, num_passes: int | None = None, seed: int = 0, **kwargs
     ):

@@ -97,5 +97,5 @@ def _check_prompt(network, prompt, num_samples: int) -> np.ndarray:
             f"Received: shape={prompt.shape}"
         )
     if prompt.size:
-        validation.check_host_tokens(network, np.atleast_2d(prompt))
+        validation.check_host_tokens(network, np.atleast_2d(prompt), name="prompt")
     return np.broadcast_to(prompt, (num_samples, prompt.shape[-1])).astype("int32")

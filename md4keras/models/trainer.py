@@ -117,6 +117,11 @@ class Trainer(Likelihood):
         """One batch of `evaluate` under the backend's own signature."""
         return backend.test_step(self, *args)
 
+    def evaluate_batch(self, x, y=None, sample_weight=None) -> dict:
+        """One batch of `evaluate`; returns the running logs."""
+        self.compute_loss(x, y, sample_weight=sample_weight, training=False)
+        return {metric.name: metric.result() for metric in self._means}
+
     def draw_maskings(self, x):
         """Draws the times `[B]` of a training step and a tuple of maskings (like `x`) at them."""
         raise NotImplementedError

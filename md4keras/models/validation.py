@@ -118,14 +118,16 @@ def check_host_data(network, x, y=None) -> None:
             )
 
 
-def check_host_tokens(network, x: np.ndarray, allow_mask: bool = False) -> None:
+def check_host_tokens(
+    network, x: np.ndarray, allow_mask: bool = False, name: str = "tokens"
+) -> None:
     """Checks shape, data type and values of tokens on the host."""
     check_shape(network, x.shape)
     mend = (
         "Build the network with a larger vocabulary_size, check the tokenizer, or quantise the "
         f"images to {network.vocabulary_size} levels."
     )
-    check_integers("tokens", x, ("B", ...), network.vocabulary_size + allow_mask, mend)
+    check_integers(name, x, ("B", ...), network.vocabulary_size + allow_mask, mend)
 
 
 def check_host_labels(network, labels: np.ndarray, count: int | str = "B") -> None:

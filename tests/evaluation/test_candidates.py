@@ -206,5 +206,5 @@ def test_bad_input_is_refused(change, message, model):
 
 
 def test_states_are_checked_by_the_model(model):
-    with pytest.raises(ValueError, match="outside the vocabulary"):
+    with pytest.raises(ValueError, match=r"in \[0, 4\).*from 0 to 4"):
         entropy_map(model, np.array([[0, 1, 2, 4]]), 0.5)

@@ -100,7 +100,7 @@ def test_mistakes_are_named_before_any_work(model):
     general = GenMD4(model.network)
     calls = {
         "at least 2.*num_samples=1.*two draws": lambda: model.score(x, num_samples=1),
-        "Expected values in \\[0, 4\\]": lambda: model.score(x + 5),
+        "in \\[0, 5\\).*from 5 to 5": lambda: model.score(x + 5),
         "nothing to score in row 0": lambda: model.score(x, given=np.ones(8, bool)),
         "`given` is a mask": lambda: model.score(x, given=x),
         "Only text": lambda: image.generate_blocks(1, 10),
@@ -108,7 +108,7 @@ def test_mistakes_are_named_before_any_work(model):
         "block_length < 8": lambda: model.generate_blocks(1, 10, block_length=8),
         "length=0": lambda: model.generate_blocks(1, 0),
         "`prompt` holds": lambda: model.generate_blocks(1, 10, prompt=x),
-        "values in \\[7, 7\\]": lambda: model.generate_blocks(1, 10, prompt=[7]),
+        "`prompt` cannot be used.*from 7 to 7": lambda: model.generate_blocks(1, 10, prompt=[7]),
         "Unknown sampler": lambda: model.generate_blocks(1, 10, sampler="magic"),
         "one schedule for all": lambda: general.generate_blocks(1, 10, sampler="event"),
     }
