@@ -1,4 +1,4 @@
-"""What the pages share: the folder of models, the chosen model, and its messages."""
+"""Shared by the pages: the folder of models, the chosen model, and its messages."""
 
 import contextlib
 import re

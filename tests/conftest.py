@@ -1,4 +1,4 @@
-"""What every test starts from: a backend, and the same random state.
+"""The start of every test: a backend, and the same random state.
 
 And what keeps a run short: nothing is compiled twice, and no processor is wanted twice.
 """

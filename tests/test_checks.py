@@ -1,4 +1,4 @@
-"""What `check_integers` lets through and what it refuses; the other checks are tested by use."""
+"""Values that `check_integers` lets through or refuses; the other checks are tested by use."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What README shows is what happens."""
+"""README against what happens."""
 
 import os
 import re

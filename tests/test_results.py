@@ -1,4 +1,4 @@
-"""What the recipes promise, trained in full: `make test-slow`, about an hour on two cores."""
+"""The promises of the recipes, trained in full: `make test-slow`, about an hour on two cores."""
 
 import numpy as np
 import pytest

@@ -248,6 +248,13 @@ def test_a_file_is_one_idea(path):
     assert path.stem not in {"utils", "helpers", "misc"}
 
 
+@pytest.mark.parametrize("path", LIBRARY + PROGRAMS, ids=name_of)
+def test_a_docstring_says_what_the_file_is(path):
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    if path.read_text(encoding="utf-8").strip():
+        assert docstring and docstring.split()[0] not in {"What", "How", "When", "Which", "This"}
+
+
 def test_no_part_imports_itself_in_a_circle():
     order = []
     while len(order) < len(MAY_IMPORT):

@@ -1,4 +1,4 @@
-"""What a recipe trains on: batches of a source's texts or images, and simple models of them."""
+"""Inputs of a recipe: batches of a source's texts or images, and simple models of them."""
 
 import dataclasses
 from collections.abc import Callable

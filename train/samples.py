@@ -1,4 +1,4 @@
-"""What a run leaves to look at: text on the screen and in a file, or grids of images."""
+"""Samples that a run leaves to look at: text on the screen and in a file, or grids of images."""
 
 from pathlib import Path
 

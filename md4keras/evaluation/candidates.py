@@ -1,4 +1,4 @@
-"""What a model thinks of each position: how likely what stands there is, and what else might."""
+"""Likely tokens at each position: how likely the one is that stands there, and what else might."""
 
 import dataclasses
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""How likely a model finds examples, in bits for each value that it had to tell."""
+"""Likelihoods of examples under a model, in bits for each value that it had to tell."""
 
 import math
 

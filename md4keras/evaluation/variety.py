@@ -1,4 +1,4 @@
-"""How varied samples are, whatever they show."""
+"""Variety of samples, whatever they show."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""When each position of a sample was decided, and the colours that show it."""
+"""Steps in which the positions of a sample were decided, and the colours that show them."""
 
 from itertools import pairwise
 

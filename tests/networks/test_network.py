@@ -1,4 +1,4 @@
-"""What holds for every network."""
+"""Truths that hold for every network."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What `text_dataset` and `image_dataset` promise: coverage, order, resumption, shapes."""
+"""The promises of `text_dataset` and `image_dataset`: coverage, order, resumption, shapes."""
 
 import hashlib
 import itertools
