@@ -105,17 +105,10 @@ class Trainer(Likelihood):
             )
         return history
 
-    def release_shared_buffers(self):
-        """Gives the averaged weights buffers of their own, where the end of `fit` shares them."""
-        backend.release_shared_buffers(self)
-
-    def train_step(self, *args):
-        """One step under the backend's own signature; see `md4keras.backend`."""
-        return backend.train_step(self, *args)
-
-    def test_step(self, *args):
-        """One batch of `evaluate` under the backend's own signature."""
-        return backend.test_step(self, *args)
+    # Methods under the signature that Keras's trainer of the running backend expects.
+    train_step = backend.train_step
+    test_step = backend.test_step
+    release_shared_buffers = backend.release_shared_buffers
 
     def evaluate_batch(self, x, y=None, sample_weight=None) -> dict:
         """One batch of `evaluate`; returns the running logs."""
