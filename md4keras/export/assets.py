@@ -14,7 +14,9 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 from md4keras.version import __version__
 
 
-def write(target: str, model, signatures: dict, sampler: dict | None = None, limits=None) -> None:
+def write(
+    target: str, model, signatures: dict, sampler: dict | None = None, limits=None, note=None
+) -> None:
     """Writes the manifest, JSON for people, and the requests that warm up a server.
 
     Args:
@@ -23,6 +25,7 @@ def write(target: str, model, signatures: dict, sampler: dict | None = None, lim
         signatures: dictionary of `Signature`.
         sampler: dictionary, its configuration as Keras serialises it; `None` without one.
         limits: a `Limits`; `None` where nothing is checked.
+        note: str, what else there is to know, or `None`.
     """
     extra = Path(target) / "assets.extra"
     extra.mkdir()
@@ -46,6 +49,8 @@ def write(target: str, model, signatures: dict, sampler: dict | None = None, lim
         length = content["limits"].pop("length")
         if len(network.data_shape) == 1:
             content["limits"]["length"] = length or network.data_shape[0]
+    if note is not None:
+        content["note"] = note
     content["signatures"] = {name: _described(each) for name, each in signatures.items()}
     text = json.dumps(content, indent=2) + "\n"
     (extra / "manifest.json").write_text(text, encoding="utf-8")

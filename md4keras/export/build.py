@@ -19,7 +19,14 @@ def build(order: dict) -> None:
     model = subprocesses.load(order)
     sampler = keras.saving.deserialize_keras_object(order["sampler"], safe_mode=True)
     limits = Limits(**order["limits"])
-    signatures = Signatures(model, sampler, limits).all()
+    answers = Signatures(model, sampler, limits)
+    signatures, note = answers.all(), None
+    if model.tokenizer is not None and answers.text is None:
+        note = (
+            "Without signatures of text: only tokenizers of characters and bytes have a form as "
+            "operations of TensorFlow. Ask for tokens, and encode and decode them where you ask."
+        )
+        subprocesses.say(order, note)
     chosen = order["signatures"] or list(signatures)
     missing = [name for name in chosen if name not in signatures]
     if missing:
@@ -44,7 +51,7 @@ def build(order: dict) -> None:
         tf.saved_model.save(root, order["target"], signatures=functions)
     except ValueError as error:  # no fault of the order
         raise RuntimeError("TensorFlow cannot trace or save the graph.") from error
-    assets.write(order["target"], model, signatures, order["sampler"], limits)
+    assets.write(order["target"], model, signatures, order["sampler"], limits, note)
 
 
 if __name__ == "__main__":

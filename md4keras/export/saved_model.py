@@ -43,7 +43,8 @@ def export_saved_model(
     seed (in mixed precision, where logits are rounded as the compiler likes, not always all of
     them): `serving_default` is `predict_logits`, then `generate`, `infill`, `score`, and
     `denoise_step`, one step of the reverse process; models with a tokenizer of characters or bytes
-    also have `generate_text`, `infill_text` and `score_text`, with strings.
+    also have `generate_text`, `infill_text` and `score_text`, with strings. (With a tokenizer of
+    your own class there are tokens alone, as the manifest notes.)
     `assets.extra/manifest.json` in the version tells inputs, outputs, defaults and limits;
     `assets.extra/tf_serving_warmup_requests` lets the server run each once before it answers.
 
@@ -63,8 +64,8 @@ def export_saved_model(
         The path of the version, which appears complete or not at all.
 
     Raises:
-        ValueError: for bad arguments, a saved model that is damaged or uses classes that are not
-            md4keras's, or a version that exists.
+        ValueError: for bad arguments, a saved model that is damaged or whose network or schedule is
+            of a class that is not md4keras's, or a version that exists.
         ImportError: if TensorFlow or its serving API is not installed.
         ExportError: if TensorFlow cannot build the graph; with its reason.
 

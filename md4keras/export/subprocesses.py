@@ -71,7 +71,7 @@ def saved(model) -> Iterator[str]:
         ValueError: if the saved model is damaged or uses classes that are not md4keras's.
     """
     if isinstance(model, str | os.PathLike):
-        yield str(Path(checkpoints.read_saved(model).folder).resolve())
+        yield str(checkpoints.read_saved(model, unknown_tokenizer=True).folder.resolve())
         return
     with tempfile.TemporaryDirectory() as work:
         yield str(checkpoints.save_model(model, Path(work) / "model"))
@@ -141,9 +141,10 @@ def serve(build: Callable[[dict], None]) -> int:
 
 
 def load(order: dict):
-    """In the process: the order's model."""
+    """In the process: the order's model; a tokenizer of the user's own class as described."""
     say(order, f"Loading the model under {_NAMES[keras.backend.backend()]} ...")
-    return checkpoints.load_model(order["model"])
+    saved = checkpoints.read_saved(order["model"], unknown_tokenizer=True)
+    return checkpoints.build_model(saved)
 
 
 def say(order: dict, text: str) -> None:
