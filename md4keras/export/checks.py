@@ -1,44 +1,51 @@
 """Checks of a request inside the graph. What they refuse reaches the client as INVALID_ARGUMENT.
 
-Each function returns an operation that fails with a message; `after` makes tensors wait for them,
+A check is an operation that fails with a message; `after` makes tensors wait for them,
 so that nothing is computed, and no memory taken, for a request that is refused.
 """
 
 import tensorflow as tf
 
 
-def after(checks, tensors: dict) -> dict:
-    """The tensors, available once all checks have passed."""
+def after(checks, tensors):
+    """The tensor, or dictionary of tensors, available once all checks have passed."""
     with tf.control_dependencies(checks):
-        return {name: tf.identity(tensor) for name, tensor in tensors.items()}
+        return tf.nest.map_structure(tf.identity, tensors)
 
 
-def in_range(name: str, value, low, high, above: bool = False):
-    """`low <= value <= high` (`low < value` with `above`), for every element; NaN is refused."""
-    inside = (value > low if above else value >= low) & (value <= high)
-    sign = "<" if above else "<="
-    return _require(
-        tf.reduce_all(inside),
-        f"{name} is out of range. Expected {low} {sign} {name} <= {high}. Received: {name} =",
-        value,
-    )
+def within(low, high, above: bool = False):
+    """A check that `low <= value <= high` (`low < value` with `above`), for every element.
+
+    As `one_of` it returns a function of the input's name and value. NaN is refused.
+    """
+
+    def check(name: str, value):
+        inside = (value > low if above else value >= low) & (value <= high)
+        expected = f"{low} {'<' if above else '<='} {name} <= {high}"
+        message = f"{name} is out of range. Expected {expected}. Received: {name} ="
+        return [_require(tf.reduce_all(inside), message, value)]
+
+    return check
 
 
-def not_above(first: str, one, second: str, other):
+def one_of(choices):
+    """A check that a string is one of the choices."""
+
+    def check(name: str, value):
+        known = tf.reduce_any(tf.equal(value, list(choices)))
+        expected = ", ".join(choices)
+        message = f"Unknown {name}. Expected one of: {expected}. Received: {name} ="
+        return [_require(known, message, value)]
+
+    return check
+
+
+def not_above(request: dict, first: str, second: str):
     """One number is at most another."""
     return _require(
-        one <= other,
+        request[first] <= request[second],
         f"{first} is above {second}. Expected {first} <= {second}. Received: {first}, {second} =",
-        tf.stack([one, other]),
-    )
-
-
-def one_of(name: str, value, choices):
-    """A string that is one of the choices."""
-    return _require(
-        tf.reduce_any(tf.equal(value, list(choices))),
-        f"Unknown {name}. Expected one of: {', '.join(choices)}. Received: {name} =",
-        value,
+        tf.stack([request[first], request[second]]),
     )
 
 
@@ -63,12 +70,13 @@ def in_vocabulary(name: str, tokens, highest: int):
     )
 
 
-def same_shape(first: str, one, second: str, other):
+def same_shape(request: dict, first: str, second: str):
     """Two tensors of equal rank have the same shape."""
+    shapes = tf.stack([tf.shape(request[first]), tf.shape(request[second])])
     return _require(
-        tf.reduce_all(tf.equal(tf.shape(one), tf.shape(other))),
+        tf.reduce_all(tf.equal(shapes[0], shapes[1])),
         f"{second} is not like {first}. Expected the shape of {first}. Received: shapes =",
-        tf.stack([tf.shape(one), tf.shape(other)]),
+        shapes,
     )
 
 
