@@ -1,10 +1,6 @@
-"""The process of `export_native`: has JAX lower the denoiser.
-
-Reads an order from `md4keras.export.native`; see `md4keras.export.subprocesses`.
-"""
+"""The process of `export_native`: has JAX lower the denoiser."""
 
 import functools
-import sys
 
 import jax
 import keras
@@ -35,7 +31,3 @@ def build(order: dict) -> None:
     subprocesses.say(order, "Writing ...")
     archive.write_out(order["target"], verbose=False)
     assets.write(order["target"], model, {NAME: signature})
-
-
-if __name__ == "__main__":
-    sys.exit(subprocesses.serve(build))

@@ -1,7 +1,7 @@
 """Checks of a request inside the graph. What they refuse reaches the client as INVALID_ARGUMENT.
 
-A check is an operation that fails with a message; `after` makes tensors wait for them,
-so that nothing is computed, and no memory taken, for a request that is refused.
+A check is an operation that fails with a message; `after` makes tensors wait for it, so that
+nothing is computed, and no memory taken, for a request that is refused.
 """
 
 import tensorflow as tf
@@ -23,7 +23,7 @@ def within(low, high, above: bool = False):
         inside = (value > low if above else value >= low) & (value <= high)
         expected = f"{low} {'<' if above else '<='} {name} <= {high}"
         message = f"{name} is out of range. Expected {expected}. Received: {name} ="
-        return [_require(tf.reduce_all(inside), message, value)]
+        return [_require(inside, message, value)]
 
     return check
 
@@ -32,10 +32,8 @@ def one_of(choices):
     """A check that a string is one of the choices."""
 
     def check(name: str, value):
-        known = tf.reduce_any(tf.equal(value, list(choices)))
-        expected = ", ".join(choices)
-        message = f"Unknown {name}. Expected one of: {expected}. Received: {name} ="
-        return [_require(known, message, value)]
+        message = f"Unknown {name}. Expected one of: {', '.join(choices)}. Received: {name} ="
+        return [_require(tf.reduce_any(tf.equal(value, list(choices))), message, value)]
 
     return check
 
@@ -45,17 +43,14 @@ def not_above(request: dict, first: str, second: str):
     return _require(
         request[first] <= request[second],
         f"{first} is above {second}. Expected {first} <= {second}. Received: {first}, {second} =",
-        tf.stack([request[first], request[second]]),
+        [request[first], request[second]],
     )
 
 
 def count_in(name: str, unit: str, count, most: int):
     """Between 1 and `most`, for every count of such units."""
-    return _require(
-        tf.reduce_all((count >= 1) & (count <= most)),
-        f"{name} is too large, or empty. Expected 1 to {most} {unit}. Received: {unit} =",
-        count,
-    )
+    message = f"{name} is too large, or empty. Expected 1 to {most} {unit}. Received: {unit} ="
+    return _require((count >= 1) & (count <= most), message, count)
 
 
 def in_vocabulary(name: str, tokens, highest: int):
@@ -66,18 +61,15 @@ def in_vocabulary(name: str, tokens, highest: int):
         (low >= 0) & (high <= highest),
         f"{name} outside the vocabulary. Expected values in [0, {highest}]. Received: smallest and "
         "largest =",
-        tf.stack([low, high]),
+        [low, high],
     )
 
 
 def same_shape(request: dict, first: str, second: str):
     """Two tensors of equal rank have the same shape."""
-    shapes = tf.stack([tf.shape(request[first]), tf.shape(request[second])])
-    return _require(
-        tf.reduce_all(tf.equal(shapes[0], shapes[1])),
-        f"{second} is not like {first}. Expected the shape of {first}. Received: shapes =",
-        shapes,
-    )
+    shapes = [tf.shape(request[first]), tf.shape(request[second])]
+    message = f"{second} is not like {first}. Expected the shape of {first}. Received: shapes ="
+    return _require(tf.equal(*shapes), message, shapes)
 
 
 def count_is(name: str, vector, count):
@@ -86,7 +78,7 @@ def count_is(name: str, vector, count):
         tf.equal(tf.size(vector), count),
         f"{name} has the wrong size. Expected one value for each sample. Received: numbers of "
         "values and samples =",
-        tf.stack([tf.size(vector), count]),
+        [tf.size(vector), count],
     )
 
 
@@ -94,7 +86,7 @@ def something_to_fill(name: str, mask):
     """Every row has at least one True."""
     per_row = tf.reduce_any(tf.reshape(mask, (tf.shape(mask)[0], -1)), axis=1)
     return _require(
-        tf.reduce_all(per_row),
+        per_row,
         f"{name} leaves nothing to fill in a row. Expected at least one gap in each row. "
         "Received: rows that have one =",
         per_row,
@@ -104,7 +96,7 @@ def something_to_fill(name: str, mask):
 def equal_lengths(name: str, lengths):
     """All rows of a text have as many tokens as the first."""
     return _require(
-        tf.reduce_all(tf.equal(lengths, lengths[:1])),
+        tf.equal(lengths, lengths[:1]),
         f"{name} holds rows of different lengths. Expected as many tokens in each row of one "
         "request. Received: lengths =",
         lengths,
@@ -115,14 +107,15 @@ def known_characters(name: str, known, codes):
     """No code point is outside the alphabet."""
     strange = tf.boolean_mask(codes, tf.logical_not(known))[:8]
     return _require(
-        tf.reduce_all(known),
+        known,
         f"{name} holds characters outside the alphabet. Expected those that the model was trained "
         "on. Received: among others",
         tf.strings.unicode_encode(tf.expand_dims(strange, -1), "UTF-8"),
     )
 
 
-def _require(condition, message: str, received):
+def _require(conditions, message: str, received):
+    received = tf.convert_to_tensor(received)
     if received.dtype == tf.string:  # a long message would not reach a client of gRPC at all
         received = tf.strings.substr(received, 0, 40)
-    return tf.debugging.Assert(condition, [message, received], summarize=8)
+    return tf.debugging.Assert(tf.reduce_all(conditions), [message, received], summarize=8)

@@ -10,12 +10,7 @@ from md4keras.samplers import TIME_GRIDS
 
 
 class Inputs:
-    """Inputs of requests to a network; each method returns the arguments that belong together.
-
-    Args:
-        network: a `md4keras.networks` model.
-        limits: a `Limits`.
-    """
+    """Inputs of requests to a network; each method returns the arguments that belong together."""
 
     def __init__(self, network, limits: Limits):
         self.network, self.limits = network, limits
@@ -29,13 +24,7 @@ class Inputs:
         self.shape_text = ", ".join(str(size or "length") for size in self.data_shape)
 
     def tokens(self, meaning: str, masks: bool = False, read: bool = True):
-        """Tokens of one or more rows, with or without the mask token among them.
-
-        Args:
-            meaning: str, for people.
-            masks: bool, whether masks are allowed.
-            read: bool; tokens that are read only in part are checked where that part is known.
-        """
+        """Tokens of rows, with or without masks; those that are not `read` may have any value."""
         values = self.network.vocabulary_size
         allowed = f"in [0, {values}], {values} is the mask" if masks else f"in [0, {values})"
 
@@ -66,8 +55,7 @@ class Inputs:
 
     def seed(self, meaning: str):
         """What all random numbers come from."""
-        meaning = f"in [0, 2**32){meaning}"
-        return Argument("seed", "int64", (), meaning, within(0, 2**32 - 1), 0)
+        return Argument("seed", "int64", (), f"in [0, 2**32){meaning}", within(0, 2**32 - 1), 0)
 
     def number(self, name: str, meaning: str, check, default: float | None = None, example=None):
         """A float."""
@@ -94,28 +82,18 @@ class Inputs:
             Argument("time_grid", "string", (), grid, one_of(TIME_GRIDS), TIME_GRIDS[0]),
         )
 
-    def generation(self):
-        """All of `generate`."""
-        most, length = self.limits.num_samples, ()
-        samples = Argument("num_samples", "int32", (), f"samples, 1 to {most}", within(1, most), 1)
-        if self.is_text:
-            meaning, check = (
-                f"tokens of a sample, 1 to {self.max_length}",
-                within(1, self.max_length),
-            )
-            length = (Argument("length", "int32", (), meaning, check, self.example_shape[1]),)
-        labels = self.labels("each sample")
-        return (*labels, samples, *length, *self.steps(), *self.how_to_draw())
+    def samples(self):
+        """How many samples there are, and how long they are."""
+        most, longest = self.limits.num_samples, self.max_length
+        count, length = f"samples, 1 to {most}", f"tokens of a sample, 1 to {longest}"
+        arguments = (
+            Argument("num_samples", "int32", (), count, within(1, most), 1),
+            Argument("length", "int32", (), length, within(1, longest), self.example_shape[1]),
+        )
+        return arguments if self.is_text else arguments[:1]
 
-    def infilling(self):
-        """Those of `infill` after its tokens."""
-        meaning = "time of the first state, in (0, 1]; 0 for the one that fits the gaps"
-        start = self.number("start_time", meaning, within(0.0, 1.0), 0.0)
-        return (*self.labels("each row"), *self.steps(), *self.how_to_draw(), start)
-
-    def scoring(self):
-        """Those of `score` after its tokens."""
+    def draws(self):
+        """How often a row is scored."""
         most, usual = self.limits.num_draws, min(64, self.limits.num_draws)
-        meaning, check = f"draws of masks, 2 to {most}", within(2, most)
-        draws = Argument("num_samples", "int32", (), meaning, check, usual, example=2)
-        return (*self.labels("each row"), self.seed(", of the masks"), draws)
+        meaning = f"draws of masks, 2 to {most}"
+        return Argument("num_samples", "int32", (), meaning, within(2, most), usual, example=2)

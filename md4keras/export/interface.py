@@ -4,7 +4,6 @@ import dataclasses
 import inspect
 from collections.abc import Callable
 
-import numpy as np
 import tensorflow as tf
 
 from md4keras.export import checks
@@ -34,19 +33,12 @@ class Argument:
     example: object = None
 
     @property
-    def small(self) -> np.ndarray:
-        """The value of a small request."""
-        value = self.default if self.example is None else self.example
-        return np.asarray(value, tf.as_dtype(self.dtype).as_numpy_dtype)
-
-    @property
     def parameter(self) -> inspect.Parameter:
         """The parameter of a function, in which TensorFlow looks for name and default."""
-        empty = self.default is None
-        default = inspect.Parameter.empty if empty else tf.constant(self.default, self.dtype)
-        return inspect.Parameter(
-            self.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default
-        )
+        parameter = inspect.Parameter(self.name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        if self.default is None:
+            return parameter
+        return parameter.replace(default=tf.constant(self.default, self.dtype))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,11 +73,7 @@ class Signature:
         return function
 
     def function(self, traced: Callable[[], None]):
-        """A `tf.function` of the arguments, which it checks before it answers.
-
-        Args:
-            traced: function that is called when the graph is built, for a sign of progress.
-        """
+        """A `tf.function` of the arguments, checked first; calls `traced` when it is traced."""
 
         def answer(request):
             traced()
@@ -97,6 +85,5 @@ class Signature:
                     checked += each.check(each.name, request[each.name])
             return self.answer(checks.after(checked, request))
 
-        return tf.function(
-            self.with_parameters(answer), input_signature=self.specs, autograph=False
-        )
+        answer = self.with_parameters(answer)
+        return tf.function(answer, input_signature=self.specs, autograph=False)

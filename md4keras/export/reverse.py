@@ -31,11 +31,7 @@ class RequestedGuidance(ClassifierFree):
 class RequestedProcess(SteppedProcess):
     """A sampler bound to a model, for one trace of a graph.
 
-    Args:
-        model: a `md4keras` model.
-        sampler: a `Sampler` of steps.
-        request: dictionary of tensors; its `top_p` is the mass to keep after the sampler's own
-            filters, 1 for all.
+    The request's `top_p` is the mass to keep after the sampler's own filters, 1 for all.
     """
 
     def __init__(self, model, sampler, request):
@@ -54,15 +50,10 @@ class RequestedProcess(SteppedProcess):
         return self.loop(self._run(z, given, start_time, plan), self.first_state(z))
 
     def run_step(self, z, memory):
-        """One step from `t` to `s`, or, at `t = 0`, the filling of what is left.
+        """Tokens and memory after a step from `t` to `s`; at `t = 0` all masks are filled.
 
-        Args:
-            z: int32 tensor `[B, *data_shape]`.
-            memory: float32 tensor like `z`: infinity where a token was given, else what the sampler
-                remembers.
-
-        Returns:
-            Tokens and memory after the step.
+        The memory is float32 like `z`: infinity where a token was given, else what the sampler
+        remembers.
         """
         times = (self.request[name] for name in ("t", "s", "start_time"))
         t, s, start_time = (ops.broadcast_to(time, (ops.shape(z)[0],)) for time in times)
@@ -87,12 +78,7 @@ class RequestedProcess(SteppedProcess):
 
 
 def time_grid(num_steps, name) -> Grid:
-    """`samplers.make_time_grid` in the graph.
-
-    Args:
-        num_steps: int32 scalar tensor.
-        name: string scalar tensor, one of `TIME_GRIDS`.
-    """
+    """`samplers.make_time_grid` of an int32 and a string tensor, in the graph."""
     left = ops.cast(ops.arange(num_steps, -1, -1), "float64") / ops.cast(num_steps, "float64")
     times = ops.zeros_like(left)
     for each in TIME_GRIDS:
@@ -103,16 +89,7 @@ def time_grid(num_steps, name) -> Grid:
 
 
 def score(model, request):
-    """`model.score` in the graph.
-
-    Args:
-        model: a `md4keras` model.
-        request: dictionary of tensors: `tokens`, `labels` where the model has classes, `seed`, and
-            `num_samples`, draws of masks, at least 2.
-
-    Returns:
-        float64 tensors `[B]`: the bound in nats, and its standard error.
-    """
+    """`model.score` in the graph: the bound and its standard error in nats, float64 `[B]`."""
     batch_size, num_draws = ops.shape(request["tokens"])[0], request["num_samples"]
     example = ops.arange(batch_size, dtype="int32")
     draws = Draws(

@@ -1,8 +1,4 @@
-"""`export_saved_model`: a SavedModel for TensorFlow Serving, from a model of any backend.
-
-A process of its own builds the graph under TensorFlow (`md4keras.export.build`), whatever backend
-this one runs: it then consists of plain TensorFlow operations, which the stock server has.
-"""
+"""`export_saved_model`: a SavedModel for TensorFlow Serving, from a model of any backend."""
 
 import dataclasses
 import os
@@ -75,12 +71,16 @@ def export_saved_model(
     md4keras.export.export_saved_model(model, "served/digits")  # writes served/digits/1
     ```
     """
-    folder = Path(folder)
+    folder, limits = Path(folder), Limits() if limits is None else limits
     versions.check_target(folder, version)
+    if not isinstance(limits, Limits):
+        raise ValueError(
+            f"`limits` must be `md4keras.export.Limits(...)` or None. Received: limits={limits!r}"
+        )
     order = {
         "model": model,
         "sampler": keras.saving.serialize_keras_object(_checked_sampler(sampler)),
-        "limits": dataclasses.asdict(_checked_limits(limits)),
+        "limits": dataclasses.asdict(limits),
         "signatures": _checked_signatures(signatures),
         "verbose": bool(verbose),
     }
@@ -103,16 +103,6 @@ def _checked_sampler(sampler):
                 f"Expected those of `md4keras.samplers`. Received: {each!r}"
             )
     return sampler
-
-
-def _checked_limits(limits) -> Limits:
-    if limits is None:
-        return Limits()
-    if not isinstance(limits, Limits):
-        raise ValueError(
-            f"`limits` must be `md4keras.export.Limits(...)` or None. Received: limits={limits!r}"
-        )
-    return limits
 
 
 def _checked_signatures(signatures) -> list[str] | None:

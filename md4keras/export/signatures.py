@@ -7,6 +7,7 @@ from md4keras.export.checks import within
 from md4keras.export.inputs import Inputs
 from md4keras.export.interface import Argument, Signature
 from md4keras.export.limits import Limits
+from md4keras.export.saved_model import SIGNATURES
 from md4keras.export.text import GRAPH_TOKENIZERS, GraphTokenizer
 
 _CALLS = {"network_calls": "int32, calls of the network"}
@@ -17,13 +18,7 @@ _SCORES = {
 
 
 class Signatures:
-    """The signatures that a model can have.
-
-    Args:
-        model: a `md4keras` model, on TensorFlow.
-        sampler: a `Sampler` of steps.
-        limits: a `Limits`.
-    """
+    """The signatures that a model on TensorFlow can have, with a `Sampler` of steps."""
 
     def __init__(self, model, sampler, limits: Limits):
         self.model, self.network, self.sampler, self.limits = model, model.network, sampler, limits
@@ -40,10 +35,8 @@ class Signatures:
 
     def all(self) -> dict[str, Signature]:
         """Every signature of the model, by name."""
-        found = [self.serving_default, self.denoise_step, self.generate, self.infill, self.score]
-        if self.text is not None:
-            found += [self.generate_text, self.infill_text, self.score_text]
-        return {each.__name__: each() for each in found}
+        found = [name for name in SIGNATURES if self.text or not name.endswith("_text")]
+        return {name: getattr(self, name)() for name in found}
 
     def serving_default(self) -> Signature:
         arguments = [self.inputs.tokens("a state", masks=True)]
@@ -80,52 +73,70 @@ class Signatures:
         return Signature(meaning, tuple(arguments), outputs, self._answer_step)
 
     def generate(self) -> Signature:
-        outputs, answer = self._tokens("num_samples") | _CALLS, self._samples
-        inputs = self.inputs.generation()
-        return Signature("Samples, `model.generate`.", inputs, outputs, answer)
+        inputs, outputs = self.inputs, self._tokens("num_samples") | _CALLS
+        settings = (*inputs.samples(), *inputs.steps(), *inputs.how_to_draw())
+        arguments = (*inputs.labels("each sample"), *settings)
+        return Signature("Samples, `model.generate`.", arguments, outputs, self._samples)
 
     def generate_text(self) -> Signature:
         outputs = {"text": "string [num_samples]", **_CALLS}
-        answer = self._as_text(self._samples)
-        return Signature("Samples as text.", self.inputs.generation(), outputs, answer)
+        return self._of_text(self.generate(), "Samples as text.", outputs)
 
     def infill(self) -> Signature:
-        tokens = self.inputs.tokens("what stands under the mask is not read", read=False)
-        mask = self.inputs.like_tokens("mask", "bool", "true where to draw", None, True)
-        return Signature(
-            "Masked tokens drawn given the others, `model.infill`.",
-            (tokens, mask, *self.inputs.infilling()),
-            self._tokens("rows") | _CALLS,
-            self._completions,
+        inputs = self.inputs
+        time = "time of the first state, in (0, 1]; 0 for the one that fits the gaps"
+        arguments = (
+            inputs.tokens("what stands under the mask is not read", read=False),
+            inputs.like_tokens("mask", "bool", "true where to draw", None, True),
+            *inputs.labels("each row"),
+            *inputs.steps(),
+            *inputs.how_to_draw(),
+            inputs.number("start_time", time, within(0.0, 1.0), 0.0),
         )
+        meaning = "Masked tokens drawn given the others, `model.infill`."
+        return Signature(meaning, arguments, self._tokens("rows") | _CALLS, self._completions)
 
     def infill_text(self) -> Signature:
         least = self.text.fewest_underscores
         gap = "an underscore is a gap of one token"
         if least > 1:
             gap = f"{least} or more underscores in a row are a gap, each of one token"
-        return Signature(
-            "Texts with their gaps filled.",
-            (_text(gap, "_" * least), *self.inputs.infilling()),
-            {"text": "string [rows]", **_CALLS},
-            self._as_text(lambda request: self._completions(self._encoded(request, gaps=True))),
-        )
+        outputs, text = {"text": "string [rows]", **_CALLS}, (gap, "_" * least)
+        return self._of_text(self.infill(), "Texts with their gaps filled.", outputs, text)
 
     def score(self) -> Signature:
-        return Signature(
-            "A bound on the negative log-likelihood, `model.score`.",
-            (self.inputs.tokens("clean"), *self.inputs.scoring()),
-            _SCORES,
-            self._scores,
-        )
+        inputs = self.inputs
+        settings = (*inputs.labels("each row"), inputs.seed(", of the masks"), inputs.draws())
+        meaning = "A bound on the negative log-likelihood, `model.score`."
+        return Signature(meaning, (inputs.tokens("clean"), *settings), _SCORES, self._scores)
 
     def score_text(self) -> Signature:
-        return Signature(
-            "A bound on the negative log-likelihood of texts.",
-            (_text("rows of one length", self.model.tokenizer.decode([0])), *self.inputs.scoring()),
-            _SCORES,
-            lambda request: self._scores(self._encoded(request)),
-        )
+        meaning = "A bound on the negative log-likelihood of texts."
+        text = ("rows of one length", self.model.tokenizer.decode([0]))
+        return self._of_text(self.score(), meaning, _SCORES, text)
+
+    def _of_text(self, signature: Signature, meaning, outputs, text=None) -> Signature:
+        """A signature of tokens as one of strings, whose gaps are the mask.
+
+        An argument of the meaning and with the example in `text` takes the place of the tokens.
+        """
+        gaps = "mask" in [each.name for each in signature.arguments]
+        arguments = [each for each in signature.arguments if each.name not in ("tokens", "mask")]
+        if text is not None:
+            arguments.insert(0, Argument("text", "string", (None,), text[0], example=[text[1]]))
+
+        def answer(request):
+            request = dict(request)
+            if text is not None:
+                request["tokens"] = self.text.encode(request.pop("text"), gaps)
+            if gaps:
+                request["mask"] = tf.equal(request["tokens"], self.model.mask_token)
+            answered = signature.answer(request)
+            if "tokens" in answered:
+                answered["text"] = self.text.decode(answered.pop("tokens"))
+            return answered
+
+        return Signature(meaning, tuple(arguments), outputs, answer)
 
     def _tokens(self, count: str) -> dict[str, str]:
         return {"tokens": f"int32 tokens [{count}, {self.inputs.shape_text}]"}
@@ -133,13 +144,7 @@ class Signatures:
     # What answers: a request whose inputs were checked one by one, to outputs
 
     def _matched(self, request, count=None, further=()):
-        """The request, once its inputs were found to fit each other.
-
-        Args:
-            request: dictionary of tensors.
-            count: int32 scalar tensor, of samples; `None` for that of the tokens.
-            further: operations of `checks` that must pass too.
-        """
+        """The request, once its inputs (`count` samples, or rows of tokens) fit each other."""
         count = tf.shape(request["tokens"])[0] if count is None else count
         each = [name for name in ("time", "labels") if name in request]
         counted = [checks.count_is(name, request[name], count) for name in each]
@@ -154,9 +159,8 @@ class Signatures:
             checked.append(checks.same_shape(request, "tokens", "memory"))
         request = self._matched(request, further=checked)
         process = reverse.RequestedProcess(self.model, self.sampler, request)
-        tokens, memory = process.run_step(
-            request["tokens"], request.get("memory", tf.zeros(tf.shape(request["tokens"])))
-        )
+        tokens = request["tokens"]
+        tokens, memory = process.run_step(tokens, request.get("memory", tf.zeros(tf.shape(tokens))))
         return {"tokens": tokens} | ({"memory": memory} if self.sampler.remembers else {})
 
     def _answer_generate(self, request):
@@ -187,20 +191,6 @@ class Signatures:
     def _answer_score(self, request):
         nelbo, error = reverse.score(self.model, self._matched(request))
         return {"nelbo": nelbo, "standard_error": error}
-
-    def _encoded(self, request, gaps=False):
-        """The request with tokens in place of its text, and with the mask of its gaps."""
-        tokens = self.text.encode(request["text"], gaps)
-        request = {name: value for name, value in request.items() if name != "text"}
-        mask = {"mask": tf.equal(tokens, self.model.mask_token)} if gaps else {}
-        return request | {"tokens": tokens} | mask
-
-    def _as_text(self, answer):
-        def answer_with_text(request):
-            answered = answer(request)
-            return {"text": self.text.decode(answered.pop("tokens")), **answered}
-
-        return answer_with_text
 
 
 def predict_logits(model, request) -> dict:

@@ -9,18 +9,14 @@ from md4keras.tokenizers import ByteTokenizer, CharacterTokenizer
 
 _MOST_BYTES = 4  # of a character in UTF-8
 
-
 GRAPH_TOKENIZERS = (CharacterTokenizer, ByteTokenizer)
 """The classes whose encoding can be operations of TensorFlow."""
 
 
 class GraphTokenizer:
-    """A tokenizer as operations of TensorFlow.
+    """One of `GRAPH_TOKENIZERS` as operations of TensorFlow.
 
-    Args:
-        tokenizer: one of `GRAPH_TOKENIZERS`.
-        most: int, tokens of a text; longer ones are refused before they are read.
-        most_rows: int, texts of a request.
+    More than `most` tokens of a text, or `most_rows` texts, are refused before they are read.
     """
 
     def __init__(self, tokenizer, most: int, most_rows: int):
@@ -47,10 +43,8 @@ class GraphTokenizer:
     def encode(self, text, gaps: bool = False):
         """Text, string `[B]`, to tokens, int32 `[B, L]`; refuses what cannot be encoded.
 
-        Args:
-            text: string tensor `[B]`; its rows must have the same number of tokens.
-            gaps: bool, whether runs of underscores become masks, one a character, as
-                `md4keras.data.gaps.parse_gaps` reads them. (`[mask 12]` is text here.)
+        With `gaps`, runs of underscores become masks, one a character, as
+        `md4keras.data.gaps.parse_gaps` reads them. (`[mask 12]` is text here.)
         """
         limits = [
             checks.count_in("text", "rows", tf.size(text), self._most_rows),
