@@ -75,18 +75,15 @@ def load_model(folder: str | os.PathLike):
     Raises:
         ValueError: if the folder is not a complete saved model, or a file was changed.
     """
-    saved = read_saved(folder)
-    model = keras.saving.deserialize_keras_object(saved.config, safe_mode=True)
-    model.load_weights(saved.folder / _WEIGHTS)
-    model.tokenizer, model.recipe = saved.tokenizer, saved.recipe
-    if model.tokenizer is not None:
-        _check_vocabulary(model)
-    return model
+    return build_model(read_saved(folder))
 
 
 @dataclasses.dataclass(frozen=True)
 class Saved:
-    """The readable files of a saved model, checked; `tokenizer` and `recipe` may be `None`."""
+    """The readable files of a saved model, checked; `tokenizer` and `recipe` may be `None`.
+
+    A tokenizer of a class that is not known here is its description, a dictionary.
+    """
 
     folder: Path
     metadata: dict
@@ -95,8 +92,23 @@ class Saved:
     recipe: dict | None
 
 
-def read_saved(folder: str | os.PathLike) -> Saved:
+def build_model(saved: Saved):
+    """The model whose files were read, with its weights."""
+    model = keras.saving.deserialize_keras_object(saved.config, safe_mode=True)
+    model.load_weights(saved.folder / _WEIGHTS)
+    model.tokenizer, model.recipe = saved.tokenizer, saved.recipe
+    if not (model.tokenizer is None or isinstance(model.tokenizer, dict)):
+        _check_vocabulary(model)
+    return model
+
+
+def read_saved(folder: str | os.PathLike, unknown_tokenizer: bool = False) -> Saved:
     """Reads and checks everything of a saved model but its weights, of which only the checksum.
+
+    Args:
+        folder: path.
+        unknown_tokenizer: bool, whether a tokenizer of a class that is not known here may stay
+            its description.
 
     Raises:
         ValueError: as `load_model`.
@@ -112,7 +124,9 @@ def read_saved(folder: str | os.PathLike) -> Saved:
     )
     _check_model_class(config, folder)
     _check_classes(config, folder)
-    if tokenizer is not None:
+    described = isinstance(tokenizer, dict) and "class" in tokenizer
+    unknown = described and not tokenizers.is_known(tokenizer)
+    if tokenizer is not None and not (unknown and unknown_tokenizer):
         tokenizer = tokenizers.get(tokenizer)
     return Saved(folder, metadata, config, tokenizer, recipe)
 

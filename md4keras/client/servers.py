@@ -49,7 +49,6 @@ class Rest:
         return {key: np.array(outputs[key], TYPES[i.dtype]) for key, i in signature.outputs.items()}
 
     def _ask(self, path: str, body: bytes | None, limit: int, deadline: float):
-        """Sends one request; returns the JSON of the answer."""
         scheme, host, port, prefix, name, version = self.address
         path = ("" if version is None else f"/versions/{version}") + path
         kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
@@ -126,7 +125,6 @@ class Grpc:
         return {key: read(outputs[key], info.dtype) for key, info in signature.outputs.items()}
 
     def _ask(self, method: str, message, deadline: float):
-        """Sends a message; returns that of the answer."""
         import grpc
         from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 

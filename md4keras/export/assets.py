@@ -14,15 +14,12 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 from md4keras.version import __version__
 
 
-def write(target: str, model, signatures: dict, sampler: dict | None = None, limits=None) -> None:
+def write(
+    target: str, model, signatures: dict, sampler: dict | None = None, limits=None, note=None
+) -> None:
     """Writes the manifest, JSON for people, and the requests that warm up a server.
 
-    Args:
-        target: str, the SavedModel's folder.
-        model: the exported model.
-        signatures: dictionary of `Signature`.
-        sampler: dictionary, its configuration as Keras serialises it; `None` without one.
-        limits: a `Limits`; `None` where nothing is checked.
+    The sampler is its configuration; without limits nothing is checked; a note is a sentence.
     """
     extra = Path(target) / "assets.extra"
     extra.mkdir()
@@ -46,6 +43,8 @@ def write(target: str, model, signatures: dict, sampler: dict | None = None, lim
         length = content["limits"].pop("length")
         if len(network.data_shape) == 1:
             content["limits"]["length"] = length or network.data_shape[0]
+    if note is not None:
+        content["note"] = note
     content["signatures"] = {name: _described(each) for name, each in signatures.items()}
     text = json.dumps(content, indent=2) + "\n"
     (extra / "manifest.json").write_text(text, encoding="utf-8")
@@ -57,13 +56,9 @@ def write(target: str, model, signatures: dict, sampler: dict | None = None, lim
 def _described(signature) -> dict:
     inputs = {}
     for each in signature.arguments:
-        inputs[each.name] = {
-            "dtype": each.dtype,
-            "shape": list(each.shape),
-            "meaning": each.meaning,
-        }
-        if each.default is not None:
-            inputs[each.name]["default"] = each.default
+        default = {} if each.default is None else {"default": each.default}
+        known = {"dtype": each.dtype, "shape": list(each.shape), "meaning": each.meaning}
+        inputs[each.name] = known | default
     return {"meaning": signature.meaning, "inputs": inputs, "outputs": signature.outputs}
 
 
@@ -71,6 +66,7 @@ def _small_request(name: str, signature):
     """A `PredictionLog`; the server runs it before it answers, so that no client waits."""
     request = predict_pb2.PredictRequest(model_spec={"signature_name": name})
     for each in signature.arguments:  # defaults too: the server fills in none here
-        request.inputs[each.name].CopyFrom(tf.make_tensor_proto(each.small, each.dtype))
+        value = each.default if each.example is None else each.example
+        request.inputs[each.name].CopyFrom(tf.make_tensor_proto(value, each.dtype))
     log = prediction_log_pb2.PredictLog(request=request)
     return prediction_log_pb2.PredictionLog(predict_log=log)

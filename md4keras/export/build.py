@@ -1,10 +1,9 @@
-"""The process of `export_saved_model`: builds the graph under TensorFlow and saves it.
+"""The process of `export_saved_model`: builds and saves a graph of plain TensorFlow operations.
 
-Reads an order from `md4keras.export.saved_model`; see `md4keras.export.subprocesses`.
+These are what the stock server has; hence TensorFlow builds it, whatever backend the caller runs.
 """
 
-import itertools
-import sys
+import functools
 
 import keras
 import tensorflow as tf
@@ -19,7 +18,14 @@ def build(order: dict) -> None:
     model = subprocesses.load(order)
     sampler = keras.saving.deserialize_keras_object(order["sampler"], safe_mode=True)
     limits = Limits(**order["limits"])
-    signatures = Signatures(model, sampler, limits).all()
+    answers = Signatures(model, sampler, limits)
+    signatures, note = answers.all(), None
+    if model.tokenizer is not None and answers.text is None:
+        note = (
+            "Without signatures of text: only tokenizers of characters and bytes have a form as "
+            "operations of TensorFlow. Ask for tokens, and encode and decode them where you ask."
+        )
+        subprocesses.say(order, note)
     chosen = order["signatures"] or list(signatures)
     missing = [name for name in chosen if name not in signatures]
     if missing:
@@ -28,24 +34,14 @@ def build(order: dict) -> None:
             f"{list(signatures)}. (Strings need a model with a tokenizer of characters or bytes.)"
         )
     signatures = {name: signatures[name] for name in chosen}
-    number = itertools.count(1)
-
-    def function_of(name):
-        return signatures[name].function(
-            lambda: subprocesses.say(
-                order, f"Tracing {name} ({next(number)} of {len(signatures)}) ..."
-            )
-        )
-
     root = tf.Module()
     root.weights = [variable.value for variable in model.variables]
-    functions = {name: function_of(name) for name in signatures}
+    functions = {}
+    for number, (name, signature) in enumerate(signatures.items(), 1):
+        sign = f"Tracing {name} ({number} of {len(signatures)}) ..."
+        functions[name] = signature.function(functools.partial(subprocesses.say, order, sign))
     try:
         tf.saved_model.save(root, order["target"], signatures=functions)
     except ValueError as error:  # no fault of the order
         raise RuntimeError("TensorFlow cannot trace or save the graph.") from error
-    assets.write(order["target"], model, signatures, order["sampler"], limits)
-
-
-if __name__ == "__main__":
-    sys.exit(subprocesses.serve(build))
+    assets.write(order["target"], model, signatures, order["sampler"], limits, note)

@@ -1,6 +1,6 @@
-"""The process of `export_denoiser`: has Keras convert the network.
+"""The process of `export_denoiser`: has Keras convert the network under TensorFlow.
 
-Reads an order from `md4keras.export.runtimes`; see `md4keras.export.subprocesses`.
+It is the only backend from which all three formats take our networks, with open batch and length.
 """
 
 import sys
@@ -66,7 +66,3 @@ def _name_open_sizes(path: str, is_text: bool) -> None:
             size.dim_param = name
     onnx.checker.check_model(model)
     onnx.save(model, path)
-
-
-if __name__ == "__main__":
-    sys.exit(subprocesses.serve(build))

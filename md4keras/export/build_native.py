@@ -1,18 +1,13 @@
-"""The process of `export_native`: has JAX lower the denoiser.
+"""The process of `export_native`: has JAX lower the denoiser."""
 
-Reads an order from `md4keras.export.native`; see `md4keras.export.subprocesses`.
-"""
-
-import inspect
-import sys
+import functools
 
 import jax
 import keras
-import tensorflow as tf
 
 from md4keras.export import assets, subprocesses
 from md4keras.export.limits import Limits
-from md4keras.export.signatures import Signatures
+from md4keras.export.signatures import Signatures, predict_logits
 
 NAME = "serving_default"
 PLATFORMS = ("cpu", "cuda")
@@ -29,27 +24,10 @@ def build(order: dict) -> None:
     archive.track(model.network)
     archive.add_endpoint(
         NAME,
-        _denoiser(model, [each.name for each in signature.arguments]),
-        [tf.TensorSpec(each.shape, each.dtype, each.name) for each in signature.arguments],
+        signature.with_parameters(functools.partial(predict_logits, model)),
+        signature.specs,
         jax2tf_kwargs={"native_serialization_platforms": PLATFORMS},
     )
     subprocesses.say(order, "Writing ...")
     archive.write_out(order["target"], verbose=False)
     assets.write(order["target"], model, {NAME: signature})
-
-
-def _denoiser(model, names):
-    """`model.network_logits` as a function of the named inputs, in their order."""
-
-    def answer(*values):
-        request = dict(zip(names, values, strict=True))
-        time = request.get("time", 0.0)
-        return {"logits": model.network_logits(request["tokens"], time, request.get("labels"))}
-
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    answer.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in names])
-    return answer
-
-
-if __name__ == "__main__":
-    sys.exit(subprocesses.serve(build))

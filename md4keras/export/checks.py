@@ -1,54 +1,56 @@
 """Checks of a request inside the graph. What they refuse reaches the client as INVALID_ARGUMENT.
 
-Each function returns an operation that fails with a message; `after` makes tensors wait for them,
-so that nothing is computed, and no memory taken, for a request that is refused.
+A check is an operation that fails with a message; `after` makes tensors wait for it, so that
+nothing is computed, and no memory taken, for a request that is refused.
 """
 
 import tensorflow as tf
 
 
-def after(checks, tensors: dict) -> dict:
-    """The tensors, available once all checks have passed."""
+def after(checks, tensors):
+    """The tensor, or dictionary of tensors, available once all checks have passed."""
     with tf.control_dependencies(checks):
-        return {name: tf.identity(tensor) for name, tensor in tensors.items()}
+        return tf.nest.map_structure(tf.identity, tensors)
 
 
-def in_range(name: str, value, low, high, above: bool = False):
-    """`low <= value <= high` (`low < value` with `above`), for every element; NaN is refused."""
-    inside = (value > low if above else value >= low) & (value <= high)
-    sign = "<" if above else "<="
-    return _require(
-        tf.reduce_all(inside),
-        f"{name} is out of range. Expected {low} {sign} {name} <= {high}. Received: {name} =",
-        value,
-    )
+def within(low, high, above: bool = False):
+    """A check that `low <= value <= high` (`low < value` with `above`), for every element.
+
+    As `one_of` it returns a function of the input's name and value. NaN is refused.
+    """
+
+    def check(name: str, value):
+        inside = (value > low if above else value >= low) & (value <= high)
+        expected = f"{low} {'<' if above else '<='} {name} <= {high}"
+        message = f"{name} is out of range. Expected {expected}. Received: {name} ="
+        return [_require(inside, message, value)]
+
+    return check
 
 
-def not_above(first: str, one, second: str, other):
+def one_of(choices):
+    """A check that a string is one of the choices."""
+
+    def check(name: str, value):
+        message = f"Unknown {name}. Expected one of: {', '.join(choices)}. Received: {name} ="
+        return [_require(tf.reduce_any(tf.equal(value, list(choices))), message, value)]
+
+    return check
+
+
+def not_above(request: dict, first: str, second: str):
     """One number is at most another."""
     return _require(
-        one <= other,
+        request[first] <= request[second],
         f"{first} is above {second}. Expected {first} <= {second}. Received: {first}, {second} =",
-        tf.stack([one, other]),
-    )
-
-
-def one_of(name: str, value, choices):
-    """A string that is one of the choices."""
-    return _require(
-        tf.reduce_any(tf.equal(value, list(choices))),
-        f"Unknown {name}. Expected one of: {', '.join(choices)}. Received: {name} =",
-        value,
+        [request[first], request[second]],
     )
 
 
 def count_in(name: str, unit: str, count, most: int):
     """Between 1 and `most`, for every count of such units."""
-    return _require(
-        tf.reduce_all((count >= 1) & (count <= most)),
-        f"{name} is too large, or empty. Expected 1 to {most} {unit}. Received: {unit} =",
-        count,
-    )
+    message = f"{name} is too large, or empty. Expected 1 to {most} {unit}. Received: {unit} ="
+    return _require((count >= 1) & (count <= most), message, count)
 
 
 def in_vocabulary(name: str, tokens, highest: int):
@@ -59,17 +61,15 @@ def in_vocabulary(name: str, tokens, highest: int):
         (low >= 0) & (high <= highest),
         f"{name} outside the vocabulary. Expected values in [0, {highest}]. Received: smallest and "
         "largest =",
-        tf.stack([low, high]),
+        [low, high],
     )
 
 
-def same_shape(first: str, one, second: str, other):
+def same_shape(request: dict, first: str, second: str):
     """Two tensors of equal rank have the same shape."""
-    return _require(
-        tf.reduce_all(tf.equal(tf.shape(one), tf.shape(other))),
-        f"{second} is not like {first}. Expected the shape of {first}. Received: shapes =",
-        tf.stack([tf.shape(one), tf.shape(other)]),
-    )
+    shapes = [tf.shape(request[first]), tf.shape(request[second])]
+    message = f"{second} is not like {first}. Expected the shape of {first}. Received: shapes ="
+    return _require(tf.equal(*shapes), message, shapes)
 
 
 def count_is(name: str, vector, count):
@@ -78,7 +78,7 @@ def count_is(name: str, vector, count):
         tf.equal(tf.size(vector), count),
         f"{name} has the wrong size. Expected one value for each sample. Received: numbers of "
         "values and samples =",
-        tf.stack([tf.size(vector), count]),
+        [tf.size(vector), count],
     )
 
 
@@ -86,7 +86,7 @@ def something_to_fill(name: str, mask):
     """Every row has at least one True."""
     per_row = tf.reduce_any(tf.reshape(mask, (tf.shape(mask)[0], -1)), axis=1)
     return _require(
-        tf.reduce_all(per_row),
+        per_row,
         f"{name} leaves nothing to fill in a row. Expected at least one gap in each row. "
         "Received: rows that have one =",
         per_row,
@@ -96,7 +96,7 @@ def something_to_fill(name: str, mask):
 def equal_lengths(name: str, lengths):
     """All rows of a text have as many tokens as the first."""
     return _require(
-        tf.reduce_all(tf.equal(lengths, lengths[:1])),
+        tf.equal(lengths, lengths[:1]),
         f"{name} holds rows of different lengths. Expected as many tokens in each row of one "
         "request. Received: lengths =",
         lengths,
@@ -107,14 +107,15 @@ def known_characters(name: str, known, codes):
     """No code point is outside the alphabet."""
     strange = tf.boolean_mask(codes, tf.logical_not(known))[:8]
     return _require(
-        tf.reduce_all(known),
+        known,
         f"{name} holds characters outside the alphabet. Expected those that the model was trained "
         "on. Received: among others",
         tf.strings.unicode_encode(tf.expand_dims(strange, -1), "UTF-8"),
     )
 
 
-def _require(condition, message: str, received):
+def _require(conditions, message: str, received):
+    received = tf.convert_to_tensor(received)
     if received.dtype == tf.string:  # a long message would not reach a client of gRPC at all
         received = tf.strings.substr(received, 0, 40)
-    return tf.debugging.Assert(condition, [message, received], summarize=8)
+    return tf.debugging.Assert(tf.reduce_all(conditions), [message, received], summarize=8)

@@ -1,97 +1,99 @@
-"""Inputs of an exported model's signatures."""
+"""Inputs of an exported model's signatures: what they mean, and what is refused."""
 
 import numpy as np
+import tensorflow as tf
 
+from md4keras.export.checks import count_in, in_vocabulary, one_of, within
 from md4keras.export.interface import Argument
 from md4keras.export.limits import Limits
 from md4keras.samplers import TIME_GRIDS
 
 
 class Inputs:
-    """Inputs of requests to a network; each method returns the arguments that belong together.
-
-    Args:
-        network: a `md4keras.networks` model.
-        limits: a `Limits`.
-    """
+    """Inputs of requests to a network; each method returns the arguments that belong together."""
 
     def __init__(self, network, limits: Limits):
         self.network, self.limits = network, limits
+        self.has_null_label = bool(getattr(network, "label_dropout", 0.0))
         self.is_text = len(network.data_shape) == 1
         self.max_length = limits.length or network.data_shape[0]
         self.data_shape = (None,) if self.is_text else tuple(network.data_shape)
         short = (min(self.max_length, network.data_shape[0]),)
         self.example_shape = (1, *(short if self.is_text else network.data_shape))
+        # The shape of one sample, for people.
+        self.shape_text = ", ".join(str(size or "length") for size in self.data_shape)
 
-    def tokens(self, meaning: str, masks: bool = False):
-        """Tokens of one or more rows, with or without the mask token among them."""
+    def tokens(self, meaning: str, masks: bool = False, read: bool = True):
+        """Tokens of rows, with or without masks; those that are not `read` may have any value."""
         values = self.network.vocabulary_size
         allowed = f"in [0, {values}], {values} is the mask" if masks else f"in [0, {values})"
-        example = np.zeros(self.example_shape)
-        shape = (None, *self.data_shape)
-        return Argument("tokens", "int32", shape, f"{meaning}; values {allowed}", example=example)
+
+        def check(name, tokens):
+            sizes = tf.shape(tokens)
+            checked = [count_in(name, "rows", sizes[0], self.limits.num_samples)]
+            if self.is_text:
+                checked.append(count_in(name, "tokens a row", sizes[1], self.max_length))
+            if read:
+                checked.append(in_vocabulary(name, tokens, values if masks else values - 1))
+            return checked
+
+        return self.like_tokens("tokens", "int32", f"{meaning}; values {allowed}", check, 0)
+
+    def like_tokens(self, name: str, dtype: str, meaning: str, check, value):
+        """An argument of the shape of the tokens, with the same value everywhere as example."""
+        example = np.full(self.example_shape, value)
+        return Argument(name, dtype, (None, *self.data_shape), meaning, check, example=example)
 
     def labels(self, of_what):
         """Classes, where the network has them; else nothing."""
         if not self.network.num_classes:
             return ()
-        meaning = f"class of {of_what}, in [0, {self.highest_label}]"
-        return (Argument("labels", "int32", (None,), meaning, example=[0]),)
+        # The id num_classes is the null label of a network with label dropout.
+        highest = self.network.num_classes - 1 + self.has_null_label
+        meaning = f"class of {of_what}, in [0, {highest}]"
+        return (Argument("labels", "int32", (None,), meaning, within(0, highest), example=[0]),)
+
+    def seed(self, meaning: str):
+        """What all random numbers come from."""
+        return Argument("seed", "int64", (), f"in [0, 2**32){meaning}", within(0, 2**32 - 1), 0)
+
+    def number(self, name: str, meaning: str, check, default: float | None = None, example=None):
+        """A float."""
+        return Argument(name, "float32", (), meaning, check, default, example)
 
     def how_to_draw(self):
         """What changes each draw."""
-        arguments = [
-            Argument("seed", "int64", (), "in [0, 2**32); the same seed gives the same tokens", 0),
-            Argument("temperature", "float32", (), "divides the logits, at least 1e-4", 1.0),
-            Argument("top_p", "float32", (), "mass of values to keep, in (0, 1]", 1.0),
-        ]
-        if getattr(self.network, "label_dropout", 0.0):
-            arguments.append(Argument("guidance", "float32", (), "scale of guidance", 1.0))
-        return tuple(arguments)
+        mass, warm = within(0.0, 1.0, above=True), within(1e-4, 1e30)
+        arguments = (
+            self.seed("; the same seed gives the same tokens"),
+            self.number("temperature", "divides the logits, at least 1e-4", warm, 1.0),
+            self.number("top_p", "mass of values to keep, in (0, 1]", mass, 1.0),
+        )
+        if not self.has_null_label:
+            return arguments
+        return (*arguments, self.number("guidance", "scale of guidance", within(0.0, 1e30), 1.0))
 
     def steps(self):
         """How many steps there are, and when."""
         most, usual = self.limits.num_steps, min(128, self.limits.num_steps)
+        count, grid = f"steps, 1 to {most}", f"one of {list(TIME_GRIDS)}"
         return (
-            Argument("num_steps", "int32", (), f"steps, 1 to {most}", usual, min(2, most)),
-            Argument("time_grid", "string", (), f"one of {list(TIME_GRIDS)}", TIME_GRIDS[0]),
+            Argument("num_steps", "int32", (), count, within(1, most), usual, min(2, most)),
+            Argument("time_grid", "string", (), grid, one_of(TIME_GRIDS), TIME_GRIDS[0]),
         )
 
-    def generation(self):
-        """All of `generate`."""
-        arguments = self.labels("each sample")
-        most = self.limits.num_samples
-        arguments += (Argument("num_samples", "int32", (), f"samples, 1 to {most}", 1),)
-        if self.is_text:
-            meaning = f"tokens of a sample, 1 to {self.max_length}"
-            usual = self.example_shape[1]
-            arguments += (Argument("length", "int32", (), meaning, usual),)
-        return (*arguments, *self.steps(), *self.how_to_draw())
+    def samples(self):
+        """How many samples there are, and how long they are."""
+        most, longest = self.limits.num_samples, self.max_length
+        count, length = f"samples, 1 to {most}", f"tokens of a sample, 1 to {longest}"
+        arguments = (
+            Argument("num_samples", "int32", (), count, within(1, most), 1),
+            Argument("length", "int32", (), length, within(1, longest), self.example_shape[1]),
+        )
+        return arguments if self.is_text else arguments[:1]
 
-    def infilling(self):
-        """Those of `infill` after its tokens."""
-        meaning = "time of the first state, in (0, 1]; 0 for the one that fits the gaps"
-        start = Argument("start_time", "float32", (), meaning, 0.0)
-        return (*self.labels("each row"), *self.steps(), *self.how_to_draw(), start)
-
-    def scoring(self):
-        """Those of `score` after its tokens."""
+    def draws(self):
+        """How often a row is scored."""
         most, usual = self.limits.num_draws, min(64, self.limits.num_draws)
         meaning = f"draws of masks, 2 to {most}"
-        return (
-            *self.labels("each row"),
-            Argument("seed", "int64", (), "in [0, 2**32), of the masks", 0),
-            Argument("num_samples", "int32", (), meaning, usual, example=2),
-        )
-
-    @property
-    def shape_text(self) -> str:
-        """The shape of one sample, for people."""
-        return ", ".join("length" if size is None else str(size) for size in self.data_shape)
-
-    @property
-    def highest_label(self) -> int:
-        """The highest class id that the network knows."""
-        # The id num_classes is the null label of a network with label dropout.
-        null = 1 if getattr(self.network, "label_dropout", 0.0) else 0
-        return self.network.num_classes - 1 + null
+        return Argument("num_samples", "int32", (), meaning, within(2, most), usual, example=2)

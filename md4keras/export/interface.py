@@ -4,8 +4,9 @@ import dataclasses
 import inspect
 from collections.abc import Callable
 
-import numpy as np
 import tensorflow as tf
+
+from md4keras.export import checks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,6 +18,8 @@ class Argument:
         dtype: str, name of a TensorFlow type.
         shape: tuple of sizes, `None` where open.
         meaning: str, for people.
+        check: function of the name and the value that returns operations which fail where the
+            value is wrong; `None` where any will do.
         default: value that TensorFlow Serving fills in; `None` if it must be given.
         example: value of a small request, to warm up a server; `None` for the default.
     """
@@ -25,14 +28,17 @@ class Argument:
     dtype: str
     shape: tuple
     meaning: str
+    check: Callable[[str, tf.Tensor], list] | None = None
     default: object = None
     example: object = None
 
     @property
-    def small(self) -> np.ndarray:
-        """The value of a small request."""
-        value = self.default if self.example is None else self.example
-        return np.asarray(value, tf.as_dtype(self.dtype).as_numpy_dtype)
+    def parameter(self) -> inspect.Parameter:
+        """The parameter of a function, in which TensorFlow looks for name and default."""
+        parameter = inspect.Parameter(self.name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        if self.default is None:
+            return parameter
+        return parameter.replace(default=tf.constant(self.default, self.dtype))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +49,7 @@ class Signature:
         meaning: str, for people.
         arguments: tuple of `Argument`, those without a default first.
         outputs: dictionary, what each output is, by name.
-        answer: function of a dictionary of tensors that returns one.
+        answer: function of a request, a dictionary of tensors, that returns one.
     """
 
     meaning: str
@@ -51,33 +57,33 @@ class Signature:
     outputs: dict[str, str]
     answer: Callable[[dict], dict]
 
+    @property
+    def specs(self) -> list[tf.TensorSpec]:
+        """Names, types and shapes of the arguments."""
+        return [tf.TensorSpec(each.shape, each.dtype, each.name) for each in self.arguments]
+
+    def with_parameters(self, answer: Callable[[dict], dict]) -> Callable[..., dict]:
+        """A function of a request as one whose parameters are the arguments."""
+
+        def function(*values):
+            names = [each.name for each in self.arguments]
+            return answer(dict(zip(names, values, strict=True)))
+
+        function.__signature__ = inspect.Signature([each.parameter for each in self.arguments])
+        return function
+
     def function(self, traced: Callable[[], None]):
-        """A `tf.function` with the names, types and defaults of the arguments.
+        """A `tf.function` of the arguments, checked first; calls `traced` when it is traced."""
 
-        Args:
-            traced: function that is called when the graph is built, for a sign of progress.
-        """
-        # `tf.saved_model.save` reads names and defaults from the function's parameters.
-        parameters = [
-            inspect.Parameter(
-                each.name,
-                inspect.Parameter.POSITIONAL_OR_KEYWORD,
-                default=inspect.Parameter.empty
-                if each.default is None
-                else tf.constant(each.default, each.dtype),
-            )
-            for each in self.arguments
-        ]
-
-        def answer(*values):
+        def answer(request):
             traced()
-            # A server does not compare what it is sent with the shapes of a signature.
-            request = {
-                each.name: tf.ensure_shape(value, each.shape)
-                for each, value in zip(self.arguments, values, strict=True)
-            }
-            return self.answer(request)
+            checked = []
+            for each in self.arguments:
+                # A server does not compare what it is sent with the shapes of a signature.
+                request[each.name] = tf.ensure_shape(request[each.name], each.shape)
+                if each.check is not None:
+                    checked += each.check(each.name, request[each.name])
+            return self.answer(checks.after(checked, request))
 
-        answer.__signature__ = inspect.Signature(parameters)
-        specs = [tf.TensorSpec(each.shape, each.dtype, each.name) for each in self.arguments]
-        return tf.function(answer, input_signature=specs, autograph=False)
+        answer = self.with_parameters(answer)
+        return tf.function(answer, input_signature=self.specs, autograph=False)

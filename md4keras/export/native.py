@@ -1,8 +1,4 @@
-"""`export_native`: a SavedModel that holds the program JAX makes of the denoiser.
-
-A process of its own builds it under JAX (`md4keras.export.build_native`), whatever backend this one
-runs: one operation, `XlaCallModule`, with the lowered program in it.
-"""
+"""`export_native`: a SavedModel that holds the program JAX makes of the denoiser."""
 
 import os
 from pathlib import Path

@@ -31,102 +31,75 @@ class RequestedGuidance(ClassifierFree):
 class RequestedProcess(SteppedProcess):
     """A sampler bound to a model, for one trace of a graph.
 
-    Args:
-        model: a `md4keras` model.
-        sampler: a `Sampler` of steps.
-        top_p: float32 scalar tensor, the mass to keep after the sampler's own filters; 1 for all.
+    The request's `top_p` is the mass to keep after the sampler's own filters, 1 for all.
     """
 
-    def __init__(self, model, sampler, top_p):
+    def __init__(self, model, sampler, request):
         def requested_top_p(logits):
+            top_p = request["top_p"]
             return ops.where(top_p < 1.0, keep_top_p(logits, top_p), logits)
 
         filters = (*sampler.filters, requested_top_p)
         super().__init__(model, dataclasses.replace(sampler, filters=filters))
+        self.request = request
 
-    def run(self, z, labels, start_time, request):
+    def run(self, z, start_time) -> State:
         """The last state of a run from `z`, int32 `[B, *data_shape]`."""
         given = ops.not_equal(z, self.model.mask_token)
-        run = self._prepared(z, given, labels, start_time, request)
-        plan = time_grid(request["num_steps"], request["time_grid"])
-        return self.loop(run._replace(plan=plan), self.first_state(z))
+        plan = time_grid(self.request["num_steps"], self.request["time_grid"])
+        return self.loop(self._run(z, given, start_time, plan), self.first_state(z))
 
-    def run_step(self, z, memory, labels, request):
-        """One step from `t` to `s`, or, at `t = 0`, the filling of what is left.
+    def run_step(self, z, memory):
+        """Tokens and memory after a step from `t` to `s`; at `t = 0` all masks are filled.
 
-        Args:
-            z: int32 tensor `[B, *data_shape]`.
-            memory: float32 tensor like `z`: infinity where a token was given, else what the sampler
-                remembers.
-            labels: int32 tensor `[B]`, or `None`.
-            request: dictionary of tensors.
-
-        Returns:
-            Tokens and memory after the step.
+        The memory is float32 like `z`: infinity where a token was given, else what the sampler
+        remembers.
         """
-        t, s, start_time = (
-            ops.broadcast_to(request[name], (ops.shape(z)[0],)) for name in ("t", "s", "start_time")
-        )
+        times = (self.request[name] for name in ("t", "s", "start_time"))
+        t, s, start_time = (ops.broadcast_to(time, (ops.shape(z)[0],)) for time in times)
         given = ops.equal(memory, float("inf"))
-        run = self._prepared(z, given, labels, start_time, request)
-        remembered = ops.where(given, 0.0, memory)
-        state = self.step(run, State(request["step"], z, remembered), t, s)
+        state = State(self.request["step"], z, ops.where(given, 0.0, memory))
+        state = self.step(self._run(z, given, start_time), state, t, s)
         return state.z, ops.where(given, memory, state.remembered)
 
-    def _prepared(self, z, given, labels, start_time, request) -> Run:
-        guidance = request.get("guidance")
+    def _run(self, z, given, start_time, plan=None) -> Run:
+        guidance = self.request.get("guidance")
         return Run(
-            labels=labels,
+            labels=self.request.get("labels"),
             padding_mask=None,
             start_time=start_time,
             given=given,
-            seed=ops.cast(seed_word(request["seed"]), "int32"),
-            temperature=request["temperature"],
+            seed=ops.cast(seed_word(self.request["seed"]), "int32"),
+            temperature=self.request["temperature"],
             guidance=None if guidance is None else RequestedGuidance(guidance),
             correction=self.correction(z, start_time),
-            plan=None,
+            plan=plan,
         )
 
 
 def time_grid(num_steps, name) -> Grid:
-    """`samplers.make_time_grid` in the graph.
-
-    Args:
-        num_steps: int32 scalar tensor.
-        name: string scalar tensor, one of `TIME_GRIDS`.
-    """
+    """`samplers.make_time_grid` of an int32 and a string tensor, in the graph."""
     left = ops.cast(ops.arange(num_steps, -1, -1), "float64") / ops.cast(num_steps, "float64")
-    inside = ops.arange(num_steps + 1) < num_steps
     times = ops.zeros_like(left)
     for each in TIME_GRIDS:
         times = ops.where(ops.equal(name, each), time_at(left, each, ops.cos), times)
-    times = ops.cast(ops.where(inside, times, ops.zeros_like(times)), "float32")  # 1 .. 0
-    return Grid(num_steps, times, ops.concatenate([times[1:], ops.zeros((1,), "float32")]))
+    # From 1 to 0, and 0 again: the end is exact.
+    times = ops.concatenate([ops.cast(times[:-1], "float32"), ops.zeros((2,), "float32")])
+    return Grid(num_steps, times[:-1], times[1:])
 
 
-def score(model, x, labels, seed, num_draws):
-    """`model.score` in the graph.
-
-    Args:
-        model: a `md4keras` model.
-        x: int32 tensor `[B, *data_shape]`.
-        labels: int32 tensor `[B]`, or `None` without classes.
-        seed: int64 scalar tensor.
-        num_draws: int32 scalar tensor, at least 2.
-
-    Returns:
-        float64 tensors `[B]`: the bound in nats, and its standard error.
-    """
-    batch_size = ops.shape(x)[0]
+def score(model, request):
+    """`model.score` in the graph: the bound and its standard error in nats, float64 `[B]`."""
+    batch_size, num_draws = ops.shape(request["tokens"])[0], request["num_samples"]
     example = ops.arange(batch_size, dtype="int32")
     draws = Draws(
-        x=x,
-        labels=labels,
+        x=request["tokens"],
+        labels=request.get("labels"),
         given=None,
         example=example,
         draw=example,
         num_samples=ops.cast(num_draws, "float32"),
-        seed=ops.cast(seed_word(seed), "int32"),
+        seed=ops.cast(seed_word(request["seed"]), "int32"),
     )
 
     def one_draw(k, total, squares, previous):

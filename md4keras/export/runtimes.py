@@ -1,21 +1,15 @@
-"""`export_denoiser`: the network alone as a file for ONNX Runtime, OpenVINO or LiteRT.
+"""`export_denoiser`: the network alone as a file for ONNX Runtime, OpenVINO or LiteRT."""
 
-Keras converts to all three under TensorFlow, in a process of its own
-(`md4keras.export.build_denoiser`), whatever backend this one runs: it is the only backend from
-which each of them takes our networks, with open batch and length.
-"""
-
-import dataclasses
 import os
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from md4keras.checks import check_name
 from md4keras.export import subprocesses, versions
 
 
-@dataclasses.dataclass(frozen=True)
-class _Format:
+class _Format(NamedTuple):
     """The needs of a format: the file's suffix, that of one beside it, and modules to convert."""
 
     suffix: str
@@ -100,19 +94,19 @@ def export_denoiser(
 def _checked_format(format, path: Path) -> str:
     suffixes = {name: each.suffix for name, each in _FORMATS.items()}
     if format is None:
-        named = [name for name in FORMATS if suffixes[name] == path.suffix]
-        if not named:
-            raise ValueError(
-                f"The file's name tells no format. Expected one of {suffixes}. Received: "
-                f"path='{path}'. Change the suffix, or give `format` too to see what it wants."
-            )
-        return named[0]
-    mend = "For TensorFlow Serving use `export_saved_model`."
-    check_name("format", format, FORMATS, mend)
-    if path.suffix != suffixes[format]:
+        for name, suffix in suffixes.items():
+            if path.suffix == suffix:
+                return name
         raise ValueError(
-            f"The file's name does not suit the format. Expected one that ends with "
-            f"'{suffixes[format]}'. Received: path='{path}', format={format!r}. Use "
-            f"'{path.with_suffix(suffixes[format]) if path.name else 'model' + suffixes[format]}'."
+            f"The file's name tells no format. Expected one of {suffixes}. Received: "
+            f"path='{path}'. Change the suffix, or give `format` too to see what it wants."
+        )
+    check_name("format", format, FORMATS, "For TensorFlow Serving use `export_saved_model`.")
+    suffix = suffixes[format]
+    if path.suffix != suffix:
+        raise ValueError(
+            f"The file's name does not suit the format. Expected one that ends with '{suffix}'. "
+            f"Received: path='{path}', format={format!r}. Use "
+            f"'{path.with_suffix(suffix) if path.name else 'model' + suffix}'."
         )
     return format

@@ -1,8 +1,4 @@
-"""`export_saved_model`: a SavedModel for TensorFlow Serving, from a model of any backend.
-
-A process of its own builds the graph under TensorFlow (`md4keras.export.build`), whatever backend
-this one runs: it then consists of plain TensorFlow operations, which the stock server has.
-"""
+"""`export_saved_model`: a SavedModel for TensorFlow Serving, from a model of any backend."""
 
 import dataclasses
 import os
@@ -43,7 +39,8 @@ def export_saved_model(
     seed (in mixed precision, where logits are rounded as the compiler likes, not always all of
     them): `serving_default` is `predict_logits`, then `generate`, `infill`, `score`, and
     `denoise_step`, one step of the reverse process; models with a tokenizer of characters or bytes
-    also have `generate_text`, `infill_text` and `score_text`, with strings.
+    also have `generate_text`, `infill_text` and `score_text`, with strings. (With a tokenizer of
+    your own class there are tokens alone, as the manifest notes.)
     `assets.extra/manifest.json` in the version tells inputs, outputs, defaults and limits;
     `assets.extra/tf_serving_warmup_requests` lets the server run each once before it answers.
 
@@ -63,8 +60,8 @@ def export_saved_model(
         The path of the version, which appears complete or not at all.
 
     Raises:
-        ValueError: for bad arguments, a saved model that is damaged or uses classes that are not
-            md4keras's, or a version that exists.
+        ValueError: for bad arguments, a saved model that is damaged or whose network or schedule is
+            of a class that is not md4keras's, or a version that exists.
         ImportError: if TensorFlow or its serving API is not installed.
         ExportError: if TensorFlow cannot build the graph; with its reason.
 
@@ -74,12 +71,16 @@ def export_saved_model(
     md4keras.export.export_saved_model(model, "served/digits")  # writes served/digits/1
     ```
     """
-    folder = Path(folder)
+    folder, limits = Path(folder), Limits() if limits is None else limits
     versions.check_target(folder, version)
+    if not isinstance(limits, Limits):
+        raise ValueError(
+            f"`limits` must be `md4keras.export.Limits(...)` or None. Received: limits={limits!r}"
+        )
     order = {
         "model": model,
         "sampler": keras.saving.serialize_keras_object(_checked_sampler(sampler)),
-        "limits": dataclasses.asdict(_checked_limits(limits)),
+        "limits": dataclasses.asdict(limits),
         "signatures": _checked_signatures(signatures),
         "verbose": bool(verbose),
     }
@@ -102,16 +103,6 @@ def _checked_sampler(sampler):
                 f"Expected those of `md4keras.samplers`. Received: {each!r}"
             )
     return sampler
-
-
-def _checked_limits(limits) -> Limits:
-    if limits is None:
-        return Limits()
-    if not isinstance(limits, Limits):
-        raise ValueError(
-            f"`limits` must be `md4keras.export.Limits(...)` or None. Received: limits={limits!r}"
-        )
-    return limits
 
 
 def _checked_signatures(signatures) -> list[str] | None:

@@ -42,17 +42,9 @@ def check_packages(modules: tuple[str, ...], extras: str) -> None:
 def build_version(
     module: str, folder: Path, version: int | None, order: dict, backend: str = "tensorflow"
 ) -> Path:
-    """Has a process write a SavedModel into a new version; returns the version's path.
+    """Has a process write a SavedModel into `folder`, as `run` does; returns the version's path.
 
-    Args:
-        module: str, see `run`.
-        folder: path, of the versions.
-        version: int; `None` for the next that is free.
-        order: dictionary, see `run`, with the `"model"` as `saved` takes it.
-        backend: str, see `run`.
-
-    Raises:
-        ValueError, ExportError: as `saved`, `run` and `versions.new_version`.
+    The order's `"model"` is one as `saved` takes it.
     """
     with saved(order["model"]) as source, versions.new_version(folder, version) as new:
         run(module, order | {"model": source, "target": str(new.content.resolve())}, backend)
@@ -62,28 +54,16 @@ def build_version(
 
 @contextlib.contextmanager
 def saved(model) -> Iterator[str]:
-    """The folder of a model that a process can load: its own if it is saved, or one for the while.
-
-    Args:
-        model: a `md4keras` model, or the folder of a saved one.
-
-    Raises:
-        ValueError: if the saved model is damaged or uses classes that are not md4keras's.
-    """
+    """The folder of a model or of a saved one, from which a process can load it."""
     if isinstance(model, str | os.PathLike):
-        yield str(Path(checkpoints.read_saved(model).folder).resolve())
+        yield str(checkpoints.read_saved(model, unknown_tokenizer=True).folder.resolve())
         return
     with tempfile.TemporaryDirectory() as work:
         yield str(checkpoints.save_model(model, Path(work) / "model"))
 
 
 def run(module: str, order: dict, backend: str = "tensorflow") -> None:
-    """Runs a module of this folder as a process, lets it print, and raises what it could not do.
-
-    Args:
-        module: str, such as `"build"`; it ends with `sys.exit(subprocesses.serve(function))`.
-        order: dictionary, what JSON can hold.
-        backend: str, the Keras backend of the process.
+    """Runs the `build` of a module of this folder, such as `"build"`, in a process.
 
     Raises:
         ValueError: if the process refuses the order.
@@ -99,9 +79,11 @@ def run(module: str, order: dict, backend: str = "tensorflow") -> None:
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "PYTHONPATH": os.pathsep.join(filter(None, paths)),
     }
+    program = f"from md4keras.export import {module}, subprocesses; "
+    program += f"subprocesses.serve({module}.build)"
     # -P: what lies in the working folder is none of the modules.
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", f"md4keras.export.{module}"],
+        [sys.executable, "-P", "-c", program],
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment,
@@ -128,30 +110,29 @@ def run(module: str, order: dict, backend: str = "tensorflow") -> None:
     )
 
 
-def serve(build: Callable[[dict], None]) -> int:
-    """In the process: runs the order on standard input with `build`; returns the exit status."""
+def serve(build: Callable[[dict], None]) -> None:
+    """In the process: runs the order on standard input with `build`, then ends."""
     order = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_caller, daemon=True).start()
+
+    def end_with_caller():
+        sys.stdin.read()  # until it closes
+        os._exit(1)
+
+    threading.Thread(target=end_with_caller, daemon=True).start()
     try:
         build(order)
     except ValueError as error:
         print(f"{_REFUSED}{error}", file=sys.stderr)
-        return 2
-    return 0
+        sys.exit(2)
 
 
 def load(order: dict):
-    """In the process: the order's model."""
+    """In the process: the order's model; a tokenizer of the user's own class as described."""
     say(order, f"Loading the model under {_NAMES[keras.backend.backend()]} ...")
-    return checkpoints.load_model(order["model"])
+    return checkpoints.build_model(checkpoints.read_saved(order["model"], unknown_tokenizer=True))
 
 
 def say(order: dict, text: str) -> None:
     """Prints a sign of progress, if the order is `"verbose"`."""
     if order["verbose"]:
         print(text, flush=True)
-
-
-def _end_with_caller() -> None:
-    sys.stdin.read()  # until it closes
-    os._exit(1)

@@ -9,29 +9,22 @@ from md4keras.tokenizers import ByteTokenizer, CharacterTokenizer
 
 _MOST_BYTES = 4  # of a character in UTF-8
 
-
-def graph_tokenizer(tokenizer, most: int, most_rows: int):
-    """A `GraphTokenizer`, or `None` for other tokenizers than those of characters and bytes.
-
-    Args:
-        tokenizer: one of `md4keras.tokenizers`, or `None`.
-        most: int, tokens of a text; longer ones are refused before they are read.
-        most_rows: int, texts of a request.
-    """
-    # Not their subclasses, which may do something else to a text.
-    if type(tokenizer) not in (CharacterTokenizer, ByteTokenizer):
-        return None
-    return GraphTokenizer(tokenizer, most, most_rows)
+GRAPH_TOKENIZERS = (CharacterTokenizer, ByteTokenizer)
+"""The classes whose encoding can be operations of TensorFlow."""
 
 
 class GraphTokenizer:
-    """A tokenizer as operations of TensorFlow; arguments as those of `graph_tokenizer`."""
+    """One of `GRAPH_TOKENIZERS` as operations of TensorFlow.
+
+    More than `most` tokens of a text, or `most_rows` texts, are refused before they are read.
+    """
 
     def __init__(self, tokenizer, most: int, most_rows: int):
-        self.mask_token = tokenizer.mask_token
+        self._mask_token = tokenizer.mask_token
         self.fewest_underscores = fewest_underscores(tokenizer)
         self._of_bytes = isinstance(tokenizer, ByteTokenizer)
-        self._most, self._most_rows = most * (1 if self._of_bytes else _MOST_BYTES), most_rows
+        self._most, self._most_rows = most, most_rows
+        self._most_bytes = most * (1 if self._of_bytes else _MOST_BYTES)
         if self._of_bytes:
             codes, self._symbols = range(256), [bytes([value]) for value in range(256)]
         else:
@@ -50,34 +43,32 @@ class GraphTokenizer:
     def encode(self, text, gaps: bool = False):
         """Text, string `[B]`, to tokens, int32 `[B, L]`; refuses what cannot be encoded.
 
-        Args:
-            text: string tensor `[B]`; its rows must have the same number of tokens.
-            gaps: bool, whether runs of underscores become masks, one a character, as
-                `md4keras.data.gaps.parse_gaps` reads them. (`[mask 12]` is text here.)
+        With `gaps`, runs of underscores become masks, one a character, as
+        `md4keras.data.gaps.parse_gaps` reads them. (`[mask 12]` is text here.)
         """
         limits = [
             checks.count_in("text", "rows", tf.size(text), self._most_rows),
-            checks.count_in("text", "bytes a row", tf.strings.length(text), self._most),
+            checks.count_in("text", "bytes a row", tf.strings.length(text), self._most_bytes),
         ]
-        codes = self._codes_of(checks.after(limits, {"text": text})["text"])  # [B, L]
+        codes = self._codes_of(checks.after(limits, text))  # [B, L]
+        limits = [checks.count_in("tokens", "tokens a row", tf.shape(codes)[1], self._most)]
+        codes = checks.after(limits, codes)
         gap = self._gaps(codes) if gaps else tf.zeros_like(codes, dtype=bool)
         place = tf.searchsorted(self._codes, tf.reshape(codes, (-1,)))
         place = tf.reshape(tf.minimum(place, len(self._codes) - 1), tf.shape(codes))
         known = tf.equal(tf.gather(self._codes, place), codes) | gap
         check = checks.known_characters("text", known, codes)
-        tokens = checks.after([check], {"tokens": tf.gather(self._order, place)})["tokens"]
-        return tf.where(gap, self.mask_token, tokens)
+        tokens = checks.after([check], tf.gather(self._order, place))
+        return tf.where(gap, self._mask_token, tokens)
 
     def _codes_of(self, text):
         """Code points, or bytes, of each row, int32 `[B, L]`."""
         if self._of_bytes:
             check = checks.equal_lengths("text", tf.strings.length(text))
-            text = checks.after([check], {"text": text})["text"]
-            return tf.cast(tf.io.decode_raw(text, tf.uint8), "int32")
+            return tf.cast(tf.io.decode_raw(checks.after([check], text), tf.uint8), "int32")
         codes = tf.strings.unicode_decode(text, "UTF-8", errors="replace")
         check = checks.equal_lengths("text", codes.row_lengths())
-        flat = checks.after([check], {"codes": codes.flat_values})["codes"]
-        return tf.reshape(flat, (tf.shape(text)[0], -1))
+        return tf.reshape(checks.after([check], codes.flat_values), (tf.shape(text)[0], -1))
 
     def _gaps(self, codes):
         """Where enough underscores stand in a row, bool `[B, L]`."""

@@ -28,23 +28,18 @@ except ImportError:  # Windows: leftovers of killed exports stay
 
 
 def check_target(folder: Path, version: int | None) -> int:
-    """Checks a place to write to; the version there, the given one or the next.
-
-    Raises:
-        ValueError: for a file or a saved model, or if the version exists or is none.
-        PermissionError: if the folder cannot be written to.
-    """
+    """Checks a place to write to; the version there, the given one or the next."""
     check_place(folder)
     if version is None:
         return _next(folder)
     check_whole("version", version, most=_MOST, mend="Leave it out for the next free one.")
     if version in versions(folder):
-        raise ValueError(_exists(folder, version))
+        raise _exists(folder, version)
     return version
 
 
 def check_place(folder: Path) -> Path:
-    """The nearest existing folder of one to export to; raises what `check_target` does."""
+    """The nearest existing folder of one to export to, which holds no saved model."""
     if checkpoints.is_saved_model(folder):
         raise ValueError(
             "The folder holds a saved model, which an export would mix with. Expected another. "
@@ -55,9 +50,8 @@ def check_place(folder: Path) -> Path:
 
 def versions(folder: Path) -> list[int]:
     """The versions in a folder, in order."""
-    if not folder.is_dir():
-        return []
-    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    return sorted(int(name) for name in names if name.isdecimal())
 
 
 @dataclasses.dataclass
@@ -70,16 +64,10 @@ class Version:
 
 @contextlib.contextmanager
 def new_version(folder: Path, version: int | None = None) -> Iterator[Version]:
-    """A folder to write into; it becomes the version where `with` ends without an error.
+    """A `Version` to write into; it gets its number where `with` ends without an error.
 
-    What exports that were killed left in the folder is removed.
-
-    Args:
-        folder: path; made, and removed again after an error.
-        version: int; `None` for the next that is free at the end.
-
-    Yields:
-        A `Version`, whose content lies under a name that no server takes for a number.
+    The folder is made, and removed again after an error. What exports that were killed left in it
+    is removed. Without a version the number is the next that is free at the end.
     """
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
@@ -114,15 +102,15 @@ def _take_number(content: Path, folder: Path, version: int | None) -> Path:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
             if version is not None:
-                raise ValueError(_exists(folder, version)) from error
+                raise _exists(folder, version) from error
 
 
 def _next(folder: Path) -> int:
     return max(versions(folder), default=0) + 1
 
 
-def _exists(folder: Path, version: int) -> str:
-    return (
+def _exists(folder: Path, version: int) -> ValueError:
+    return ValueError(
         f"The version exists: '{folder / str(version)}'. A server may be reading it. Expected "
         "a new one. Leave the version out for the next free one, or remove the old folder."
     )

@@ -2,7 +2,7 @@
 
 from md4keras.tokenizers.bytes import ByteTokenizer
 from md4keras.tokenizers.characters import TEXT8_ALPHABET, CharacterTokenizer, normalise_text8
-from md4keras.tokenizers.tokenizer import Tokenizer, decode_masked, get, serialize
+from md4keras.tokenizers.tokenizer import Tokenizer, decode_masked, get, is_known, serialize
 
 __all__ = [
     "TEXT8_ALPHABET",
@@ -12,6 +12,7 @@ __all__ = [
     "decode_masked",
     "fit",
     "get",
+    "is_known",
     "normalise_text8",
     "serialize",
 ]

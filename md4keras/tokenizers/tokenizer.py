@@ -134,6 +134,11 @@ def get(tokenizer):
     return tokenizer
 
 
+def is_known(description) -> bool:
+    """Whether this process has the class in what `serialize` made of a tokenizer."""
+    return str(description["class"]) in _classes()
+
+
 def _check(tokenizer) -> None:
     mend = "Give its class these members: `md4keras.tokenizers.tokenizer` says what they do."
     check_has("a tokenizer", tokenizer, _MEMBERS, mend)

@@ -1,14 +1,17 @@
 """Arguments that an export refuses before it starts, and words of the command line."""
 
+import json
 import os
 import subprocess
 import sys
 
+import keras
+import numpy as np
 import pytest
 
 import md4keras
 from md4keras import cli, samplers
-from md4keras.export import SIGNATURES, Limits, export_saved_model
+from md4keras.export import SIGNATURES, Limits, export_denoiser, export_saved_model
 from md4keras.export.signatures import Signatures
 from md4keras.tokenizers import CharacterTokenizer
 from tests.export.conftest import image_model, text_model
@@ -81,6 +84,43 @@ def test_other_tokenizers_have_no_signatures_of_text():
         found.append(tuple(Signatures(model, samplers.Ancestral(), Limits()).all()))
     others = tuple(name for name in SIGNATURES if not name.endswith("_text"))
     assert found == [SIGNATURES, others, others]
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Letters:
+    """A user's own tokenizer: none of the library's, and of no base class."""
+
+    def __init__(self, letters):
+        self.letters, self.vocabulary_size = letters, len(letters)
+
+    def encode(self, text):
+        return np.array([self.letters.index(letter) for letter in text], "int32")
+
+    def decode(self, ids):
+        return "".join(self.letters[i] for i in ids)
+
+    def get_config(self):
+        return {"letters": self.letters}
+
+
+def test_a_model_with_a_tokenizer_of_the_users_class_is_exported(tmp_path, capfd, ask, monkeypatch):
+    """With the signatures of tokens: the process that builds the graph does not know the class."""
+    model = text_model()
+    model.tokenizer = Letters("cab_é ")
+    version = export_saved_model(model, tmp_path / "served")
+    assert "Without signatures of text" in capfd.readouterr().out
+    manifest = json.loads((version / "assets.extra" / "manifest.json").read_text())
+    assert list(manifest["signatures"]) == [n for n in SIGNATURES if not n.endswith("_text")]
+    assert manifest["note"].startswith("Without signatures of text")
+    (answer,) = ask(version, [("serving_default", {"tokens": [[0, 6, 2]], "time": [0.5]})])
+    logits = model.predict_logits(np.array([[0, 6, 2]]), 0.5)
+    np.testing.assert_allclose(answer["logits"], keras.ops.convert_to_numpy(logits), atol=1e-5)
+    saved = md4keras.save_model(model, tmp_path / "model")
+    with pytest.raises(ValueError, match="does not have these.*a tokenizer of characters or bytes"):
+        export_saved_model(saved, tmp_path / "other", signatures=["score_text"], verbose=False)
+    # Nor need the process that orders it: the command line imports nobody's classes.
+    monkeypatch.delitem(keras.saving.get_custom_objects(), "tests>Letters")
+    assert export_denoiser(saved, tmp_path / "text.tflite", verbose=False).stat().st_size > 0
 
 
 def test_what_lies_in_the_working_folder_is_not_run(tmp_path, monkeypatch, capfd):
