@@ -1,6 +1,8 @@
 """Checks of single arguments: numbers, names, masks, arrays of integers, folders to write to.
 
-Each raises a `ValueError` in three parts: what is wrong, what was expected, how to mend it.
+Each raises a `ValueError` in three parts: what is wrong, what was expected, how to mend it. They
+take the argument's `name`, the `value` that was given, and `mend`, a sentence that says what to
+give instead.
 """
 
 import math
@@ -23,15 +25,7 @@ def is_number(value) -> bool:
 
 
 def check_whole(name: str, value, least: int = 1, most: int | None = None, mend: str = "") -> None:
-    """Raises a `ValueError` unless `value` is a whole number in `[least, most]`.
-
-    Args:
-        name: str, of the argument.
-        value: what was given.
-        least: int.
-        most: int, or `None` for no upper end.
-        mend: str, a sentence that says what to give instead.
-    """
+    """Raises a `ValueError` unless `value` is a whole number of `least`, to `most` if given."""
     if is_whole(value) and value >= least and (most is None or value <= most):
         return
     wanted = f"at least {least}" if most is None else f"from {least} to {most}"
@@ -42,14 +36,7 @@ def check_whole(name: str, value, least: int = 1, most: int | None = None, mend:
 
 
 def check_sizes(name: str, value, count: int | None = None, mend: str = "") -> tuple[int, ...]:
-    """The value as a tuple, if it is a tuple or list of whole numbers above 0.
-
-    Args:
-        name: str, of the argument.
-        value: what was given.
-        count: int, how many there must be, or `None` for one or more.
-        mend: str, a sentence that says what to give instead.
-    """
+    """The value as a tuple, if it is a tuple or list of (`count`) whole numbers above 0."""
     listed = isinstance(value, (tuple, list)) and all(is_whole(size) and size > 0 for size in value)
     if not listed or not value or count not in (None, len(value)):
         raise ValueError(
@@ -60,14 +47,7 @@ def check_sizes(name: str, value, count: int | None = None, mend: str = "") -> t
 
 
 def check_number(name: str, value, interval: "Interval", mend: str = "") -> None:
-    """Raises a `ValueError` unless `value` is a number in the interval.
-
-    Args:
-        name: str, of the argument.
-        value: what was given.
-        interval: an `Interval`.
-        mend: str, a sentence that says what to give instead.
-    """
+    """Raises a `ValueError` unless `value` is a number in the interval."""
     if not is_number(value) or value not in interval:
         raise ValueError(
             f"`{name}` cannot be used. Expected a number, {interval}. "
@@ -119,7 +99,6 @@ def check_mask(name: str, mask, shape: tuple) -> np.ndarray:
     """A truth value for each token, bool of this shape.
 
     Args:
-        name: str, of the argument.
         mask: bool array of the shape `[B, *data_shape]`, or of one example.
         shape: `(B, *data_shape)`.
 
@@ -148,11 +127,9 @@ def check_integers(
     """The values as an array of integers of this shape; a `ValueError` if they are none.
 
     Args:
-        name: str, of the argument.
         values: an array, or what NumPy makes one of.
         shape: of each axis its size, or a word where any will do; `...` last for further axes.
         below: int, values lie in `[0, below)`; `None` for any integers.
-        mend: str, a sentence that says what to give instead.
         least: int, how long the first axis is at least; 0 where there may be no values.
         dtype: NumPy type of the values, or one above it.
 
@@ -189,7 +166,6 @@ def check_has(what: str, thing, names: Iterable[str], mend: str) -> None:
         what: str, what the object should be, such as `"a schedule"`.
         thing: the object.
         names: of its attributes.
-        mend: str, a sentence that says what to give instead.
     """
     names = tuple(names)
     missing = [name for name in names if not hasattr(thing, name)]

@@ -25,7 +25,8 @@ else:
 COMPILES_EACH_SHAPE = _module.COMPILES_EACH_SHAPE
 compile_function = _module.compile_function
 keep_mask = _module.keep_mask
-release_shared_buffers = _module.release_shared_buffers
-remat = _module.remat
+# Here the others need nothing of JAX's care: no two of their variables share a buffer.
+release_shared_buffers = getattr(_module, "release_shared_buffers", lambda model: None)
+remat = getattr(_module, "remat", lambda function, through_weights=False: keras.remat(function))
 test_step = _module.test_step
 train_step = _module.train_step

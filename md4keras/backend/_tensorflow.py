@@ -43,10 +43,6 @@ def test_step(model, data):
     return model.evaluate_batch(*keras.utils.unpack_x_y_sample_weight(data))
 
 
-def release_shared_buffers(model):
-    """Nothing to do: TensorFlow's variables own their buffers."""
-
-
 def _add_gradients(gradients, tape, loss, variables) -> list:
     """The sums with the gradients of the loss; `None` where a variable has none yet."""
     further = tape.gradient(loss, [v.value for v in variables])
@@ -66,9 +62,3 @@ def compile_function(model, function):
 def keep_mask(seed, rate: float, shape):
     """What dropout keeps; the shape may have scalar tensors."""
     return tf.random.stateless_uniform(shape, seed) >= rate
-
-
-def remat(function, through_weights: bool = False):
-    """`keras.remat` as it is; `through_weights` is for JAX."""
-    del through_weights
-    return keras.remat(function)

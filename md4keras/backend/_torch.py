@@ -39,10 +39,6 @@ def test_step(model, data):
     return model.evaluate_batch(*keras.utils.unpack_x_y_sample_weight(data))
 
 
-def release_shared_buffers(model):
-    """Nothing to do: assigning a variable copies on PyTorch."""
-
-
 def compile_function(model, function):
     """Runs the function without gradients (`torch.compile` took minutes and ran slower)."""
     del model
@@ -61,9 +57,3 @@ def keep_mask(seed, rate: float, shape):
     # The generator takes 32 bits: an odd factor spreads the first word over all of them.
     generator.manual_seed((first * 0x9E3779B1 + second) & 0xFFFFFFFF)
     return torch.rand(shape, generator=generator, device=seed.device) >= rate
-
-
-def remat(function, through_weights: bool = False):
-    """`keras.remat` as it is; `through_weights` is for JAX."""
-    del through_weights
-    return keras.remat(function)

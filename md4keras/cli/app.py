@@ -25,16 +25,7 @@ def add_verb(verbs) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serves the app on `localhost` until it is stopped; returns the exit status.
-
-    Args:
-        options: `folder`, path, where models are looked for, which need not exist yet; `port`,
-            int, of the server.
-
-    Raises:
-        ValueError: if the folder is a file.
-        ImportError: if Streamlit is not installed.
-    """
+    """Serves the app on `localhost` until it is stopped; returns the exit status."""
     folder, port = options.folder, options.port
     if folder.is_file():
         raise ValueError(

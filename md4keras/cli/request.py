@@ -57,14 +57,7 @@ def add_verb(verbs) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Sends the request and prints or writes the answer; returns the exit status.
-
-    Raises:
-        ValueError: if the inputs cannot be read, or are not what the signature takes.
-        ImportError: if a package for gRPC is not installed.
-        OSError: if a file cannot be read or written.
-        md4keras.client.ServingError: if the server refuses the request or cannot be reached.
-    """
+    """Sends the request and prints or writes the answer; returns the exit status."""
     # TensorFlow comes in with the messages of gRPC, and would print what it found of a GPU.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     inputs = _read_json(options.json) if options.json else {}

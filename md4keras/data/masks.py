@@ -1,6 +1,7 @@
 """Masks of images: what is to be filled in, as booleans of the image's shape, `True` there.
 
-Arguments that make no sense raise a `ValueError`, as does a shape that is no image's.
+The `shape` of an image is `(height, width, channels)`. Arguments that make no sense raise a
+`ValueError`, as does a shape that is no image's.
 """
 
 from collections.abc import Iterable
@@ -23,7 +24,6 @@ def rectangle(shape, top: int, left: int, height: int, width: int) -> np.ndarray
     """The mask of a rectangle, bool of the shape; what lies beyond the border is cut off.
 
     Args:
-        shape: `(height, width, channels)` of the image.
         top, left: ints, pixels above and to the left of the rectangle.
         height, width: ints, its sides in pixels; with 0 nothing is masked.
 
@@ -45,7 +45,6 @@ def half(shape, side: str) -> np.ndarray:
     """The mask of a half, bool of the shape; of an odd number, the right or bottom has one more.
 
     Args:
-        shape: `(height, width, channels)` of the image.
         side: `"left"`, `"right"`, `"top"` or `"bottom"`.
     """
     mask = _nothing(shape)
@@ -62,7 +61,6 @@ def random_fraction(shape, fraction: float, seed: int = 0) -> np.ndarray:
     With the same seed, the mask of a larger fraction holds that of a smaller one.
 
     Args:
-        shape: `(height, width, channels)` of the image.
         fraction: float in `[0, 1]`, of the pixels; rounded to whole pixels.
         seed: int of at least 0.
     """
@@ -77,7 +75,6 @@ def channel(shape, index: int) -> np.ndarray:
     """The mask of a channel, bool of the shape: the others tell where things are, not this colour.
 
     Args:
-        shape: `(height, width, channels)` of the image.
         index: int, the channel, from 0: red, green or blue.
     """
     mask = _nothing(shape)
@@ -90,7 +87,6 @@ def pixels(shape, numbers: Iterable[int]) -> np.ndarray:
     """The mask of single pixels, each with all its channels, bool of the shape.
 
     Args:
-        shape: `(height, width, channels)` of the image.
         numbers: ints, the pixels, counted row by row from 0, in any order.
 
     Example:

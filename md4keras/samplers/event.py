@@ -16,7 +16,7 @@ from keras import ops
 from md4keras import random
 from md4keras.samplers.ancestral import Ancestral
 from md4keras.samplers.categorical import sample_categorical
-from md4keras.samplers.reverse_process import ReverseProcess, State
+from md4keras.samplers.reverse_process import ReverseProcess, State, to_numpy
 from md4keras.samplers.sampler import check_scalar_schedule
 
 
@@ -88,8 +88,8 @@ class Event(Ancestral):
             schedule: a scalar schedule.
         """
         t, s = (np.asarray(times)[None] * start_time[:, None] for times in grid)  # [B, T]
-        level = uniforms * _masked_fraction(schedule, t[:, :1])  # [B, N]
-        ends = _masked_fraction(schedule, s)  # [B, T], falling
+        level = uniforms * to_numpy(schedule.masked_fraction(t[:, :1]))  # [B, N]
+        ends = to_numpy(schedule.masked_fraction(s))  # [B, T], falling
         # The step of a position is the number of steps that end above its level.
         clock = np.stack(
             [
@@ -121,8 +121,8 @@ class FirstHitting(Event):
 
     def plan(self, uniforms, masked, grid, start_time, schedule) -> Plan:
         # The largest of n uniforms is U**(1/n), the next largest that times U**(1/(n - 1)), ...
-        level = uniforms * _masked_fraction(schedule, start_time[:, None])  # [B, N]
-        times = _numpy(schedule.time_of_masked_fraction(level))
+        level = uniforms * to_numpy(schedule.masked_fraction(start_time[:, None]))  # [B, N]
+        times = to_numpy(schedule.time_of_masked_fraction(level))
         clock = np.argsort(np.argsort(np.where(masked, -level, np.inf), axis=1), axis=1)
         return _make_plan(clock, times, masked)
 
@@ -140,7 +140,7 @@ class PlannedProcess(ReverseProcess):
         draw, sample_ids = ops.zeros((), dtype="int32"), ops.arange(batch_size, dtype="int32")
         when, what = random.uniforms(seed, sample_ids, data_shape, draw)
         plan = self.sampler.plan(
-            np.reshape(_numpy(when), flat.shape),
+            np.reshape(to_numpy(when), flat.shape),
             flat == self.model.mask_token,
             settings.grid,
             start.time,
@@ -159,7 +159,7 @@ class PlannedProcess(ReverseProcess):
         return Plan(*map(ops.convert_to_tensor, plan))
 
     def most_calls(self, run):
-        return int(_numpy(run.plan.num_events))
+        return int(to_numpy(run.plan.num_events))
 
     def unfinished(self, run, state):
         return state.calls < run.plan.num_events
@@ -202,14 +202,6 @@ def _make_plan(clock, times, masked) -> Plan:
     rank = np.argsort(order, axis=1)
     whole = (a.astype("int32") for a in (order, rank, event, first))
     return Plan(*whole, event_times, most, events)
-
-
-def _masked_fraction(schedule, t):
-    return _numpy(schedule.masked_fraction(t))
-
-
-def _numpy(value):
-    return np.asarray(ops.convert_to_numpy(value))
 
 
 def _power_of_two(count: int) -> int:

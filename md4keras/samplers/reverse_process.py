@@ -142,16 +142,16 @@ class ReverseProcess:
                 `guidance_scale`.
         """
         run = self.prepare(start, settings)
-        return _numpy(self._loop(run, self.first_state(start.z)).z)
+        return to_numpy(self._loop(run, self.first_state(start.z)).z)
 
     def states(self, start: Start, settings) -> Iterator[SampleState]:
         """The same run as an iterator of states: the first, and one after each network call."""
         run = self.prepare(start, settings)
         state, most = self.first_state(start.z), self.most_calls(run)
-        yield SampleState(_numpy(state.z), 0, most)
-        while bool(_numpy(self.unfinished(run, state))):
+        yield SampleState(to_numpy(state.z), 0, most)
+        while bool(to_numpy(self.unfinished(run, state))):
             state = self._advance(run, state)
-            yield SampleState(_numpy(state.z), int(_numpy(state.calls)), most)
+            yield SampleState(to_numpy(state.z), int(to_numpy(state.calls)), most)
 
     def loop(self, run: Run, state: State) -> State:
         """The state in which nothing is left to do."""
@@ -255,7 +255,7 @@ class SteppedProcess(ReverseProcess):
         return Grid(_tensor(num_steps, "int32"), *map(_tensor, grid, ("float32", "float32")))
 
     def most_calls(self, run):
-        return int(_numpy(run.plan.num_steps)) + 1
+        return int(to_numpy(run.plan.num_steps)) + 1
 
     def unfinished(self, run, state):
         num_steps = run.plan.num_steps
@@ -287,5 +287,6 @@ def _tensor(value, dtype: str):
     return None if value is None else ops.convert_to_tensor(value, dtype=dtype)
 
 
-def _numpy(tensor) -> np.ndarray:
+def to_numpy(tensor) -> np.ndarray:
+    """The values of a tensor, on the host."""
     return np.asarray(ops.convert_to_numpy(tensor))
