@@ -73,9 +73,9 @@ class UViT(ImageNetwork):
         channel_multipliers=(1,),
         **kwargs,
     ):
-        _check_hidden_dim(hidden_dim, num_heads)
         self.num_dit_layers = check_whole("num_dit_layers", num_dit_layers)
         self.num_heads = check_whole("num_heads", num_heads)
+        _check_hidden_dim(hidden_dim, num_heads)
         self.hidden_dim = hidden_dim
         self.channel_multipliers = check_sizes(
             "channel_multipliers", channel_multipliers, mend="One resolution is (1,)."
