@@ -50,9 +50,8 @@ class SelfAttention(Layer):
         self.attention_dropout_rate = float(attention_dropout)
         self.use_bias = bool(use_bias)
         self.dropout = Dropout(dropout, shared_axis=1, dtype=self.dtype_policy, name="dropout")
-        self.attention_dropout = Dropout(
-            attention_dropout, dtype=self.dtype_policy, name="attention_dropout"
-        )
+        dtype = self.dtype_policy
+        self.attention_dropout = Dropout(attention_dropout, dtype=dtype, name="attention_dropout")
 
     def build(self, x_shape):
         width = x_shape[-1]

@@ -70,9 +70,8 @@ class Modulation(Layer):
         check_name("conditioning_type", conditioning_type, CONDITIONING_TYPES)
         self.conditioning_type = conditioning_type
         initializer = "lecun_normal" if conditioning_type == "adaln" else "zeros"
-        self.projection = dense(
-            num_vectors * dim, self.dtype_policy, "projection", kernel_initializer=initializer
-        )
+        units = num_vectors * dim
+        self.projection = dense(units, self.dtype_policy, "projection", True, initializer)
 
     def build(self, conditioning_shape):
         self.projection.build(conditioning_shape)

@@ -109,21 +109,14 @@ class Transformer(Network):
             self.token_embedding = self.make_token_embedding(width, dtype)
             self.embedding_dropout = Dropout(self.dropout, dtype=dtype, name="embedding_dropout")
         if self.positions == "learned":
-            self.position_embedding = PositionEmbedding(
-                self.max_length, dtype=dtype, name="position_embedding"
-            )
+            name = "position_embedding"
+            self.position_embedding = PositionEmbedding(self.max_length, dtype=dtype, name=name)
+        conditioning_type = self.conditioning_type if self.conditioned else None
+        rates = (self.dropout, self.dropout if self.attention_dropout else 0.0)
+        mlp_scale = 2.0 / max(self.num_layers, 1) if self.depth_scaled_init else 1.0
+        arguments = (self.num_heads, self.mlp_type, conditioning_type, *rates, mlp_scale)
         self.blocks = [
-            TransformerBlock(
-                self.num_heads,
-                self.mlp_type,
-                self.conditioning_type if self.conditioned else None,
-                self.dropout,
-                self.dropout if self.attention_dropout else 0.0,
-                mlp_initializer_scale=2.0 / self.num_layers if self.depth_scaled_init else 1.0,
-                remat=self.remat,
-                dtype=dtype,
-                name=f"block_{index}",
-            )
+            TransformerBlock(*arguments, self.remat, dtype=dtype, name=f"block_{index}")
             for index in range(self.num_layers)
         ]
         if self.conditioned:

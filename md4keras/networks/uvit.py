@@ -129,9 +129,8 @@ class UViT(ImageNetwork):
             )
         else:
             self.dit_norm = rms_norm(dtype, "dit_norm", DIT_EPSILON)
-        self.dit_projection = dense(
-            PATCH_SIZE**2 * channels, dtype, "dit_projection", kernel_initializer="zeros"
-        )
+        units = PATCH_SIZE**2 * channels
+        self.dit_projection = dense(units, dtype, "dit_projection", True, "zeros")
 
     def middle(self, x, conditioning):
         map_shape = x.shape
