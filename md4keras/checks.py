@@ -24,10 +24,10 @@ def is_number(value) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
-def check_whole(name: str, value, least: int = 1, most: int | None = None, mend: str = "") -> None:
-    """Raises a `ValueError` unless `value` is a whole number of `least`, to `most` if given."""
+def check_whole(name: str, value, least: int = 1, most: int | None = None, mend: str = "") -> int:
+    """The value, if it is a whole number of `least`, to `most` if given; else a `ValueError`."""
     if is_whole(value) and value >= least and (most is None or value <= most):
-        return
+        return value
     wanted = f"at least {least}" if most is None else f"from {least} to {most}"
     raise ValueError(
         f"`{name}` cannot be used. Expected a whole number, {wanted}. "
@@ -46,13 +46,14 @@ def check_sizes(name: str, value, count: int | None = None, mend: str = "") -> t
     return tuple(value)
 
 
-def check_number(name: str, value, interval: "Interval", mend: str = "") -> None:
-    """Raises a `ValueError` unless `value` is a number in the interval."""
+def check_number(name: str, value, interval: "Interval", mend: str = "") -> float:
+    """The value, if it is a number in the interval; else a `ValueError`."""
     if not is_number(value) or value not in interval:
         raise ValueError(
             f"`{name}` cannot be used. Expected a number, {interval}. "
             f"Received: {name}={value!r}. {mend}".rstrip()
         )
+    return value
 
 
 class Interval:
@@ -85,14 +86,15 @@ RATE = Interval(0, 1, with_high=False)
 """Probabilities of dropping something."""
 
 
-def check_name(name: str, value, known: Iterable, mend: str = "") -> None:
-    """Raises a `ValueError` unless `value` is one of the `known` names."""
+def check_name(name: str, value, known: Iterable, mend: str = "") -> str | None:
+    """The value, if it is one of the `known` names; else a `ValueError`."""
     known = list(known)
     if value not in known:
         raise ValueError(
             f"Unknown `{name}`. Expected one of {', '.join(map(repr, known))}. "
             f"Received: {name}={value!r}. {mend or 'Choose one of the known names.'}"
         )
+    return value
 
 
 def check_mask(name: str, mask, shape: tuple) -> np.ndarray:

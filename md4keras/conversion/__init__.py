@@ -1,4 +1,7 @@
-"""Published JAX checkpoints as models: `from_md4`, and what it does for a network alone."""
+"""Published JAX checkpoints as models: `from_md4`, and what it does for a network alone.
+
+Reference: Shi et al. 2024 (arXiv 2406.04329) and the code published with it.
+"""
 
 from md4keras.conversion.published import build_network, from_md4, load_network
 

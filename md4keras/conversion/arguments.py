@@ -1,7 +1,4 @@
-"""The constructor arguments of the published classes `MD4` and `GenMD4`, and their defaults.
-
-Reference: Shi et al. 2024 (arXiv 2406.04329) and the code published with it.
-"""
+"""The constructor arguments of the published classes `MD4` and `GenMD4`, and their defaults."""
 
 import numpy as np
 

@@ -1,7 +1,4 @@
-"""Models from the constructor arguments and parameters of the published implementation.
-
-Reference: Shi et al. 2024 (arXiv 2406.04329) and the code published with it.
-"""
+"""Models from the constructor arguments and parameters of the published implementation."""
 
 from collections.abc import Mapping
 
@@ -11,6 +8,7 @@ from md4keras.conversion.arguments import (
     EXPONENTS,
     GENMD4_ALONE,
     GENMD4_ARGUMENTS,
+    MD4_ARGUMENTS,
     complete,
     is_genmd4,
 )
@@ -49,16 +47,23 @@ def from_md4(constructor: dict, params: dict):
                 f"`{name}` must be a dictionary by published names. "
                 f"Received: {name} of type {type(value).__name__}. Read it from the checkpoint."
             )
-    if is_genmd4(constructor, params):
-        return _genmd4(constructor, params)
-    arguments = complete(constructor)
-    network = _filled_network(arguments, params)
-    timesteps = None if arguments["cont_time"] else arguments["timesteps"]
-    return MD4(network, arguments["noise_schedule_type"], timesteps, **_time_sampling(arguments))
+    learned = is_genmd4(constructor, params)
+    arguments = complete(constructor, GENMD4_ARGUMENTS if learned else MD4_ARGUMENTS)
+    if learned:
+        _check_genmd4(arguments, params)
+    network = build_network({k: v for k, v in arguments.items() if k not in GENMD4_ALONE})
+    load_network(network, {k: v for k, v in params.items() if k != EXPONENTS})
+    time_sampling = "antithetic" if arguments["antithetic_time_sampling"] else "independent"
+    if not learned:
+        timesteps = None if arguments["cont_time"] else arguments["timesteps"]
+        return MD4(network, arguments["noise_schedule_type"], timesteps, time_sampling)
+    model = GenMD4(network, arguments["power_init"], arguments["t1"], time_sampling=time_sampling)
+    theta = model.schedule.theta
+    theta.assign(_checked_array(EXPONENTS, params[EXPONENTS], tuple(theta.shape)))
+    return model
 
 
-def _genmd4(constructor: dict, params: dict):
-    arguments = complete(constructor, GENMD4_ARGUMENTS)
+def _check_genmd4(arguments: dict, params: dict) -> None:
     if arguments["noise_schedule_type"] != "poly" or not arguments["cont_time"]:
         raise ValueError(
             "GenMD4 has a learned schedule and continuous time. Expected "
@@ -72,22 +77,6 @@ def _genmd4(constructor: dict, params: dict):
             "The parameters are not those of a GenMD4. Expected its learned exponents among them. "
             f"Received: missing={[EXPONENTS]}. For an MD4 leave out {[*GENMD4_ALONE]}."
         )
-    network = _filled_network(arguments, {k: v for k, v in params.items() if k != EXPONENTS})
-    model = GenMD4(network, arguments["power_init"], arguments["t1"], **_time_sampling(arguments))
-    theta = model.schedule.theta
-    theta.assign(_checked_array(EXPONENTS, params[EXPONENTS], tuple(theta.shape)))
-    return model
-
-
-def _filled_network(arguments: dict, params: dict):
-    network = build_network({k: v for k, v in arguments.items() if k not in GENMD4_ALONE})
-    load_network(network, params)
-    return network
-
-
-def _time_sampling(arguments: dict) -> dict:
-    antithetic = arguments["antithetic_time_sampling"]
-    return {"time_sampling": "antithetic" if antithetic else "independent"}
 
 
 def build_network(arguments: dict):
@@ -152,11 +141,12 @@ def load_network(network, params: dict) -> None:
             f"Received: unknown={sorted(unknown, key=str)}, missing={sorted(missing)}. Check the "
             "constructor arguments."
         )
-    arrays = {
-        name: _checked_array(name, params[name], shape) for name, (_, shape) in expected.items()
-    }
-    for name, (variable, _) in expected.items():
-        variable.assign(arrays[name].reshape(tuple(variable.shape)))
+    checked = [
+        (variable, _checked_array(name, params[name], shape))
+        for name, (variable, shape) in expected.items()
+    ]
+    for variable, array in checked:
+        variable.assign(array.reshape(tuple(variable.shape)))
 
 
 def _full_name(name: str) -> str:

@@ -1,16 +1,16 @@
 """Self-attention over a sequence, with and without rotary positions."""
 
-import keras
 from keras import ops
 
 from md4keras.checks import RATE, check_number, check_whole
+from md4keras.layers.base import Layer, register
 from md4keras.layers.dropout import Dropout
 from md4keras.layers.positions import apply_rotary, rotary_tables
 from md4keras.layers.projections import dense, product
 
 
-@keras.saving.register_keras_serializable(package="md4keras")
-class SelfAttention(keras.layers.Layer):
+@register
+class SelfAttention(Layer):
     """Multi-head self-attention that knows no positions; every token sees every other.
 
     Runs at any length, whatever the length it was built with. The output projection has no bias.
@@ -44,17 +44,14 @@ class SelfAttention(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_whole("num_heads", num_heads)
-        check_number("dropout", dropout, RATE)
+        self.num_heads = check_whole("num_heads", num_heads)
+        self.dropout_rate = float(check_number("dropout", dropout, RATE))
         check_number("attention_dropout", attention_dropout, RATE)
-        self.num_heads = num_heads
-        self.dropout_rate = float(dropout)
         self.attention_dropout_rate = float(attention_dropout)
         self.use_bias = bool(use_bias)
         self.dropout = Dropout(dropout, shared_axis=1, dtype=self.dtype_policy, name="dropout")
-        self.attention_dropout = Dropout(
-            attention_dropout, dtype=self.dtype_policy, name="attention_dropout"
-        )
+        dtype = self.dtype_policy
+        self.attention_dropout = Dropout(attention_dropout, dtype=dtype, name="attention_dropout")
 
     def build(self, x_shape):
         width = x_shape[-1]
@@ -67,9 +64,7 @@ class SelfAttention(keras.layers.Layer):
         self.head_dim = width // self.num_heads
         for name in ("query", "key", "value", "output_projection"):
             use_bias = self.use_bias and name != "output_projection"
-            layer = dense(width, self.dtype_policy, name, use_bias)
-            layer.build(x_shape)
-            setattr(self, name, layer)
+            self.add_layer(dense(width, self.dtype_policy, name, use_bias), x_shape)
         self.dropout.build(x_shape)
         self.attention_dropout.build((x_shape[0], self.num_heads, x_shape[1], x_shape[1]))
 
@@ -111,20 +106,8 @@ class SelfAttention(keras.layers.Layer):
         probabilities = self.attention_dropout(probabilities, training=True)
         return ops.einsum("bhqk,bkhd->bqhd", probabilities, value)
 
-    def compute_output_shape(self, x_shape):
-        return x_shape
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_heads": self.num_heads,
-            "dropout": self.dropout_rate,
-            "attention_dropout": self.attention_dropout_rate,
-            "use_bias": self.use_bias,
-        }
-
-
-@keras.saving.register_keras_serializable(package="md4keras")
+@register
 class RotarySelfAttention(SelfAttention):
     """`SelfAttention` with rotary positions: the same arguments, heads of even size.
 

@@ -2,10 +2,9 @@
 
 import functools
 
-import keras
-
 from md4keras.checks import check_name
 from md4keras.layers.attention import RotarySelfAttention, SelfAttention
+from md4keras.layers.base import Layer, register
 from md4keras.layers.conditioning import check_conditioning
 from md4keras.layers.mlp import MLP, GatedMLP
 from md4keras.layers.modulation import (
@@ -23,20 +22,15 @@ DIT_ACTIVATION = "swiglu"
 """Swish comes before the projections of the conditioning; see `Modulation`."""
 
 
-class PreNormBlock(keras.layers.Layer):
+class PreNormBlock(Layer):
     """`h = x + g_1 Attention(norm(x)); h + g_2 MLP(norm(h))`, what all transformer blocks do.
 
     With conditioning the norms are LayerNorms without parameters, followed by `x (1 + scale) +
     shift`, and the gates `g` come from the conditioning too; without it they are RMSNorms and the
     gates are 1.
 
-    Args:
-        attention: a `SelfAttention`.
-        mlp: a `TwoLayers`.
-        activation: what comes before the projection of the conditioning; see `Modulation`.
-        conditioning_type: see `Modulation`, or `None` for a block without conditioning.
-        epsilon: float, of the norms.
-        remat: what the backward pass computes again, one of `REMAT_MODES`.
+    Made of a `SelfAttention` and a `TwoLayers`; `activation` and `conditioning_type` are those of
+    the `Modulation`.
 
     Call arguments:
         x: float `[B, L, width]`.
@@ -53,11 +47,10 @@ class PreNormBlock(keras.layers.Layer):
 
     def __init__(self, attention, mlp, activation, conditioning_type, epsilon, remat, **kwargs):
         super().__init__(**kwargs)
-        check_name("conditioning_type", conditioning_type, (None, *CONDITIONING_TYPES))
-        check_name("remat", remat, REMAT_MODES)
         self.activation = activation
+        check_name("conditioning_type", conditioning_type, (None, *CONDITIONING_TYPES))
         self.conditioning_type = conditioning_type
-        self.remat = remat
+        self.remat = check_name("remat", remat, REMAT_MODES)
         norm = rms_norm if conditioning_type is None else layer_norm
         self.attention_norm = norm(self.dtype_policy, "attention_norm", epsilon)
         self.attention = attention
@@ -69,15 +62,9 @@ class PreNormBlock(keras.layers.Layer):
         for layer in (self.attention_norm, self.attention, self.mlp_norm, self.mlp):
             layer.build(x_shape)
         if self.conditioning_type is not None:
-            self.modulation = Modulation(
-                x_shape[-1],
-                num_vectors=6,
-                activation=self.activation,
-                conditioning_type=self.conditioning_type,
-                dtype=self.dtype_policy,
-                name="modulation",
-            )
-            self.modulation.build(conditioning_shape)
+            arguments = (x_shape[-1], 6, self.activation, self.conditioning_type)
+            modulation = Modulation(*arguments, dtype=self.dtype_policy, name="modulation")
+            self.add_layer(modulation, conditioning_shape)
 
     def call(self, x, conditioning=None, padding_mask=None, training=None):
         check_conditioning(self.conditioning_type is not None, conditioning)
@@ -93,9 +80,8 @@ class PreNormBlock(keras.layers.Layer):
 
     def _transform(self, x, conditioning, padding_mask, training):
         attention, mlp = self.attention, self.mlp
-        recompute = functools.partial(
-            rematerialize, when=bool(training) and self.remat == "activations"
-        )
+        when = bool(training) and self.remat == "activations"
+        recompute = functools.partial(rematerialize, when=when)
         vectors = [None] * 6 if conditioning is None else self.modulation(conditioning)
         shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = vectors
 
@@ -103,29 +89,17 @@ class PreNormBlock(keras.layers.Layer):
             return lambda x, shift, scale: part.project(modulate(norm(x), shift, scale))
 
         heads = recompute(project(attention, self.attention_norm), x, shift_1, scale_1)
-        mixed = recompute(
-            functools.partial(attention.attend, training=training),
-            *heads,
-            padding_mask,
-            dropouts=[attention.attention_dropout],
-        )
-        mixed = recompute(
-            functools.partial(attention.output, training=training),
-            mixed,
-            dropouts=[attention.dropout],
-        )
+        attend = functools.partial(attention.attend, training=training)
+        mixed = recompute(attend, *heads, padding_mask, dropouts=[attention.attention_dropout])
+        output = functools.partial(attention.output, training=training)
+        mixed = recompute(output, mixed, dropouts=[attention.dropout])
         x = x + _gated(mixed, gate_1)
         hidden = recompute(project(mlp, self.mlp_norm), x, shift_2, scale_2)
-        output = recompute(
-            functools.partial(mlp.output, training=training), *hidden, dropouts=mlp.dropouts
-        )
-        return x + _gated(output, gate_2)
-
-    def compute_output_shape(self, x_shape, conditioning_shape=None):
-        return x_shape
+        output = functools.partial(mlp.output, training=training)
+        return x + _gated(recompute(output, *hidden, dropouts=mlp.dropouts), gate_2)
 
 
-@keras.saving.register_keras_serializable(package="md4keras")
+@register
 class TransformerBlock(PreNormBlock):
     """The text transformer's block: rotary self-attention and a gated MLP, epsilon 1e-5.
 
@@ -136,10 +110,8 @@ class TransformerBlock(PreNormBlock):
             that the block is the identity), or `None` for a block without conditioning.
         dropout: float in `[0, 1)`, of the outputs of attention and MLP.
         attention_dropout: float in `[0, 1)`, of the attention probabilities.
-        mlp_initializer_scale: float, the variance of the MLP's kernels at the start times their
-            fan-in.
-        remat: what the backward pass computes again instead of keeping it: `None`,
-            `"activations"` or `"full"`; see `md4keras.layers.REMAT_MODES`.
+        mlp_initializer_scale: float, see `initializer_scale` of `GatedMLP`.
+        remat: what the backward pass computes again; see `md4keras.layers.REMAT_MODES`.
 
     Call arguments, returned and reference: as those of `PreNormBlock`.
     """
@@ -156,37 +128,18 @@ class TransformerBlock(PreNormBlock):
         **kwargs,
     ):
         dtype = kwargs.get("dtype")
-        super().__init__(
-            RotarySelfAttention(
-                num_heads, dropout, attention_dropout, dtype=dtype, name="attention"
-            ),
-            GatedMLP(mlp_type, None, dropout, mlp_initializer_scale, dtype=dtype, name="mlp"),
-            mlp_type,
-            conditioning_type,
-            EPSILON,
-            remat,
-            **kwargs,
-        )
+        rates = (dropout, attention_dropout)
+        attention = RotarySelfAttention(num_heads, *rates, dtype=dtype, name="attention")
+        mlp = GatedMLP(mlp_type, None, dropout, mlp_initializer_scale, dtype=dtype, name="mlp")
+        super().__init__(attention, mlp, mlp_type, conditioning_type, EPSILON, remat, **kwargs)
         self.num_heads = num_heads
         self.mlp_type = mlp_type
         self.dropout = dropout
         self.attention_dropout = attention_dropout
         self.mlp_initializer_scale = mlp_initializer_scale
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_heads": self.num_heads,
-            "mlp_type": self.mlp_type,
-            "conditioning_type": self.conditioning_type,
-            "dropout": self.dropout,
-            "attention_dropout": self.attention_dropout,
-            "mlp_initializer_scale": self.mlp_initializer_scale,
-            "remat": self.remat,
-        }
 
-
-@keras.saving.register_keras_serializable(package="md4keras")
+@register
 class DiTBlock(PreNormBlock):
     """The block of the U-ViT's core: self-attention with biases and an `MLP`, epsilon 1e-6.
 
@@ -212,27 +165,14 @@ class DiTBlock(PreNormBlock):
         **kwargs,
     ):
         dtype = kwargs.get("dtype")
-        super().__init__(
-            SelfAttention(num_heads, dropout, dropout, True, dtype=dtype, name="attention"),
-            MLP(dropout=dropout, dtype=dtype, name="mlp"),
-            DIT_ACTIVATION,
-            "adaln_zero" if conditioned else None,
-            DIT_EPSILON,
-            remat,
-            **kwargs,
-        )
+        attention = SelfAttention(num_heads, dropout, dropout, True, dtype=dtype, name="attention")
+        mlp = MLP(dropout=dropout, dtype=dtype, name="mlp")
+        conditioning_type = "adaln_zero" if conditioned else None
+        arguments = (DIT_ACTIVATION, conditioning_type, DIT_EPSILON, remat)
+        super().__init__(attention, mlp, *arguments, **kwargs)
         self.num_heads = num_heads
         self.conditioned = conditioned
         self.dropout = dropout
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_heads": self.num_heads,
-            "conditioned": self.conditioned,
-            "dropout": self.dropout,
-            "remat": self.remat,
-        }
 
 
 def _gated(x, gate):

@@ -10,11 +10,12 @@ import keras
 from keras import ops
 
 from md4keras.checks import RATE, check_number, check_whole
+from md4keras.layers.base import Layer, register
 from md4keras.layers.projections import dense
 
 
-@keras.saving.register_keras_serializable(package="md4keras")
-class TimeEmbedding(keras.layers.Layer):
+@register
+class TimeEmbedding(Layer):
     """Sinusoidal embedding of the diffusion time: sines, then cosines.
 
     Column `k < d/2` is `sin(1000 t f_k)` with `f_k = exp(-ln(10000) k / (d/2 - 1))`; the cosines
@@ -37,8 +38,7 @@ class TimeEmbedding(keras.layers.Layer):
     def __init__(self, dim: int, scale: float = 1000.0, **kwargs):
         kwargs["autocast"] = False
         super().__init__(**{**kwargs, "dtype": "float32"})
-        check_whole("dim", dim, 4)
-        self.dim = dim
+        self.dim = check_whole("dim", dim, 4)
         self.scale = scale
         self.built = True
 
@@ -56,12 +56,9 @@ class TimeEmbedding(keras.layers.Layer):
     def compute_output_shape(self, time_shape):
         return (*time_shape, self.dim)
 
-    def get_config(self):
-        return {**super().get_config(), "dim": self.dim, "scale": self.scale}
 
-
-@keras.saving.register_keras_serializable(package="md4keras")
-class LabelEmbedding(keras.layers.Layer):
+@register
+class LabelEmbedding(Layer):
     """Table of class embeddings, with labels dropped at random in training.
 
     With `dropout > 0` the table has one more row, of the null label `num_classes`, which stands
@@ -86,12 +83,9 @@ class LabelEmbedding(keras.layers.Layer):
 
     def __init__(self, num_classes: int, dim: int, dropout: float = 0.0, seed=None, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})
-        check_whole("num_classes", num_classes)
-        check_whole("dim", dim)
-        check_number("dropout", dropout, RATE)
-        self.num_classes = num_classes
-        self.dim = dim
-        self.dropout = float(dropout)
+        self.num_classes = check_whole("num_classes", num_classes)
+        self.dim = check_whole("dim", dim)
+        self.dropout = float(check_number("dropout", dropout, RATE))
         self.seed = seed
 
     def build(self, label_shape):
@@ -113,18 +107,9 @@ class LabelEmbedding(keras.layers.Layer):
     def compute_output_shape(self, label_shape):
         return (*label_shape, self.dim)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_classes": self.num_classes,
-            "dim": self.dim,
-            "dropout": self.dropout,
-            "seed": self.seed,
-        }
 
-
-@keras.saving.register_keras_serializable(package="md4keras")
-class ConditioningMLP(keras.layers.Layer):
+@register
+class ConditioningMLP(Layer):
     """Dense 4d, swish, Dense d: from the joined embeddings to the conditioning vector.
 
     Args:
@@ -139,8 +124,7 @@ class ConditioningMLP(keras.layers.Layer):
 
     def __init__(self, dim: int, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})
-        check_whole("dim", dim)
-        self.dim = dim
+        self.dim = check_whole("dim", dim)
         self.hidden = dense(4 * dim, "float32", "hidden")
         self.projection = dense(dim, "float32", "projection")
 
@@ -153,9 +137,6 @@ class ConditioningMLP(keras.layers.Layer):
 
     def compute_output_shape(self, embedding_shape):
         return (*embedding_shape[:-1], self.dim)
-
-    def get_config(self):
-        return {**super().get_config(), "dim": self.dim}
 
 
 def check_conditioning(conditioned: bool, conditioning) -> None:

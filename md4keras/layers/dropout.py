@@ -8,18 +8,14 @@ from keras import ops
 
 from md4keras import backend
 from md4keras.checks import RATE, check_number
+from md4keras.layers.base import Layer, register
 
 _given_seeds = contextvars.ContextVar("given_seeds")  # {id of the layer: seed}
 
 
 @contextlib.contextmanager
 def given_seeds(dropouts, seeds):
-    """Within it the layers draw with these seeds, and leave their random states alone.
-
-    Args:
-        dropouts: `Dropout` layers.
-        seeds: one tensor for each, from its `seed_generator.next()`.
-    """
+    """Within it `Dropout` layers draw with these seeds, and leave their random states alone."""
     given = {id(layer): seed for layer, seed in zip(dropouts, seeds, strict=True)}
     token = _given_seeds.set({**_given_seeds.get({}), **given})
     try:
@@ -28,8 +24,8 @@ def given_seeds(dropouts, seeds):
         _given_seeds.reset(token)
 
 
-@keras.saving.register_keras_serializable(package="md4keras")
-class Dropout(keras.layers.Layer):
+@register
+class Dropout(Layer):
     """Sets features to zero with probability `rate` in training, and scales up the others.
 
     Unlike those of `keras.layers.Dropout`, the variable of the random state has a path that does
@@ -51,8 +47,7 @@ class Dropout(keras.layers.Layer):
 
     def __init__(self, rate: float, shared_axis: int | None = None, seed=None, **kwargs):
         super().__init__(**kwargs)
-        check_number("rate", rate, RATE)
-        self.rate = float(rate)
+        self.rate = float(check_number("rate", rate, RATE))
         self.shared_axis = shared_axis
         self.seed = seed
 
@@ -72,10 +67,3 @@ class Dropout(keras.layers.Layer):
             seed = self.seed_generator.next()
         kept = backend.keep_mask(seed, self.rate, tuple(shape))
         return ops.where(kept, x / (1.0 - self.rate), 0.0)
-
-    def compute_output_shape(self, x_shape):
-        return x_shape
-
-    def get_config(self):
-        config = {"rate": self.rate, "shared_axis": self.shared_axis, "seed": self.seed}
-        return {**super().get_config(), **config}

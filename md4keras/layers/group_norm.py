@@ -15,13 +15,7 @@ def group_normalize(x, scale, shift):
 
     All of it is one affine map for each example and channel, so that a feature map is read twice
     and written once. The variance is the mean square less the squared mean, as published.
-
-    Args:
-        x: float `[B, H, W, channels]`, the channels a multiple of 32.
-        scale, shift: float `[B, channels]` or `[channels]`.
-
-    Returns:
-        tensor like `x`; computed in float32.
+    `x` is `[B, H, W, channels]`; scale and shift are `[B, channels]` or `[channels]`.
     """
     values = ops.cast(x, "float32")
     grouped = (-1, GROUPS, x.shape[-1] // GROUPS)
@@ -98,9 +92,7 @@ class AdaptiveGroupNorm(keras.layers.Layer):
 
     def build(self, x_shape, conditioning_shape):
         check_width("channels", x_shape[-1], min_group_size=1)
-        self.projection = dense(
-            2 * x_shape[-1], self.dtype_policy, "projection", kernel_initializer="zeros"
-        )
+        self.projection = dense(2 * x_shape[-1], self.dtype_policy, "projection", True, "zeros")
         self.projection.build(conditioning_shape)
 
     def call(self, x, conditioning):

@@ -5,15 +5,15 @@ differences of them. Heads are zero at the start, so that a new network predicts
 distribution.
 """
 
-import keras
 from keras import ops
 
 from md4keras.checks import check_whole
+from md4keras.layers.base import Layer, register
 from md4keras.layers.projections import conv3x3, dense
 
 
-@keras.saving.register_keras_serializable(package="md4keras")
-class VocabularyHead(keras.layers.Layer):
+@register
+class VocabularyHead(Layer):
     """Dense layer without bias: logits of each position from its own features.
 
     Takes any leading shape, so that a caller can pick the positions whose logits it needs.
@@ -32,8 +32,7 @@ class VocabularyHead(keras.layers.Layer):
 
     def __init__(self, vocabulary_size: int, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})
-        check_whole("vocabulary_size", vocabulary_size)
-        self.vocabulary_size = vocabulary_size
+        self.vocabulary_size = check_whole("vocabulary_size", vocabulary_size)
         self.projection = dense(vocabulary_size, "float32", "projection", False, "zeros")
 
     def build(self, features_shape):
@@ -50,12 +49,9 @@ class VocabularyHead(keras.layers.Layer):
     def compute_output_shape(self, features_shape):
         return (*features_shape[:-1], self.vocabulary_size)
 
-    def get_config(self):
-        return {**super().get_config(), "vocabulary_size": self.vocabulary_size}
 
-
-@keras.saving.register_keras_serializable(package="md4keras")
-class ImageVocabularyHead(keras.layers.Layer):
+@register
+class ImageVocabularyHead(Layer):
     """3x3 convolution: logits of each channel of each pixel.
 
     Args:
@@ -73,10 +69,8 @@ class ImageVocabularyHead(keras.layers.Layer):
 
     def __init__(self, vocabulary_size: int, num_channels: int, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})
-        check_whole("vocabulary_size", vocabulary_size)
-        check_whole("num_channels", num_channels)
-        self.vocabulary_size = vocabulary_size
-        self.num_channels = num_channels
+        self.vocabulary_size = check_whole("vocabulary_size", vocabulary_size)
+        self.num_channels = check_whole("num_channels", num_channels)
         self.conv = conv3x3(num_channels * vocabulary_size, "float32", "conv", "zeros")
 
     def build(self, features_shape):
@@ -90,7 +84,3 @@ class ImageVocabularyHead(keras.layers.Layer):
 
     def compute_output_shape(self, features_shape):
         return (*features_shape[:-1], self.num_channels, self.vocabulary_size)
-
-    def get_config(self):
-        config = {"vocabulary_size": self.vocabulary_size, "num_channels": self.num_channels}
-        return {**super().get_config(), **config}

@@ -4,12 +4,13 @@ import keras
 from keras import ops
 
 from md4keras.checks import RATE, check_name, check_number, check_whole
+from md4keras.layers.base import Layer, register
 from md4keras.layers.dropout import Dropout
 from md4keras.layers.modulation import ACTIVATIONS
 from md4keras.layers.projections import dense, product
 
 
-class TwoLayers(keras.layers.Layer):
+class TwoLayers(Layer):
     """Base of `GatedMLP` and `MLP`, in two parts: what comes before the activation, and after it.
 
     A subclass gives `project`, and `output` with `dropouts`, the layers that drop something in it.
@@ -19,22 +20,14 @@ class TwoLayers(keras.layers.Layer):
         super().__init__(**kwargs)
         if hidden_dim is not None:
             check_whole("hidden_dim", hidden_dim)
-        check_number("dropout", dropout, RATE)
         self.hidden_dim = hidden_dim
-        self.dropout_rate = float(dropout)
+        self.dropout_rate = float(check_number("dropout", dropout, RATE))
 
     def call(self, x, training=None):
         return self.output(*self.project(x), training=training)
 
-    def compute_output_shape(self, x_shape):
-        return x_shape
 
-    def get_config(self):
-        config = {"hidden_dim": self.hidden_dim, "dropout": self.dropout_rate}
-        return {**super().get_config(), **config}
-
-
-@keras.saving.register_keras_serializable(package="md4keras")
+@register
 class GatedMLP(TwoLayers):
     """`W_out (act(W_gate x) * W_in x)`, without biases.
 
@@ -63,8 +56,7 @@ class GatedMLP(TwoLayers):
         **kwargs,
     ):
         super().__init__(hidden_dim, dropout, **kwargs)
-        check_name("mlp_type", mlp_type, ACTIVATIONS)
-        self.mlp_type = mlp_type
+        self.mlp_type = check_name("mlp_type", mlp_type, ACTIVATIONS)
         self.initializer_scale = initializer_scale
         self.dropout = Dropout(dropout, shared_axis=1, dtype=self.dtype_policy, name="dropout")
 
@@ -77,12 +69,9 @@ class GatedMLP(TwoLayers):
             ("input_projection", hidden_dim, x_shape),
             ("output_projection", width, hidden_shape),
         ):
-            initializer = keras.initializers.VarianceScaling(
-                self.initializer_scale, "fan_in", "truncated_normal"
-            )
-            layer = dense(units, self.dtype_policy, name, False, initializer)
-            layer.build(shape)
-            setattr(self, name, layer)
+            arguments = (self.initializer_scale, "fan_in", "truncated_normal")
+            initializer = keras.initializers.VarianceScaling(*arguments)
+            self.add_layer(dense(units, self.dtype_policy, name, False, initializer), shape)
         self.dropout.build(x_shape)
 
     def project(self, x):
@@ -98,12 +87,8 @@ class GatedMLP(TwoLayers):
     def dropouts(self) -> list:
         return [self.dropout]
 
-    def get_config(self):
-        config = {"mlp_type": self.mlp_type, "initializer_scale": self.initializer_scale}
-        return {**super().get_config(), **config}
 
-
-@keras.saving.register_keras_serializable(package="md4keras")
+@register
 class MLP(TwoLayers):
     """`W_2 gelu(W_1 x + b_1) + b_2`, with GELU in its tanh form and dropout after both layers.
 
@@ -127,11 +112,9 @@ class MLP(TwoLayers):
     def build(self, x_shape):
         width = x_shape[-1]
         hidden_shape = (*x_shape[:-1], self.hidden_dim or 4 * width)
-        self.hidden = dense(hidden_shape[-1], self.dtype_policy, "hidden")
-        self.hidden.build(x_shape)
+        self.add_layer(dense(hidden_shape[-1], self.dtype_policy, "hidden"), x_shape)
         self.hidden_dropout.build(hidden_shape)
-        self.output_projection = dense(width, self.dtype_policy, "output_projection")
-        self.output_projection.build(hidden_shape)
+        self.add_layer(dense(width, self.dtype_policy, "output_projection"), hidden_shape)
         self.dropout.build(x_shape)
 
     def project(self, x):

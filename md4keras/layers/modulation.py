@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from md4keras.checks import check_name, check_whole
+from md4keras.layers.base import Layer, register
 from md4keras.layers.projections import dense
 
 ACTIVATIONS = {"glu": ops.sigmoid, "swiglu": ops.silu, "geglu": ops.gelu}
@@ -32,8 +33,8 @@ def modulate(x, shift, scale):
     return x if scale is None else x * (1.0 + scale) + shift
 
 
-@keras.saving.register_keras_serializable(package="md4keras")
-class Modulation(keras.layers.Layer):
+@register
+class Modulation(Layer):
     """Projects the conditioning vector to several modulation vectors.
 
     Args:
@@ -63,18 +64,14 @@ class Modulation(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_whole("dim", dim)
-        check_whole("num_vectors", num_vectors)
-        check_name("activation", activation, ACTIVATIONS)
+        self.dim = check_whole("dim", dim)
+        self.num_vectors = check_whole("num_vectors", num_vectors)
+        self.activation = check_name("activation", activation, ACTIVATIONS)
         check_name("conditioning_type", conditioning_type, CONDITIONING_TYPES)
-        self.dim = dim
-        self.num_vectors = num_vectors
-        self.activation = activation
         self.conditioning_type = conditioning_type
         initializer = "lecun_normal" if conditioning_type == "adaln" else "zeros"
-        self.projection = dense(
-            num_vectors * dim, self.dtype_policy, "projection", kernel_initializer=initializer
-        )
+        units = num_vectors * dim
+        self.projection = dense(units, self.dtype_policy, "projection", True, initializer)
 
     def build(self, conditioning_shape):
         self.projection.build(conditioning_shape)
@@ -87,18 +84,9 @@ class Modulation(keras.layers.Layer):
     def compute_output_shape(self, conditioning_shape):
         return ((conditioning_shape[0], 1, self.dim),) * self.num_vectors
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "dim": self.dim,
-            "num_vectors": self.num_vectors,
-            "activation": self.activation,
-            "conditioning_type": self.conditioning_type,
-        }
 
-
-@keras.saving.register_keras_serializable(package="md4keras")
-class AdaptiveLayerNorm(keras.layers.Layer):
+@register
+class AdaptiveLayerNorm(Layer):
     """`LayerNorm(x) (1 + scale) + shift`, with shift and scale from the conditioning vector.
 
     Args:
@@ -122,36 +110,18 @@ class AdaptiveLayerNorm(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_name("activation", activation, ACTIVATIONS)
+        self.activation = check_name("activation", activation, ACTIVATIONS)
         check_name("conditioning_type", conditioning_type, CONDITIONING_TYPES)
-        self.activation = activation
         self.conditioning_type = conditioning_type
         self.epsilon = epsilon
         self.norm = layer_norm(self.dtype_policy, "norm", epsilon)
 
     def build(self, x_shape, conditioning_shape):
         self.norm.build(x_shape)
-        self.modulation = Modulation(
-            x_shape[-1],
-            num_vectors=2,
-            activation=self.activation,
-            conditioning_type=self.conditioning_type,
-            dtype=self.dtype_policy,
-            name="modulation",
-        )
-        self.modulation.build(conditioning_shape)
+        arguments = (x_shape[-1], 2, self.activation, self.conditioning_type)
+        modulation = Modulation(*arguments, dtype=self.dtype_policy, name="modulation")
+        self.add_layer(modulation, conditioning_shape)
 
     def call(self, x, conditioning):
         shift, scale = self.modulation(conditioning)  # [B, 1, width] each
         return modulate(self.norm(x), shift, scale)
-
-    def compute_output_shape(self, x_shape, conditioning_shape):
-        return x_shape
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "activation": self.activation,
-            "conditioning_type": self.conditioning_type,
-            "epsilon": self.epsilon,
-        }

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from md4keras.checks import check_whole
+from md4keras.layers.base import Layer, register
 
 
 def rotary_tables(length, head_dim: int):
@@ -47,8 +48,8 @@ def apply_rotary(x, cos, sin):
     return ops.cast(ops.reshape(rotated, ops.shape(x)), x.dtype)
 
 
-@keras.saving.register_keras_serializable(package="md4keras")
-class PositionEmbedding(keras.layers.Layer):
+@register
+class PositionEmbedding(Layer):
     """Adds to each position of a sequence a trained vector, of variance `1 / dim` at the start.
 
     Args:
@@ -66,8 +67,7 @@ class PositionEmbedding(keras.layers.Layer):
 
     def __init__(self, max_length: int, **kwargs):
         super().__init__(**kwargs)
-        check_whole("max_length", max_length)
-        self.max_length = max_length
+        self.max_length = check_whole("max_length", max_length)
 
     def build(self, x_shape):
         dim = x_shape[-1]
@@ -86,12 +86,6 @@ class PositionEmbedding(keras.layers.Layer):
             )
         return x + self.embeddings[: ops.shape(x)[1]]
 
-    def compute_output_shape(self, x_shape):
-        return x_shape
-
-    def get_config(self):
-        return {**super().get_config(), "max_length": self.max_length}
-
 
 def sine_cosine_table(height: int, width: int, dim: int) -> np.ndarray:
     """Sines and cosines of the column, then of the row, of each position of a grid.
@@ -99,13 +93,8 @@ def sine_cosine_table(height: int, width: int, dim: int) -> np.ndarray:
     A coordinate `p` takes `dim / 2` columns: `sin(p f_k)`, then `cos(p f_k)`, with
     `f_k = 10000^(-4k / dim)` and `k < dim / 4`.
 
-    Args:
-        height: int, rows of the grid.
-        width: int, columns of the grid.
-        dim: int, a multiple of 4.
-
     Returns:
-        float32 array `[height width, dim]`, row after row.
+        float32 array `[height width, dim]`, row after row; `dim` is a multiple of 4.
     """
     frequencies = 10_000.0 ** (-np.arange(dim // 4) / (dim / 4))
     rows, columns = np.indices((height, width)).reshape(2, -1, 1)  # [height width, 1] each
@@ -114,8 +103,8 @@ def sine_cosine_table(height: int, width: int, dim: int) -> np.ndarray:
     return np.concatenate(parts, axis=-1).astype("float32")
 
 
-@keras.saving.register_keras_serializable(package="md4keras")
-class PositionEmbedding2D(keras.layers.Layer):
+@register
+class PositionEmbedding2D(Layer):
     """Adds to each position of a grid a trained vector, at the start `sine_cosine_table`.
 
     Args:
@@ -134,10 +123,8 @@ class PositionEmbedding2D(keras.layers.Layer):
 
     def __init__(self, height: int, width: int, **kwargs):
         super().__init__(**kwargs)
-        check_whole("height", height)
-        check_whole("width", width)
-        self.height = height
-        self.width = width
+        self.height = check_whole("height", height)
+        self.width = check_whole("width", width)
 
     def build(self, x_shape):
         _, length, dim = x_shape
@@ -157,9 +144,3 @@ class PositionEmbedding2D(keras.layers.Layer):
 
     def call(self, x):
         return ops.add(x, self.embeddings)
-
-    def compute_output_shape(self, x_shape):
-        return x_shape
-
-    def get_config(self):
-        return {**super().get_config(), "height": self.height, "width": self.width}

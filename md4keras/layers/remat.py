@@ -17,8 +17,7 @@ def rematerialize(function, *inputs, dropouts=(), when: bool = True, through_wei
     Seeds are drawn beforehand, so that both passes drop the same.
 
     Args:
-        function: of tensors, returns a tensor or a tuple of tensors.
-        inputs: tensors, or `None` where the function takes it.
+        function: of tensors (or `None`), returns a tensor or a tuple of tensors.
         dropouts: the `Dropout` layers that the function calls in training.
         when: bool; `False` calls the function as it is.
         through_weights: bool, whether every large intermediate result depends on the weights that

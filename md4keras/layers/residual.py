@@ -2,10 +2,10 @@
 
 import functools
 
-import keras
 from keras import ops
 
 from md4keras.checks import RATE, check_name, check_number
+from md4keras.layers.base import Layer, register
 from md4keras.layers.conditioning import check_conditioning
 from md4keras.layers.dropout import Dropout
 from md4keras.layers.group_norm import GroupNorm, check_width, group_norm
@@ -15,8 +15,8 @@ from md4keras.layers.remat import REMAT_MODES, rematerialize
 RESAMPLING = (None, "down", "up")
 
 
-@keras.saving.register_keras_serializable(package="md4keras")
-class ResidualBlock(keras.layers.Layer):
+@register
+class ResidualBlock(Layer):
     """Norm, swish, conv, + conditioning, norm, swish, dropout, conv; added to the input.
 
     The conditioning comes in one of two ways: it is added after the first convolution, as in the
@@ -32,8 +32,7 @@ class ResidualBlock(keras.layers.Layer):
         adaptive_norm: bool, whether the conditioning adapts the norms.
         resampling: `"down"` (halves height and width, by averages of 2x2 pixels), `"up"` (doubles
             them, by repetition), or `None`. Input and first norm's output are resampled alike.
-        remat: what the backward pass computes again instead of keeping it: `None`,
-            `"activations"` or `"full"`; see `md4keras.layers.REMAT_MODES`.
+        remat: what the backward pass computes again; see `md4keras.layers.REMAT_MODES`.
 
     Call arguments:
         x: float `[B, H, W, channels]`, the channels a multiple of 32.
@@ -59,15 +58,12 @@ class ResidualBlock(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         check_width("width", width, min_group_size=1 if adaptive_norm else 2)
-        check_number("dropout", dropout, RATE)
-        check_name("resampling", resampling, RESAMPLING)
-        check_name("remat", remat, REMAT_MODES)
         self.width = width
         self.conditioned = conditioned
-        self.dropout_rate = float(dropout)
+        self.dropout_rate = float(check_number("dropout", dropout, RATE))
         self.adaptive_norm = adaptive_norm
-        self.resampling = resampling
-        self.remat = remat
+        self.resampling = check_name("resampling", resampling, RESAMPLING)
+        self.remat = check_name("remat", remat, REMAT_MODES)
         self.projection = None
         self.shortcut = None
 
@@ -77,22 +73,18 @@ class ResidualBlock(keras.layers.Layer):
         resampled_shape = self._resampled_shape(x_shape)
         hidden_shape = (*resampled_shape[:-1], self.width)
         adapting_shape = (conditioning_shape,) if self._adapts_norms else ()
-        self.norm_1 = group_norm(self._adapts_norms, dtype, "norm_1")
-        self.norm_1.build(x_shape, *adapting_shape)
-        self.conv_1 = conv3x3(self.width, dtype, "conv_1")
-        self.conv_1.build(resampled_shape)
-        self.norm_2 = group_norm(self._adapts_norms, dtype, "norm_2")
-        self.norm_2.build(hidden_shape, *adapting_shape)
-        self.dropout = Dropout(self.dropout_rate, dtype=dtype, name="dropout")
-        self.dropout.build(hidden_shape)
-        self.conv_2 = conv3x3(self.width, dtype, "conv_2", kernel_initializer="zeros")
-        self.conv_2.build(hidden_shape)
+        self.add_layer(group_norm(self._adapts_norms, dtype, "norm_1"), x_shape, *adapting_shape)
+        self.add_layer(conv3x3(self.width, dtype, "conv_1"), resampled_shape)
+        self.add_layer(
+            group_norm(self._adapts_norms, dtype, "norm_2"), hidden_shape, *adapting_shape
+        )
+        self.add_layer(Dropout(self.dropout_rate, dtype=dtype, name="dropout"), hidden_shape)
+        self.add_layer(conv3x3(self.width, dtype, "conv_2", "zeros"), hidden_shape)
         if self.conditioned and not self.adaptive_norm:
-            self.projection = dense(self.width, dtype, "projection", False, "zeros")
-            self.projection.build(conditioning_shape)
+            projection = dense(self.width, dtype, "projection", False, "zeros")
+            self.add_layer(projection, conditioning_shape)
         if x_shape[-1] != self.width:
-            self.shortcut = dense(self.width, dtype, "shortcut")
-            self.shortcut.build(resampled_shape)
+            self.add_layer(dense(self.width, dtype, "shortcut"), resampled_shape)
 
     def call(self, x, conditioning=None, training=None):
         check_conditioning(self.conditioned, conditioning)
@@ -140,20 +132,9 @@ class ResidualBlock(keras.layers.Layer):
     def compute_output_shape(self, x_shape, conditioning_shape=None):
         return (*self._resampled_shape(x_shape)[:-1], self.width)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "width": self.width,
-            "conditioned": self.conditioned,
-            "dropout": self.dropout_rate,
-            "adaptive_norm": self.adaptive_norm,
-            "resampling": self.resampling,
-            "remat": self.remat,
-        }
 
-
-@keras.saving.register_keras_serializable(package="md4keras")
-class SelfAttention2D(keras.layers.Layer):
+@register
+class SelfAttention2D(Layer):
     """`x + Attention(norm(x))` with one head as wide as the input, over all pixels.
 
     Args:
@@ -168,16 +149,13 @@ class SelfAttention2D(keras.layers.Layer):
 
     def __init__(self, remat: str | None = None, **kwargs):
         super().__init__(**kwargs)
-        check_name("remat", remat, REMAT_MODES)
-        self.remat = remat
+        self.remat = check_name("remat", remat, REMAT_MODES)
         self.norm = GroupNorm(dtype=self.dtype_policy, name="norm")
 
     def build(self, x_shape):
         self.norm.build(x_shape)
         for name in ("query", "key", "value", "output_projection"):
-            layer = dense(x_shape[-1], self.dtype_policy, name)
-            layer.build(x_shape)
-            setattr(self, name, layer)
+            self.add_layer(dense(x_shape[-1], self.dtype_policy, name), x_shape)
 
     def call(self, x, training=None):
         return rematerialize(self._attend, x, when=bool(training) and self.remat == "full")
@@ -192,9 +170,3 @@ class SelfAttention2D(keras.layers.Layer):
         mixed = ops.dot_product_attention(query, key, value)
         mixed = ops.reshape(mixed, (-1, height, width, channels))  # [B, H, W, channels]
         return x + self.output_projection(mixed)
-
-    def compute_output_shape(self, x_shape):
-        return x_shape
-
-    def get_config(self):
-        return {**super().get_config(), "remat": self.remat}

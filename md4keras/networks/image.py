@@ -4,7 +4,7 @@ from keras import ops
 
 from md4keras.checks import check_sizes
 from md4keras.layers import ImageVocabularyHead, ResidualBlock
-from md4keras.layers.group_norm import group_norm
+from md4keras.layers.group_norm import check_width, group_norm
 from md4keras.layers.projections import conv3x3
 from md4keras.networks.network import Network
 
@@ -20,6 +20,14 @@ class ImageNetwork(Network):
     adaptive_norm = False
     """Whether the conditioning adapts all norms; see `ResidualBlock`."""
 
+    def __init__(
+        self, vocabulary_size: int, image_shape, num_layers: int, feature_dim: int, **kwargs
+    ):
+        check_width("feature_dim", feature_dim, min_group_size=1 if self.adaptive_norm else 2)
+        mend = "Grey images have one channel: (8, 8, 1)."
+        self.image_shape = check_sizes("image_shape", image_shape, 3, mend)
+        super().__init__(vocabulary_size, self.image_shape, num_layers, feature_dim, **kwargs)
+
     def make_layers(self, dtype):
         self.token_embedding = self.make_token_embedding(self.feature_dim, dtype)
         self.input_conv = conv3x3(self.feature_dim, dtype, "input_conv")
@@ -29,16 +37,8 @@ class ImageNetwork(Network):
 
     def residual_block(self, width: int, dtype, name: str, resampling: str | None = None):
         """A new residual block of this network."""
-        return ResidualBlock(
-            width,
-            self.conditioned,
-            self.dropout,
-            self.adaptive_norm,
-            resampling,
-            self.remat,
-            dtype=dtype,
-            name=name,
-        )
+        arguments = (self.conditioned, self.dropout, self.adaptive_norm, resampling, self.remat)
+        return ResidualBlock(width, *arguments, dtype=dtype, name=name)
 
     def connect(self, tokens, conditioning):
         height, width, channels = self.data_shape
@@ -60,11 +60,3 @@ class ImageNetwork(Network):
     def middle(self, x, conditioning):
         """The feature map `[B, h, w, width]` at the lowest resolution, transformed."""
         raise NotImplementedError
-
-    def get_config(self):
-        return {**super().get_config(), "image_shape": self.data_shape}
-
-
-def check_image_shape(image_shape) -> tuple[int, int, int]:
-    """The shape as a tuple; a `ValueError` where it is not that of an image."""
-    return check_sizes("image_shape", image_shape, 3, "Grey images have one channel: (8, 8, 1).")

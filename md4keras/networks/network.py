@@ -5,8 +5,12 @@ from keras import ops
 
 from md4keras.checks import RATE, check_name, check_number, check_whole
 from md4keras.layers import REMAT_MODES, ConditioningMLP, LabelEmbedding, TimeEmbedding
+from md4keras.layers.base import arguments_of
 
 TIME_FEATURES = ("t", "none")
+SHARED = ("vocabulary_size", "num_layers", "feature_dim", "time_features", "num_classes")
+SHARED += ("dropout", "label_dropout", "remat")
+"""The arguments that every network keeps in its configuration, besides those of its own."""
 
 
 class Network(keras.Model):
@@ -51,6 +55,8 @@ class Network(keras.Model):
     takes_padding_mask = False
     """Whether the inputs may have a `"padding_mask"`."""
 
+    config_names = ()  # set where a network is registered
+
     max_length = None
     """int, the longest text that the network takes, or `None` for any."""
 
@@ -67,30 +73,23 @@ class Network(keras.Model):
         remat: str | None = "activations",
         **kwargs,
     ):
-        check_whole("vocabulary_size", vocabulary_size)
-        check_whole("num_layers", num_layers, 0)
-        check_whole("feature_dim", feature_dim, 4)
-        check_name("time_features", time_features, TIME_FEATURES)
+        self.vocabulary_size = check_whole("vocabulary_size", vocabulary_size)
+        self.data_shape = tuple(data_shape)
+        self.num_layers = check_whole("num_layers", num_layers, 0)
+        self.feature_dim = check_whole("feature_dim", feature_dim, 4)
+        self.time_features = check_name("time_features", time_features, TIME_FEATURES)
         if num_classes is not None:
             check_whole("num_classes", num_classes)
-        check_number("dropout", dropout, RATE)
-        check_number("label_dropout", label_dropout, RATE)
-        check_name("remat", remat, REMAT_MODES)
+        self.num_classes = num_classes
+        self.dropout = float(check_number("dropout", dropout, RATE))
+        self.label_dropout = float(check_number("label_dropout", label_dropout, RATE))
+        self.remat = check_name("remat", remat, REMAT_MODES)
         if label_dropout and num_classes is None:
             raise ValueError(
                 "There are no labels to drop. Expected `num_classes` along with `label_dropout`. "
                 f"Received: label_dropout={label_dropout}, num_classes=None. Give the number of "
                 "classes, or leave out `label_dropout`."
             )
-        self.vocabulary_size = vocabulary_size
-        self.data_shape = tuple(data_shape)
-        self.num_layers = num_layers
-        self.feature_dim = feature_dim
-        self.time_features = time_features
-        self.num_classes = num_classes
-        self.dropout = float(dropout)
-        self.label_dropout = float(label_dropout)
-        self.remat = remat
         self._assemble(**kwargs)
 
     def _assemble(self, dtype=None, name=None, trainable=True):
@@ -195,14 +194,7 @@ class Network(keras.Model):
 
     def get_config(self):
         return {
-            "vocabulary_size": self.vocabulary_size,
-            "num_layers": self.num_layers,
-            "feature_dim": self.feature_dim,
-            "time_features": self.time_features,
-            "num_classes": self.num_classes,
-            "dropout": self.dropout,
-            "label_dropout": self.label_dropout,
-            "remat": self.remat,
+            **arguments_of(self, (*SHARED, *self.config_names)),
             "name": self.name,
             "trainable": self.trainable,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),

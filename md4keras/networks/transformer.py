@@ -1,7 +1,5 @@
 """The denoising network of text: a transformer with rotary positions."""
 
-import keras
-
 from md4keras.checks import check_name, check_whole
 from md4keras.layers import (
     AdaptiveLayerNorm,
@@ -10,6 +8,7 @@ from md4keras.layers import (
     TransformerBlock,
     VocabularyHead,
 )
+from md4keras.layers.base import register
 from md4keras.layers.modulation import ACTIVATIONS, CONDITIONING_TYPES, rms_norm
 from md4keras.layers.projections import dense
 from md4keras.networks.network import Network
@@ -18,7 +17,7 @@ EMBEDDINGS = ("inside", "outside")
 POSITIONS = ("rotary", "learned")
 
 
-@keras.saving.register_keras_serializable(package="md4keras")
+@register
 class Transformer(Network):
     """Bidirectional transformer of width `num_heads * feature_dim`, as published for text.
 
@@ -44,8 +43,7 @@ class Transformer(Network):
             `Network`.
 
     Call arguments:
-        inputs: dictionary with `"tokens"` int `[B, L]`, `"time"` float `[B]` (if time is given),
-            `"label"` int `[B]` (if there are classes) and, where there is padding,
+        inputs: dictionary, as of every `Network`, with `"tokens"` int `[B, L]`, which may have a
             `"padding_mask"` bool `[B, L]`: `True` for text, `False` for padding, which no token
             attends to and whose own logits mean nothing.
         training: bool.
@@ -84,18 +82,14 @@ class Transformer(Network):
         positions: str = "rotary",
         **kwargs,
     ):
-        check_whole("sequence_length", sequence_length)
-        check_whole("num_heads", num_heads)
-        check_name("mlp_type", mlp_type, ACTIVATIONS)
+        self.sequence_length = check_whole("sequence_length", sequence_length)
+        self.num_heads = check_whole("num_heads", num_heads)
+        self.mlp_type = check_name("mlp_type", mlp_type, ACTIVATIONS)
         check_name("conditioning_type", conditioning_type, CONDITIONING_TYPES)
-        check_name("embedding", embedding, EMBEDDINGS)
-        check_name("positions", positions, POSITIONS)
-        self.num_heads = num_heads
-        self.mlp_type = mlp_type
         self.conditioning_type = conditioning_type
-        self.embedding = embedding
+        self.embedding = check_name("embedding", embedding, EMBEDDINGS)
         self.depth_scaled_init = bool(depth_scaled_init)
-        self.positions = positions
+        self.positions = check_name("positions", positions, POSITIONS)
         self.attention_dropout = bool(kwargs.pop("attention_dropout", True))
         self.max_length = sequence_length if positions == "learned" else None
         super().__init__(vocabulary_size, (sequence_length,), num_layers, feature_dim, **kwargs)
@@ -115,21 +109,14 @@ class Transformer(Network):
             self.token_embedding = self.make_token_embedding(width, dtype)
             self.embedding_dropout = Dropout(self.dropout, dtype=dtype, name="embedding_dropout")
         if self.positions == "learned":
-            self.position_embedding = PositionEmbedding(
-                self.max_length, dtype=dtype, name="position_embedding"
-            )
+            name = "position_embedding"
+            self.position_embedding = PositionEmbedding(self.max_length, dtype=dtype, name=name)
+        conditioning_type = self.conditioning_type if self.conditioned else None
+        rates = (self.dropout, self.dropout if self.attention_dropout else 0.0)
+        mlp_scale = 2.0 / max(self.num_layers, 1) if self.depth_scaled_init else 1.0
+        arguments = (self.num_heads, self.mlp_type, conditioning_type, *rates, mlp_scale)
         self.blocks = [
-            TransformerBlock(
-                self.num_heads,
-                self.mlp_type,
-                self.conditioning_type if self.conditioned else None,
-                self.dropout,
-                self.dropout if self.attention_dropout else 0.0,
-                mlp_initializer_scale=2.0 / self.num_layers if self.depth_scaled_init else 1.0,
-                remat=self.remat,
-                dtype=dtype,
-                name=f"block_{index}",
-            )
+            TransformerBlock(*arguments, self.remat, dtype=dtype, name=f"block_{index}")
             for index in range(self.num_layers)
         ]
         if self.conditioned:
@@ -153,14 +140,4 @@ class Transformer(Network):
         return self.output_norm(x, conditioning) if self.conditioned else self.output_norm(x)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "sequence_length": self.data_shape[0],
-            "num_heads": self.num_heads,
-            "mlp_type": self.mlp_type,
-            "conditioning_type": self.conditioning_type,
-            "embedding": self.embedding,
-            "attention_dropout": self.attention_dropout,
-            "depth_scaled_init": self.depth_scaled_init,
-            "positions": self.positions,
-        }
+        return {**super().get_config(), "attention_dropout": self.attention_dropout}

@@ -1,13 +1,11 @@
 """The denoising network of small images: a U-Net at one resolution."""
 
-import keras
-
 from md4keras.layers import SelfAttention2D
-from md4keras.layers.group_norm import check_width
-from md4keras.networks.image import ImageNetwork, check_image_shape
+from md4keras.layers.base import register
+from md4keras.networks.image import ImageNetwork
 
 
-@keras.saving.register_keras_serializable(package="md4keras")
+@register
 class UNet(ImageNetwork):
     """U-Net without down- or upsampling, as published for CIFAR-10.
 
@@ -23,8 +21,7 @@ class UNet(ImageNetwork):
         kwargs: what all networks take, such as `num_classes` and `dropout`; see `Network`.
 
     Call arguments:
-        inputs: dictionary with `"tokens"` int `[B, H, W, C]`, `"time"` float `[B]` (if time is
-            given) and `"label"` int `[B]` (if there are classes).
+        inputs: dictionary, as of every `Network`, with `"tokens"` int `[B, H, W, C]`.
         training: bool.
 
     Returns:
@@ -41,13 +38,6 @@ class UNet(ImageNetwork):
     Reference: Shi et al. 2024 (arXiv 2406.04329), Appendix; Kingma et al. 2021, *Variational
     Diffusion Models* (arXiv 2107.00630), Appendix B.
     """
-
-    def __init__(
-        self, vocabulary_size: int, image_shape, num_layers: int, feature_dim: int, **kwargs
-    ):
-        check_width("feature_dim", feature_dim)
-        image_shape = check_image_shape(image_shape)
-        super().__init__(vocabulary_size, image_shape, num_layers, feature_dim, **kwargs)
 
     def make_layers(self, dtype):
         super().make_layers(dtype)

@@ -7,16 +7,16 @@ from keras import ops
 
 from md4keras.checks import check_sizes, check_whole
 from md4keras.layers import AdaptiveLayerNorm, DiTBlock, PositionEmbedding2D
+from md4keras.layers.base import register
 from md4keras.layers.blocks import DIT_ACTIVATION, DIT_EPSILON
-from md4keras.layers.group_norm import check_width
 from md4keras.layers.modulation import rms_norm
 from md4keras.layers.projections import dense
-from md4keras.networks.image import ImageNetwork, check_image_shape
+from md4keras.networks.image import ImageNetwork
 
 PATCH_SIZE = 2
 
 
-@keras.saving.register_keras_serializable(package="md4keras")
+@register
 class UViT(ImageNetwork):
     """U-Net whose middle is a diffusion transformer (DiT), as published for ImageNet 64.
 
@@ -40,8 +40,7 @@ class UViT(ImageNetwork):
         kwargs: what all networks take, such as `num_classes` and `dropout`; see `Network`.
 
     Call arguments:
-        inputs: dictionary with `"tokens"` int `[B, H, W, C]`, `"time"` float `[B]` (if time is
-            given) and `"label"` int `[B]` (if there are classes).
+        inputs: dictionary, as of every `Network`, with `"tokens"` int `[B, H, W, C]`.
         training: bool.
 
     Returns:
@@ -74,22 +73,17 @@ class UViT(ImageNetwork):
         channel_multipliers=(1,),
         **kwargs,
     ):
-        check_width("feature_dim", feature_dim, min_group_size=1)
-        check_whole("num_dit_layers", num_dit_layers)
-        check_whole("num_heads", num_heads)
+        self.num_dit_layers = check_whole("num_dit_layers", num_dit_layers)
+        self.num_heads = check_whole("num_heads", num_heads)
         _check_hidden_dim(hidden_dim, num_heads)
-        channel_multipliers = check_sizes(
+        self.hidden_dim = hidden_dim
+        self.channel_multipliers = check_sizes(
             "channel_multipliers", channel_multipliers, mend="One resolution is (1,)."
         )
-        image_shape = check_image_shape(image_shape)
-        _check_divisible(image_shape, channel_multipliers)
-        self.num_dit_layers = num_dit_layers
-        self.num_heads = num_heads
-        self.hidden_dim = hidden_dim
-        self.channel_multipliers = channel_multipliers
         super().__init__(vocabulary_size, image_shape, num_layers, feature_dim, **kwargs)
 
     def make_layers(self, dtype):
+        _check_divisible(self.image_shape, self.channel_multipliers)
         super().make_layers(dtype)
         levels = [(k, self.feature_dim * by) for k, by in enumerate(self.channel_multipliers)]
         self.down_blocks, channels = [], self.feature_dim
@@ -124,15 +118,9 @@ class UViT(ImageNetwork):
             name="patch_embedding",
         )
         self.position_embedding = PositionEmbedding2D(height, width, dtype=dtype, name="positions")
+        arguments = (self.num_heads, self.conditioned, self.dropout, self.remat)
         self.dit_blocks = [
-            DiTBlock(
-                self.num_heads,
-                self.conditioned,
-                self.dropout,
-                self.remat,
-                dtype=dtype,
-                name=f"dit_{index}",
-            )
+            DiTBlock(*arguments, dtype=dtype, name=f"dit_{index}")
             for index in range(self.num_dit_layers)
         ]
         if self.conditioned:
@@ -141,9 +129,8 @@ class UViT(ImageNetwork):
             )
         else:
             self.dit_norm = rms_norm(dtype, "dit_norm", DIT_EPSILON)
-        self.dit_projection = dense(
-            PATCH_SIZE**2 * channels, dtype, "dit_projection", kernel_initializer="zeros"
-        )
+        units = PATCH_SIZE**2 * channels
+        self.dit_projection = dense(units, dtype, "dit_projection", True, "zeros")
 
     def middle(self, x, conditioning):
         map_shape = x.shape
@@ -165,15 +152,6 @@ class UViT(ImageNetwork):
         x = ops.reshape(self.dit_projection(x), (-1, *grid))
         x = ops.transpose(x, (0, 1, 3, 2, 4, 5))  # rows of patches and of pixels side by side
         return ops.reshape(x, (-1, height, width, channels))
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_dit_layers": self.num_dit_layers,
-            "num_heads": self.num_heads,
-            "hidden_dim": self.hidden_dim,
-            "channel_multipliers": self.channel_multipliers,
-        }
 
 
 def _check_hidden_dim(hidden_dim, num_heads: int) -> None:
