@@ -79,26 +79,18 @@ def run(options: argparse.Namespace) -> int:
     # A polite kill is an error like others, after which nothing is left behind.
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        _export(options, verbose=not options.quiet)
+        _export(options, options.model, options.out, not options.quiet)
     finally:
         signal.signal(signal.SIGTERM, before)
     return 0
 
 
-def _export(options: argparse.Namespace, verbose: bool) -> None:
+def _export(options: argparse.Namespace, model: Path, out: Path, verbose: bool) -> None:
     if options.format:
-        export_denoiser(options.model, options.out, options.format, verbose)
-        return
-    if options.native:
-        export_native(options.model, options.out, options.version, verbose)
-        return
-    limits = Limits(options.num_samples, options.num_steps, options.length, options.num_draws)
-    export_saved_model(
-        options.model,
-        options.out,
-        sampler=options.sampler,
-        limits=limits,
-        signatures=options.signatures.split(",") if options.signatures else None,
-        version=options.version,
-        verbose=verbose,
-    )
+        export_denoiser(model, out, options.format, verbose)
+    elif options.native:
+        export_native(model, out, options.version, verbose)
+    else:
+        limits = Limits(options.num_samples, options.num_steps, options.length, options.num_draws)
+        names = options.signatures.split(",") if options.signatures else None
+        export_saved_model(model, out, options.sampler, limits, names, options.version, verbose)

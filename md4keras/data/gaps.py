@@ -95,11 +95,7 @@ def fit_to_alphabet(text: str, tokenizer, keep_gaps: bool = True) -> str:
 def replacements(text: str, tokenizer, keep_gaps: bool = True) -> dict[str, str]:
     """What `fit_to_alphabet` replaces: each character that the tokenizer lacks, and by what.
 
-    Args:
-        text, tokenizer, keep_gaps: as in `fit_to_alphabet`.
-
-    Returns:
-        A dictionary in the order of the text; a character that is dropped has the value `""`.
+    In the order of the text; a character that is dropped has the value `""`.
     """
     _check_string(text, allow_empty=True)
 

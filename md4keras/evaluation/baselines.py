@@ -34,8 +34,8 @@ class NGram:
     """
 
     def __init__(self, order: int):
-        check_whole("order", order, mend="Use 1, 2 or 3: how many tokens in a row are counted.")
-        self.order = int(order)
+        mend = "Use 1, 2 or 3: how many tokens in a row are counted."
+        self.order = int(check_whole("order", order, mend=mend))
         self.concentrations = None
         self._counts = None
 

@@ -197,7 +197,3 @@ def predict_logits(model, request) -> dict:
     """The answer of `serving_default`."""
     time = request.get("time", 0.0)
     return {"logits": model.network_logits(request["tokens"], time, request.get("labels"))}
-
-
-def _text(meaning: str, example: str) -> Argument:
-    return Argument("text", "string", (None,), meaning, example=[example])

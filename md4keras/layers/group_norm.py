@@ -1,9 +1,9 @@
 """Group normalisation over channels last, plain or adapted by the conditioning vector."""
 
-import keras
 from keras import ops
 
 from md4keras.checks import check_whole
+from md4keras.layers.base import Layer, register
 from md4keras.layers.projections import dense
 
 GROUPS = 32
@@ -47,8 +47,8 @@ def check_width(name: str, width, min_group_size: int = 2) -> None:
         )
 
 
-@keras.saving.register_keras_serializable(package="md4keras")
-class GroupNorm(keras.layers.Layer):
+@register
+class GroupNorm(Layer):
     """Group normalisation over channels last, with 32 groups and epsilon 1e-6.
 
     Call arguments:
@@ -69,12 +69,9 @@ class GroupNorm(keras.layers.Layer):
     def call(self, x):
         return group_normalize(x, self.gamma, self.beta)
 
-    def compute_output_shape(self, x_shape):
-        return x_shape
 
-
-@keras.saving.register_keras_serializable(package="md4keras")
-class AdaptiveGroupNorm(keras.layers.Layer):
+@register
+class AdaptiveGroupNorm(Layer):
     """`GroupNorm(x) (1 + scale) + shift`, with scale and shift from the conditioning vector.
 
     The projection of the conditioning is zero at the start.
@@ -98,9 +95,6 @@ class AdaptiveGroupNorm(keras.layers.Layer):
     def call(self, x, conditioning):
         scale, shift = ops.split(self.projection(conditioning), 2, axis=-1)  # [B, channels]
         return group_normalize(x, 1.0 + ops.cast(scale, "float32"), shift)
-
-    def compute_output_shape(self, x_shape, conditioning_shape):
-        return x_shape
 
 
 def group_norm(adaptive: bool, dtype, name: str):

@@ -8,7 +8,7 @@ from keras import ops
 
 from md4keras import random, samplers
 from md4keras.backend import COMPILES_EACH_SHAPE
-from md4keras.checks import Interval, check_mask, check_number, check_whole
+from md4keras.checks import Interval, check_mask, check_number, check_sizes, check_whole
 from md4keras.models import validation
 from md4keras.models.trainer import Trainer
 from md4keras.samplers import SampleState
@@ -52,11 +52,7 @@ class Settings:
 
 
 class Generation(Trainer):
-    """`generate` and `infill`, and the same runs as iterators of states.
-
-    Args:
-        network, seed: see `MaskedDiffusion`.
-    """
+    """`generate` and `infill`, and the same runs as iterators of states."""
 
     def generate(
         self,
@@ -192,8 +188,7 @@ class Generation(Trainer):
         shape = tuple(self.network.data_shape)
         if data_shape is not None:
             shape = tuple(np.atleast_1d(data_shape).tolist())
-            for size in shape:
-                check_whole("data_shape", size)
+            check_sizes("data_shape", shape)
             validation.check_shape(self.network, (1, *shape))
         labels = validation.check_sampling_labels(self.network, labels, num_samples)
         z = np.full((num_samples, *shape), self.mask_token, dtype="int32")

@@ -55,11 +55,7 @@ class Draws(NamedTuple):
 
 
 class Likelihood(MaskedDiffusion):
-    """`evaluate` and `score` of a model that has a `stratified_loss`.
-
-    Args:
-        network, seed: see `MaskedDiffusion`.
-    """
+    """`evaluate` and `score` of a model that has a `stratified_loss`."""
 
     def __init__(self, network, seed: int | None = None, **kwargs):
         super().__init__(network, seed, **kwargs)

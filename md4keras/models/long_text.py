@@ -11,11 +11,7 @@ from md4keras.models.generation import Generation, Settings
 
 
 class LongText(Generation):
-    """`generate_blocks`, the last of the floors under `MD4` and `GenMD4`.
-
-    Args:
-        network, seed: see `MaskedDiffusion`.
-    """
+    """`generate_blocks`, the last of the floors under `MD4` and `GenMD4`."""
 
     def generate_blocks(
         self,

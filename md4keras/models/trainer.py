@@ -40,9 +40,6 @@ class Trainer(Likelihood):
         step = draw_step(...)
         parts = [masking_objective(step, zt) for zt in step.maskings]
         loss = sum of the objectives + closing_objective(step, the terms)
-
-    Args:
-        network, seed: see `MaskedDiffusion`.
     """
 
     def __init__(self, network, seed: int | None = None, **kwargs):

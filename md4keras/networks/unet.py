@@ -18,14 +18,8 @@ class UNet(ImageNetwork):
         image_shape: `(H, W, C)`.
         num_layers: int.
         feature_dim: int, a multiple of 32 above 32: the width.
-        kwargs: what all networks take, such as `num_classes` and `dropout`; see `Network`.
-
-    Call arguments:
-        inputs: dictionary, as of every `Network`, with `"tokens"` int `[B, H, W, C]`.
-        training: bool.
-
-    Returns:
-        float32 tensor `[B, H, W, C, V]`: logits.
+        kwargs: what all networks take, such as `num_classes` and `dropout`; see `Network`, also for
+            the inputs, with tokens `[B, H, W, C]`, and the logits, `[B, H, W, C, V]`.
 
     Example:
 

@@ -37,14 +37,8 @@ class UViT(ImageNetwork):
         hidden_dim: int, the width of the core: a multiple of 4 and of `num_heads`.
         channel_multipliers: ints, one a resolution, from the highest to the lowest: the widths in
             units of `feature_dim`.
-        kwargs: what all networks take, such as `num_classes` and `dropout`; see `Network`.
-
-    Call arguments:
-        inputs: dictionary, as of every `Network`, with `"tokens"` int `[B, H, W, C]`.
-        training: bool.
-
-    Returns:
-        float32 tensor `[B, H, W, C, V]`: logits.
+        kwargs: what all networks take, such as `num_classes` and `dropout`; see `Network`, also for
+            the inputs, with tokens `[B, H, W, C]`, and the logits, `[B, H, W, C, V]`.
 
     Example:
 

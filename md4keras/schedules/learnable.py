@@ -8,8 +8,8 @@ import math
 import keras
 from keras import ops
 
-from md4keras.checks import Interval, check_number, check_whole
-from md4keras.schedules.scalar import as_float32
+from md4keras.checks import check_number, check_whole
+from md4keras.schedules.scalar import EPS, POSITIVE, as_float32
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
@@ -37,12 +37,9 @@ class LearnablePolynomial(keras.layers.Layer):
     ):
         super().__init__(name=name, autocast=False, **kwargs)
         mend = "The published values are power_init=1.0 and eps=1e-4."
-        check_whole("vocabulary_size", vocabulary_size)
-        check_number("power_init", power_init, Interval(with_low=False), mend)
-        check_number("eps", eps, Interval(0, 0.5, with_high=False), mend)
-        self.vocabulary_size = int(vocabulary_size)
-        self.power_init = float(power_init)
-        self.eps = float(eps)
+        self.vocabulary_size = int(check_whole("vocabulary_size", vocabulary_size))
+        self.power_init = float(check_number("power_init", power_init, POSITIVE, mend))
+        self.eps = float(check_number("eps", eps, EPS, mend))
         self.theta = self.add_weight(
             name="theta",
             shape=(self.vocabulary_size,),

@@ -7,7 +7,7 @@ from keras import ops
 
 from md4keras.checks import Interval, check_number
 
-_EPS = Interval(0, 0.5, with_high=False)
+EPS, POSITIVE = Interval(0, 0.5, with_high=False), Interval(with_low=False)
 
 
 class Schedule:
@@ -23,8 +23,8 @@ class Schedule:
     per_token = False  # whether values have a last axis, one for each token value
 
     def __init__(self, eps: float = 1e-4):
-        check_number("eps", eps, _EPS, "Use the published 1e-4 unless you have a reason.")
-        self.eps = float(eps)
+        mend = "Use the published 1e-4 unless you have a reason."
+        self.eps = float(check_number("eps", eps, EPS, mend))
 
     def clean_fraction(self, t):
         """`a(t)`, before the squeeze by `eps`."""
@@ -124,9 +124,8 @@ class Polynomial(Schedule):
 
     def __init__(self, exponent: float = 2.0, eps: float = 1e-4):
         super().__init__(eps)
-        positive = Interval(with_low=False)
-        check_number("exponent", exponent, positive, "1 is the linear schedule, 2 masks later.")
-        self.exponent = float(exponent)
+        mend = "1 is the linear schedule, 2 masks later."
+        self.exponent = float(check_number("exponent", exponent, POSITIVE, mend))
 
     def clean_fraction(self, t):
         return 1.0 - t**self.exponent

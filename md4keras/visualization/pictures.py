@@ -152,12 +152,7 @@ def save_animation(
     scale: int = 8,
     duration: float = 4.0,
 ) -> Path:
-    """Writes `gif_bytes` to a file, as `save_image_grid` does; returns its path.
-
-    Args:
-        trajectory, levels, mask_token, columns, scale, duration: as in `gif_bytes`.
-        path: of the file; missing folders are made.
-    """
+    """Writes `gif_bytes` to a file, as `save_image_grid` does; returns its path."""
     return write_whole(path, gif_bytes(trajectory, levels, mask_token, columns, scale, duration))
 
 

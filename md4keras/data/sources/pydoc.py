@@ -11,8 +11,8 @@ class Pydoc(Source):
     """Python's documentation of its language topics in the 27 symbols of text8.
 
     386,903 characters, a to z and space, of which the last tenth is for validation. The text is
-    shipped (70 kB), so every Python version trains on the same one. `make_pydoc.py` made it from
-    `pydoc_data.topics` of Python 3.11.7; `pydoc_LICENSE.txt` holds its licence.
+    shipped (70 kB), so every Python version trains on the same one. `train/make_pydoc.py` made it
+    from `pydoc_data.topics` of Python 3.11.7; `pydoc_LICENSE.txt` holds its licence.
     """
 
     name, kind = "pydoc", "text"

@@ -1,5 +1,8 @@
-"""Makes the shipped corpus anew: `python3.11 -m md4keras.data.make_pydoc` (only Python 3.11.7
-gives the same characters, since each release words its documentation a little differently)."""
+"""Maker of the shipped corpus `md4keras.data.pydoc`: `python3.11 -m train.make_pydoc`.
+
+Only Python 3.11.7 gives the same characters, since each release words its documentation a little
+differently.
+"""
 
 import lzma
 import pydoc_data.topics
@@ -7,6 +10,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import md4keras
 from md4keras.tokenizers import normalise_text8
 
 _CHANGES = """\
@@ -19,7 +23,7 @@ Copyright (c) 2001-2023 Python Software Foundation; All Rights Reserved. Its lic
 
 
 def main():
-    folder = Path(__file__).parent
+    folder = Path(md4keras.data.__file__).parent
     topics = pydoc_data.topics.topics
     text = normalise_text8("\n".join(topics[name] for name in sorted(topics)))
     compressed = lzma.compress(text.encode("ascii"), preset=9 | lzma.PRESET_EXTREME)
