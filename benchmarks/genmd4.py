@@ -1,4 +1,4 @@
-"""MD4 and GenMD4 on pydoc with the same number of network evaluations.
+"""MD4 and GenMD4 on pydoc with the same number of network calls.
 
 GenMD4 evaluates the network on two maskings of each example, so at the same cost it sees half as
 many: in half as many steps, or in batches half as large; both are trained. Each training run has a
@@ -34,7 +34,7 @@ def add_arguments(parser) -> None:
 
 
 def kinds(evaluations: int, batch_size: int) -> list[Kind]:
-    """Three ways to spend the same number of network evaluations (of `batch_size` rows each)."""
+    """Three ways to spend the same number of network calls (of `batch_size` rows each)."""
     half = batch_size // 2
     return [
         Kind("MD4", "MD4", evaluations, batch_size),

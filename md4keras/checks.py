@@ -103,9 +103,6 @@ def check_mask(name: str, mask, shape: tuple) -> np.ndarray:
     Args:
         mask: bool array of the shape `[B, *data_shape]`, or of one example.
         shape: `(B, *data_shape)`.
-
-    Raises:
-        ValueError: for another data type or shape.
     """
     mask = np.asarray(mask)
     if mask.dtype != bool or mask.shape not in (shape, shape[1:]):
@@ -142,13 +139,16 @@ def check_integers(
     if values.size == least == 0:
         values = values.astype("int32")  # of an empty list NumPy makes floats
     axes = [axis for axis in shape if axis is not ...]
-    if (
-        np.issubdtype(values.dtype, dtype)
-        and (values.ndim == len(axes) or (values.ndim > len(axes) and shape[-1] is ...))
-        and all(isinstance(a, str) or a == n for a, n in zip(axes, values.shape, strict=False))
-        and (least == 0 or (values.size > 0 and values.shape[:1] >= (least,)))
-        and (below is None or not values.size or 0 <= values.min() <= values.max() < below)
-    ):
+    same_rank = values.ndim == len(axes) or (values.ndim > len(axes) and shape[-1] is ...)
+    same_sizes = all(isinstance(a, str) or a == n for a, n in zip(axes, values.shape, strict=False))
+    enough = least == 0 or (values.size > 0 and values.shape[:1] >= (least,))
+    if not np.issubdtype(values.dtype, dtype):
+        fault = "wrong type"
+    elif not (same_rank and same_sizes and enough):
+        fault = "wrong shape"
+    elif below is not None and values.size and not 0 <= values.min() <= values.max() < below:
+        fault = "values out of range"
+    else:
         return values
     wanted = ", ".join("..." if axis is ... else str(axis) for axis in shape)
     inside = "" if below is None else f" in [0, {below})"
@@ -156,8 +156,9 @@ def check_integers(
     whole = values.size and np.issubdtype(values.dtype, np.integer)
     found = f", from {values.min()} to {values.max()}" if whole else ""
     raise ValueError(
-        f"`{name}` cannot be used. Expected {dtype.__name__} values of shape [{wanted}]{inside}"
-        f"{number}. Received: {name} of shape={values.shape}, dtype={values.dtype}{found}. {mend}"
+        f"`{name}` cannot be used: {fault}. Expected {dtype.__name__} values of shape [{wanted}]"
+        f"{inside}{number}. Received: {name} of shape={values.shape}, dtype={values.dtype}{found}. "
+        f"{mend}"
     )
 
 
@@ -166,8 +167,7 @@ def check_has(what: str, thing, names: Iterable[str], mend: str) -> None:
 
     Args:
         what: str, what the object should be, such as `"a schedule"`.
-        thing: the object.
-        names: of its attributes.
+        thing, names: the object, and its attributes'.
     """
     names = tuple(names)
     missing = [name for name in names if not hasattr(thing, name)]

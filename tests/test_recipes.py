@@ -220,12 +220,6 @@ def test_help_explains_every_option(recipe, capsys):
 
 
 @one_backend
-@pytest.mark.parametrize("recipe", [digits, pydoc, text8, cifar10])
-def test_a_recipe_is_short(recipe):
-    assert len(Path(recipe.__file__).read_text(encoding="utf-8").splitlines()) < 60
-
-
-@one_backend
 def test_recipes_are_the_same_under_another_package_name():
     """An installation has them as `md4keras.train`."""
     folder = Path(loop.__file__).parent

@@ -1,6 +1,6 @@
 """Class-conditional handwritten digits, 8 x 8 pixels in 17 grey levels; needs no download.
 
-    python -m train.digits                 # two CPU cores: 10 minutes
+    python -m train.digits                 # two CPU cores: 13 minutes
     python -m train.digits --data FOLDER   # or your own images, one sub-folder a class
 
 Expect about 1.71 bits per dimension; a histogram of each pixel has 2.44. Network and optimizer

@@ -13,7 +13,7 @@ def train_step(model, data):
     step = model.draw_step(*keras.utils.unpack_x_y_sample_weight(data))
     loss, terms, gradients = 0.0, [], [None] * len(variables)
     for zt in step.maskings:
-        # One after the other, for the memory of one network evaluation (XLA may reorder).
+        # One after the other, for the memory of one network call (XLA may reorder).
         with tf.control_dependencies([g for g in gradients if g is not None]):
             with tf.GradientTape() as tape:
                 objective, term = model.masking_objective(step, tf.identity(zt))

@@ -13,7 +13,7 @@ def train_step(model, data):
     step = model.draw_step(*keras.utils.unpack_x_y_sample_weight(data))
     loss, terms = 0.0, []
     for zt in step.maskings:
-        # One after the other: memory for one network evaluation is enough.
+        # One after the other: memory for one network call is enough.
         objective, term = model.masking_objective(step, zt)
         objective.backward()
         loss, terms = loss + objective.detach(), [*terms, term]

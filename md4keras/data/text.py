@@ -63,8 +63,7 @@ def text_windows(tokens, sequence_length: int) -> np.ndarray:
     out of data", but knows where an array ends.
 
     Args:
-        tokens: ints `[length]`.
-        sequence_length: int, tokens in a window.
+        tokens, sequence_length: as in `text_dataset`.
 
     Returns:
         int32 `[length // sequence_length, sequence_length]`.

@@ -47,7 +47,7 @@ class RequestedProcess(SteppedProcess):
         """The last state of a run from `z`, int32 `[B, *data_shape]`."""
         given = ops.not_equal(z, self.model.mask_token)
         plan = time_grid(self.request["num_steps"], self.request["time_grid"])
-        return self.loop(self._run(z, given, start_time, plan), self.first_state(z))
+        return self.loop(self._prepared(z, given, start_time, plan), self.first_state(z))
 
     def run_step(self, z, memory):
         """Tokens and memory after a step from `t` to `s`; at `t = 0` all masks are filled.
@@ -59,10 +59,10 @@ class RequestedProcess(SteppedProcess):
         t, s, start_time = (ops.broadcast_to(time, (ops.shape(z)[0],)) for time in times)
         given = ops.equal(memory, float("inf"))
         state = State(self.request["step"], z, ops.where(given, 0.0, memory))
-        state = self.step(self._run(z, given, start_time), state, t, s)
+        state = self.step(self._prepared(z, given, start_time), state, t, s)
         return state.z, ops.where(given, memory, state.remembered)
 
-    def _run(self, z, given, start_time, plan=None) -> Run:
+    def _prepared(self, z, given, start_time, plan=None) -> Run:
         guidance = self.request.get("guidance")
         return Run(
             labels=self.request.get("labels"),

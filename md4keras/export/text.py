@@ -46,13 +46,13 @@ class GraphTokenizer:
         With `gaps`, runs of underscores become masks, one a character, as
         `md4keras.data.gaps.parse_gaps` reads them. (`[mask 12]` is text here.)
         """
-        limits = [
+        counted = [
             checks.count_in("text", "rows", tf.size(text), self._most_rows),
             checks.count_in("text", "bytes a row", tf.strings.length(text), self._most_bytes),
         ]
-        codes = self._codes_of(checks.after(limits, text))  # [B, L]
-        limits = [checks.count_in("tokens", "tokens a row", tf.shape(codes)[1], self._most)]
-        codes = checks.after(limits, codes)
+        codes = self._codes_of(checks.after(counted, text))  # [B, L]
+        counted = [checks.count_in("tokens", "tokens a row", tf.shape(codes)[1], self._most)]
+        codes = checks.after(counted, codes)
         gap = self._gaps(codes) if gaps else tf.zeros_like(codes, dtype=bool)
         place = tf.searchsorted(self._codes, tf.reshape(codes, (-1,)))
         place = tf.reshape(tf.minimum(place, len(self._codes) - 1), tf.shape(codes))

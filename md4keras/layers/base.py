@@ -11,8 +11,13 @@ def register(cls):
     Each argument is kept in the attribute of its name, or in that with `_rate` behind it where the
     name is that of a `Dropout`. A class below it inherits the arguments.
     """
-    cls.config_names = tuple(inspect.getfullargspec(cls.__init__).args[1:])
+    cls.config_names = argument_names(cls)
     return keras.saving.register_keras_serializable(package="md4keras")(cls)
+
+
+def argument_names(cls) -> tuple[str, ...]:
+    """The names of a constructor's arguments."""
+    return tuple(inspect.getfullargspec(cls.__init__).args[1:])
 
 
 def arguments_of(registered, names) -> dict:

@@ -187,8 +187,7 @@ class Generation(Trainer):
         check_whole("num_samples", num_samples)
         shape = tuple(self.network.data_shape)
         if data_shape is not None:
-            shape = tuple(np.atleast_1d(data_shape).tolist())
-            check_sizes("data_shape", shape)
+            shape = check_sizes("data_shape", np.atleast_1d(data_shape).tolist())
             validation.check_shape(self.network, (1, *shape))
         labels = validation.check_sampling_labels(self.network, labels, num_samples)
         z = np.full((num_samples, *shape), self.mask_token, dtype="int32")

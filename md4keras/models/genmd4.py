@@ -23,7 +23,7 @@ class GenMD4(LongText):
     trained with the network, in continuous time over `[t1, 1]`. A value with a large exponent is
     masked late, so generation reveals it early.
 
-    Trains as `MD4` does, with two network evaluations a step: two independent maskings at one
+    Trains as `MD4` does, with two network calls a step: two independent maskings at one
     time, whose leave-one-out surrogate carries the gradient through the masking. What is minimised
     is the published `mean(0.5 (L1 + L2) + rloo) + mean(L_recon)`; what is reported is the bound,
     `(1 - t1) mean(0.5 (L1 + L2)) + mean(L_recon)`. The integral over `[t1, 1]` has length

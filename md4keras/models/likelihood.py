@@ -11,8 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from md4keras import forward_process, head_loss, metrics, random
-from md4keras.backend import compile_function
+from md4keras import backend, forward_process, head_loss, metrics, random
 from md4keras.checks import check_mask, check_whole
 from md4keras.models import validation
 from md4keras.models.masked_diffusion import MaskedDiffusion
@@ -138,6 +137,14 @@ class Likelihood(MaskedDiffusion):
             mean.update_state(*(_finite(*weighted) if training else weighted))
         return reconstruction
 
+    test_step = backend.test_step  # as Keras's trainer of the running backend calls it
+
+    def evaluate_batch(self, x, y=None, sample_weight=None) -> dict:
+        """One batch of `evaluate`; returns the running logs."""
+        x, labels = validation.check_tokens(self.network, *validation.split_labels(x, y))
+        self.record(x, self.evaluation_loss(x, labels), sample_weight, training=False)
+        return {metric.name: metric.result() for metric in self._means}
+
     def evaluate(
         self, x=None, y=None, *args, num_passes: int | None = None, seed: int = 0, **kwargs
     ):
@@ -238,6 +245,7 @@ class Likelihood(MaskedDiffusion):
     def _score_steps(self, asked: Draws, batch_size):
         num_samples = asked.num_samples
         count = len(asked.x) * num_samples
+        compile_function = backend.compile_function
         score_rows = self._functions.get("score", lambda: compile_function(self, self.draw_bounds))
         total, squares, previous = np.zeros(len(asked.x)), np.zeros(len(asked.x)), np.zeros(1)
         most = -(-count // batch_size)
@@ -297,7 +305,7 @@ def _rows_of(asked: Draws, example, draw) -> Draws:
 def _check_scoring(network, x, given):
     """Tokens to score, int32, and what is given, bool like them or `None`."""
     x = np.asarray(x)
-    validation.check_host_tokens(network, x)
+    validation.check_host_tokens(network, x, "x")
     if given is not None:
         given = check_mask("given", given, x.shape)
         complete = given.reshape(len(given), -1).all(axis=1)

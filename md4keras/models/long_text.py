@@ -70,8 +70,8 @@ class LongText(Generation):
 
     def _blocks(self, text, length, labels, sizes, settings):
         window, block_length = sizes
-        for number, start in enumerate(range(0, length, block_length)):
-            size = min(block_length, length - start)
+        for number, begin in enumerate(range(0, length, block_length)):
+            size = min(block_length, length - begin)
             context = text[:, max(0, text.shape[1] - (window - size)) :]
             tokens = np.pad(context, ((0, 0), (0, size)))
             mask = np.arange(tokens.shape[1]) >= context.shape[1]
@@ -93,5 +93,5 @@ def _check_prompt(network, prompt, num_samples: int) -> np.ndarray:
             f"Received: shape={prompt.shape}"
         )
     if prompt.size:
-        validation.check_host_tokens(network, np.atleast_2d(prompt), name="prompt")
+        validation.check_host_tokens(network, np.atleast_2d(prompt), "prompt")
     return np.broadcast_to(prompt, (num_samples, prompt.shape[-1])).astype("int32")

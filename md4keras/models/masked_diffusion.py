@@ -67,7 +67,7 @@ class MaskedDiffusion(keras.Model):
         Returns:
             float32 tensor `[B, *data_shape, V]`; the mask is not among the outcomes.
         """
-        zt, labels = validation.check_tokens(self.network, zt, labels, allow_mask=True)
+        zt, labels = validation.check_tokens(self.network, zt, labels, "zt", allow_mask=True)
         if time is None and not self.network.time_conditioned:
             time = 0.0
         return self.network_logits(zt, validation.check_time(time, zt.shape[0]), labels)
@@ -170,9 +170,13 @@ class MaskedDiffusion(keras.Model):
         Raises:
             ValueError: for tokens, times or labels that do not fit the network or each other.
         """
-        x, labels = validation.check_tokens(self.network, x, labels)
-        zt, _ = validation.check_tokens(self.network, zt, labels, allow_mask=True)
-        validation.check_same_shape(x, zt)
+        x, labels = validation.check_tokens(self.network, x, labels, "x")
+        zt, _ = validation.check_tokens(self.network, zt, labels, "zt", allow_mask=True)
+        if tuple(x.shape) != tuple(zt.shape):
+            raise ValueError(
+                "`zt` is `x` with some tokens masked. Expected equal shapes. "
+                f"Received: x of shape={tuple(x.shape)}, zt of shape={tuple(zt.shape)}"
+            )
         return self.diffusion_term(x, zt, validation.check_time(time, x.shape[0]), labels)
 
     def reconstruction_loss(self, x):
@@ -184,7 +188,7 @@ class MaskedDiffusion(keras.Model):
         Returns:
             float32 tensor `[B]`, nats per example.
         """
-        return self.reconstruction_term(validation.check_tokens_alone(self.network, x))
+        return self.reconstruction_term(validation.check_tokens_alone(self.network, x, "x"))
 
     @classmethod
     def from_config(cls, config: dict, custom_objects=None):

@@ -102,15 +102,8 @@ class Trainer(Likelihood):
             )
         return history
 
-    # Methods under the signature that Keras's trainer of the running backend expects.
-    train_step = backend.train_step
-    test_step = backend.test_step
+    train_step = backend.train_step  # as Keras's trainer of the running backend calls it
     release_shared_buffers = backend.release_shared_buffers
-
-    def evaluate_batch(self, x, y=None, sample_weight=None) -> dict:
-        """One batch of `evaluate`; returns the running logs."""
-        self.compute_loss(x, y, sample_weight=sample_weight, training=False)
-        return {metric.name: metric.result() for metric in self._means}
 
     def draw_maskings(self, x):
         """Draws the times `[B]` of a training step and a tuple of maskings (like `x`) at them."""
@@ -131,23 +124,19 @@ class Trainer(Likelihood):
         return ops.zeros_like(step.time)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Draws times and masks, runs the network, and averages the negative ELBO.
+        """The objective of a training step as one expression, for reading and Keras's interface.
+
+        (`train_step` takes the same parts one by one, as their gradients do.)
 
         Args:
             x: int tokens `[B, *data_shape]`, or a dictionary with `"tokens"` and `"label"`.
             y: int labels `[B]` or `None`.
-            y_pred: not used.
             sample_weight: float `[B]` or `None`.
-            training: bool, whether to draw as in training or evenly, as `evaluate` does.
+            y_pred, training: not used.
 
         Returns:
             float32 scalar tensor, nats per dimension.
         """
-        if not training:
-            x, labels = validation.check_tokens(self.network, *validation.split_labels(x, y))
-            diffusion, weight = self.evaluation_loss(x, labels), _weight(x, sample_weight)
-            nats = diffusion + self.record(x, diffusion, sample_weight, training)
-            return ops.sum(weight * nats)
         step = self.draw_step(x, y, sample_weight)
         parts = [self.masking_objective(step, zt) for zt in step.maskings]
         objectives, terms = zip(*parts, strict=True)

@@ -48,20 +48,11 @@ def check_time(time, batch_size: int):
     return time
 
 
-def check_same_shape(x, zt) -> None:
-    """Raises a `ValueError` unless the masked tokens have the shape of the clean ones."""
-    if tuple(x.shape) != tuple(zt.shape):
-        raise ValueError(
-            "`zt` is `x` with some tokens masked. Expected equal shapes. "
-            f"Received: x of shape={tuple(x.shape)}, zt of shape={tuple(zt.shape)}"
-        )
-
-
-def check_tokens_alone(network, x, allow_mask: bool = False):
+def check_tokens_alone(network, x, name: str = "tokens", allow_mask: bool = False):
     """Checks tokens (values too, where they are a host array) and returns an int32 tensor."""
     if isinstance(x, (np.ndarray, list, tuple)):
         x = np.asarray(x)
-        check_host_tokens(network, x, allow_mask)
+        check_host_tokens(network, x, name, allow_mask)
     x = ops.convert_to_tensor(x)
     check_shape(network, tuple(x.shape))
     if "int" not in str(x.dtype):
@@ -72,9 +63,9 @@ def check_tokens_alone(network, x, allow_mask: bool = False):
     return ops.cast(x, "int32")
 
 
-def check_tokens(network, x, labels=None, allow_mask: bool = False):
+def check_tokens(network, x, labels=None, name: str = "tokens", allow_mask: bool = False):
     """Checks a batch (values too, where it is a host array) and returns int32 tensors."""
-    x = check_tokens_alone(network, x, allow_mask)
+    x = check_tokens_alone(network, x, name, allow_mask)
     if isinstance(labels, (np.ndarray, list, tuple)):
         labels = np.asarray(labels)
         check_host_labels(network, labels)
@@ -119,7 +110,7 @@ def check_host_data(network, x, y=None) -> None:
 
 
 def check_host_tokens(
-    network, x: np.ndarray, allow_mask: bool = False, name: str = "tokens"
+    network, x: np.ndarray, name: str = "tokens", allow_mask: bool = False
 ) -> None:
     """Checks shape, data type and values of tokens on the host."""
     check_shape(network, x.shape)
@@ -163,6 +154,13 @@ def check_shape(network, shape) -> None:
         wanted = "[B, length]" if len(expected) == 1 else f"[B, {', '.join(map(str, expected))}]"
         raise ValueError(
             f"Tokens have the wrong shape. Expected {wanted}. Received: shape={tuple(shape)}"
+        )
+    longest = getattr(network, "max_length", None)
+    if longest is not None and (shape[1] or 0) > longest:
+        raise ValueError(
+            "The text has positions that were never learned. Expected a length of at most "
+            f"{longest}. Received: length={shape[1]}. Cut the text, or make the network with a "
+            "larger `sequence_length` or with positions='rotary'."
         )
 
 

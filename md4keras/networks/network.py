@@ -5,12 +5,9 @@ from keras import ops
 
 from md4keras.checks import RATE, check_name, check_number, check_whole
 from md4keras.layers import REMAT_MODES, ConditioningMLP, LabelEmbedding, TimeEmbedding
-from md4keras.layers.base import arguments_of
+from md4keras.layers.base import argument_names, arguments_of
 
 TIME_FEATURES = ("t", "none")
-SHARED = ("vocabulary_size", "num_layers", "feature_dim", "time_features", "num_classes")
-SHARED += ("dropout", "label_dropout", "remat")
-"""The arguments that every network keeps in its configuration, besides those of its own."""
 
 
 class Network(keras.Model):
@@ -90,6 +87,8 @@ class Network(keras.Model):
                 f"Received: label_dropout={label_dropout}, num_classes=None. Give the number of "
                 "classes, or leave out `label_dropout`."
             )
+        if unknown := sorted(kwargs.keys() - {"dtype", "name", "trainable"}):
+            raise TypeError(f"A {type(self).__name__} has no argument {unknown[0]!r}.")
         self._assemble(**kwargs)
 
     def _assemble(self, dtype=None, name=None, trainable=True):
@@ -193,8 +192,9 @@ class Network(keras.Model):
         return self.vocabulary_size
 
     def get_config(self):
+        shared = [name for name in argument_names(Network) if name != "data_shape"]
         return {
-            **arguments_of(self, (*SHARED, *self.config_names)),
+            **arguments_of(self, (*shared, *self.config_names)),
             "name": self.name,
             "trainable": self.trainable,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),

@@ -5,7 +5,7 @@ from md4keras.samplers.ancestral import Ancestral
 from md4keras.samplers.confidence import Confidence
 from md4keras.samplers.event import Event, FirstHitting
 from md4keras.samplers.filters import Filter, TopK, TopP
-from md4keras.samplers.remasking import Remasking
+from md4keras.samplers.remasking import ByConfidence, Cap, Remasking, Rescale
 from md4keras.samplers.reverse_process import Memory, SampleState, SteppedProcess
 from md4keras.samplers.sampler import TIME_GRIDS, Sampler, make_time_grid
 
@@ -20,15 +20,19 @@ _SAMPLERS = {
     "remasking": Remasking,
 }
 _MEMBERS = ("check_schedule", "make_process", "step_probabilities", "step", "finish")
+_MEMBERS += ("filters", "remembers", "plans_on_host")
 
 __all__ = [
     "TIME_GRIDS",
     "Ancestral",
+    "ByConfidence",
+    "Cap",
     "Confidence",
     "Event",
     "FirstHitting",
     "Memory",
     "Remasking",
+    "Rescale",
     "SampleState",
     "Sampler",
     "SteppedProcess",

@@ -15,9 +15,16 @@ from md4keras.samplers.sampler import Configured, Sampler, check_scalar_schedule
 @keras.saving.register_keras_serializable(package="md4keras")
 @dataclasses.dataclass(frozen=True)
 class Rescale(Configured):
-    """`sigma = eta sigma_max`; what the other rules have to offer too."""
+    """`sigma = eta sigma_max`; what the other rules have to offer too.
+
+    Args:
+        eta: float in `[0, 1]`.
+    """
 
     eta: float = 0.02
+
+    def __post_init__(self):
+        check_number("eta", self.eta, Interval(0, 1))
 
     def masked_sigma(self, largest):
         """The `sigma` by which a masked position is revealed more often, like `largest`.
@@ -100,6 +107,7 @@ class Remasking(Sampler):
         else:
             members = ("masked_sigma", "revealed_sigma")
             check_has("a remasking rule", self.rule, members, f"Or name one of {tuple(RULES)}.")
+            hash(self.rule)  # what is compiled is found by it
         check_number("eta", self.eta, Interval(0, 1))
 
     def check_schedule(self, schedule) -> None:

@@ -15,14 +15,8 @@ from md4keras.schedules.rescaled import Rescaled
 from md4keras.schedules.scalar import Cosine, Linear, Polynomial, Schedule
 
 _SCHEDULES = {"linear": Linear, "cosine": Cosine, "polynomial": Polynomial}
-_MEMBERS = (
-    "per_token",
-    "alpha",
-    "weight",
-    "reveal_probability",
-    "masked_fraction",
-    "time_of_masked_fraction",
-)
+_MEMBERS = ("per_token", "alpha", "weight", "reveal_probability")
+_MEMBERS += ("masked_fraction", "time_of_masked_fraction")
 
 __all__ = [
     "Cosine",

@@ -19,13 +19,9 @@ __all__ = [
 
 
 def fit(text: str) -> Tokenizer:
-    """Chooses a tokenizer for a text: its own characters while a byte could number them.
+    """A `CharacterTokenizer` of a text's characters; above 256 of them, a `ByteTokenizer`.
 
     Args:
         text: str, the whole text, validation part included.
-
-    Returns:
-        A `CharacterTokenizer` of the text's characters, or, where it has more than 256 different
-        ones, a `ByteTokenizer`.
     """
     return ByteTokenizer() if len(set(text)) > 256 else CharacterTokenizer.from_text(text)

@@ -67,9 +67,7 @@ def step_colours(steps, num_steps: int) -> np.ndarray:
     Raises:
         ValueError: for what are no such steps.
 
-    Reference:
-        - [The default colour map of Matplotlib (Smith and van der Walt, 2015)](
-            https://bids.github.io/colormap/)
+    Reference: Smith and van der Walt 2015, *The default colour map of Matplotlib*.
     """
     mend = "Pass the number of states less one, and what `reveal_steps` makes of them."
     check_whole("num_steps", num_steps, mend=mend)

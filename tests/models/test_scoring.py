@@ -115,3 +115,17 @@ def test_mistakes_are_named_before_any_work(model):
     for message, call in calls.items():
         with pytest.raises(ValueError, match=message):
             call()
+
+
+def test_a_text_longer_than_the_learned_positions_is_refused_before_any_work():
+    model = MD4(Transformer(5, 8, 1, 1, 8, positions="learned"))
+    calls = (
+        lambda: model.generate(1, data_shape=9),
+        lambda: model.sample_steps(1, data_shape=9),
+        lambda: model.infill(np.zeros((1, 9), "int32"), np.ones(9, bool)),
+        lambda: model.score(np.zeros((1, 9), "int32")),
+    )
+    for call in calls:
+        with pytest.raises(ValueError, match="at most 8. Received: length=9. Cut"):
+            call()
+    assert model.generate(1, num_steps=2, data_shape=7).shape == (1, 7)

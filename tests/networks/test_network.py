@@ -209,3 +209,8 @@ def test_a_network_of_ones_own_is_a_few_lines(tmp_path):
     x, labels = np.full((16, 6), 2, "int32"), np.arange(16) % 3
     history = model.fit(x, labels, batch_size=8, epochs=6, verbose=0).history["bits_per_dim"]
     assert history[-1] < history[0]
+
+
+def test_an_unknown_argument_is_named():
+    with pytest.raises(TypeError, match="A Transformer has no argument 'heads'"):
+        Transformer(5, 8, 1, 1, 8, heads=3)

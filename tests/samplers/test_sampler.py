@@ -50,7 +50,9 @@ def test_an_object_that_is_no_sampler_is_refused_with_what_it_lacks():
         def check_schedule(self, schedule):
             return schedule
 
-    missing = "lacks \\['make_process', 'step_probabilities', 'finish'\\]"
+    missing = (
+        "lacks \\['make_process', 'step_probabilities', 'finish', 'filters', 'remembers', 'plans"
+    )
     with pytest.raises(ValueError, match=missing):
         samplers.get(Half())
     with pytest.raises(ValueError, match="a class rather than an object"):
@@ -70,6 +72,10 @@ def test_an_object_that_is_no_sampler_is_refused_with_what_it_lacks():
 def test_a_sampler_comes_back_from_its_configuration(sampler):
     config = json.loads(json.dumps(keras.saving.serialize_keras_object(sampler)))
     assert keras.saving.deserialize_keras_object(config) == sampler
+
+
+class Unhashable(Cap):
+    __hash__ = None
 
 
 def test_a_rule_by_name_is_the_object_of_that_name():
@@ -95,3 +101,7 @@ def test_a_rule_by_name_is_the_object_of_that_name():
     )
     with pytest.raises(ValueError, match="lacks \\['masked_sigma', 'revealed_sigma'\\]"):
         samplers.Remasking(rule=7)
+    with pytest.raises(TypeError, match="unhashable"):
+        samplers.Remasking(rule=Unhashable())
+    with pytest.raises(ValueError, match="`eta` cannot be used"):
+        Cap(1.5)

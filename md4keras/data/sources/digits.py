@@ -11,9 +11,7 @@ class Digits(Source):
 
     Every sixth image, those whose index leaves 5 when divided by 6, is for validation.
 
-    Reference:
-        - [Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, 1998)](
-            https://doi.org/10.24432/C50P49)
+    Reference: Alpaydin and Kaynak 1998, *Optical Recognition of Handwritten Digits*.
     """
 
     name, kind = "digits", "image"

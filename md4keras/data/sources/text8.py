@@ -24,8 +24,7 @@ class Text8(Source):
     90 million characters are for training, 5 for validation and 5 for the test, as published. The
     text is checked against the published MD5, whichever way it came.
 
-    Reference:
-        - [About the Test Data (Mahoney, 2011)](http://mattmahoney.net/dc/textdata.html)
+    Reference: Mahoney 2011, *About the Test Data*.
     """
 
     name, kind = "text8", "text"
