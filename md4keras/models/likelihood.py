@@ -14,6 +14,7 @@ from keras import ops
 from md4keras import backend, forward_process, head_loss, metrics, random
 from md4keras.checks import check_mask, check_whole
 from md4keras.models import validation
+from md4keras.models.filled_batches import counted_rows
 from md4keras.models.masked_diffusion import MaskedDiffusion
 
 _ROBERTS = (0.7548776662466927, 0.5698402909980532)  # 1/g, 1/g^2 with g^3 = g + 1
@@ -73,10 +74,53 @@ class Likelihood(MaskedDiffusion):
             keras.metrics.Mean(name="diffusion_loss"),
             keras.metrics.Mean(name="reconstruction_loss"),
         ]
+        self._id_ranges = {name: metrics.IdRange(name) for name in validation.id_limits(network)}
+        self._steps_seen = 0
 
     @property
     def metrics(self):
-        return [*self._means]
+        return [*self._means, *self._id_ranges.values()]
+
+    def get_metrics_result(self):
+        """As Keras's, without the ranges of ids, which are for `step_findings`."""
+        results = super().get_metrics_result()
+        return {name: value for name, value in results.items() if name not in self._id_ranges}
+
+    def reset_metrics(self):
+        super().reset_metrics()
+        self._steps_seen = 0
+
+    def usable_batch(self, x, y=None):
+        """Checks a batch; what a compiled step cannot raise, it notes for `look_at_step`.
+
+        Returns:
+            tokens, int32 `[B, *data_shape]`; labels, int32 `[B]` or `None`; and whether all of
+            these ids are the network's, a bool scalar tensor. Those that are not become ids that
+            are, so that the step can go on; it must leave the batch out.
+        """
+        x, labels = validation.check_tokens(self.network, *validation.split_labels(x, y))
+        batch, usable = {"tokens": x, "labels": labels}, True
+        for name, below in validation.id_limits(self.network).items():
+            ids = batch[name]
+            self._id_ranges[name].update_state(ids)
+            usable = ops.logical_and(usable, ops.all(ops.logical_and(ids >= 0, ids < below)))
+            batch[name] = ops.clip(ids, 0, below - 1)
+        return batch["tokens"], batch["labels"], usable
+
+    def step_findings(self, logs: dict) -> dict:
+        """The ranges of ids, and the number of the step."""
+        self._steps_seen += 1
+        ranges = {name: logs.pop(name) for name in self._id_ranges}
+        return {**ranges, "step": self._steps_seen}
+
+    def look_at_step(self, findings: dict) -> None:
+        """Raises a `ValueError` if the step met ids that are none of the network's."""
+        last = findings["step"] * self.steps_per_execution
+        first = last - self.steps_per_execution + 1
+        place = f"batch {last}" if first == last else f"the batches {first} to {last}"
+        for name in self._id_ranges:
+            ends = ops.convert_to_numpy(findings[name])
+            validation.check_id_range(self.network, name, ends, f"{place} (the first is 1)")
 
     def stratified_loss(self, x, labels, fraction, noise, given=None):
         """The diffusion term as a function of evenly spread numbers.
@@ -100,17 +144,18 @@ class Likelihood(MaskedDiffusion):
             return self.masked_cost(self.network_logits(zt, t, labels), x, zt)
         return head_loss.per_example(head_loss.masked_cost(*rows, self.cost_power), x)
 
-    def evaluation_loss(self, x, labels):
+    def evaluation_loss(self, x, labels, counted=None):
         """The diffusion term, evenly spread over batch, batches and passes, `[B]`, nats.
 
         Row `i` of `B` gets the stratum `(i + rotation) mod B` of `B` equal ones, and a place in
         it; both move from batch to batch along a sequence that fills the unit square evenly
-        (Roberts 2018), from a random start.
+        (Roberts 2018), from a random start. Where rows do not count (`counted`, bool `[B]`, is
+        False), `B` is the number of those that do.
         """
         point = ops.convert_to_tensor(self.evaluation_point)
         moved = point + ops.convert_to_tensor(_ROBERTS, dtype="float32")
         self.evaluation_point.assign(moved - ops.floor(moved))
-        fraction = forward_process.spread_times(point, ops.shape(x)[0])
+        fraction = forward_process.spread_times(point, ops.shape(x)[0], counted)
         noise = keras.random.uniform(
             ops.shape(x), seed=self.evaluation_seed_generator, dtype="float32"
         )
@@ -141,9 +186,11 @@ class Likelihood(MaskedDiffusion):
 
     def evaluate_batch(self, x, y=None, sample_weight=None) -> dict:
         """One batch of `evaluate`; returns the running logs."""
-        x, labels = validation.check_tokens(self.network, *validation.split_labels(x, y))
-        self.record(x, self.evaluation_loss(x, labels), sample_weight, training=False)
-        return {metric.name: metric.result() for metric in self._means}
+        x, labels, _ = self.usable_batch(x, y)  # an unusable one ends the evaluation
+        counted, sample_weight = counted_rows(sample_weight)
+        diffusion = self.evaluation_loss(x, labels, counted)
+        self.record(x, diffusion, sample_weight, training=False)
+        return {metric.name: metric.result() for metric in Likelihood.metrics.fget(self)}
 
     def evaluate(
         self, x=None, y=None, *args, num_passes: int | None = None, seed: int = 0, **kwargs
