@@ -42,4 +42,4 @@ class IdRange(keras.metrics.Metric):
         self.ends.assign(ops.stack([low, high]))
 
     def result(self):
-        return ops.convert_to_tensor(self.ends)
+        return ops.copy(self.ends)  # PyTorch's variables are changed in place

@@ -94,9 +94,6 @@ def averages_kept_on_failure(model):
     (Keras's trainer does it on JAX whatever the end.)
     """
     optimizer, before = model.optimizer, sys.exc_info()[1]
-    if optimizer is None:
-        yield
-        return
     finalize = optimizer.finalize_variable_values
 
     def finalize_unless_failing(variables):

@@ -3,6 +3,7 @@
 Both average `stratified_loss`, the diffusion term as a function of evenly spread numbers.
 """
 
+import types
 import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -12,10 +13,10 @@ import numpy as np
 from keras import ops
 
 from md4keras import backend, forward_process, head_loss, metrics, random
-from md4keras.checks import check_mask, check_whole
+from md4keras.checks import as_array, check_mask, check_whole
 from md4keras.models import validation
+from md4keras.models.checked_batches import CheckedBatches
 from md4keras.models.filled_batches import counted_rows
-from md4keras.models.masked_diffusion import MaskedDiffusion
 
 _ROBERTS = (0.7548776662466927, 0.5698402909980532)  # 1/g, 1/g^2 with g^3 = g + 1
 
@@ -54,7 +55,7 @@ class Draws(NamedTuple):
     seed: Any
 
 
-class Likelihood(MaskedDiffusion):
+class Likelihood(CheckedBatches):
     """`evaluate` and `score` of a model that has a `stratified_loss`."""
 
     def __init__(self, network, seed: int | None = None, **kwargs):
@@ -74,53 +75,10 @@ class Likelihood(MaskedDiffusion):
             keras.metrics.Mean(name="diffusion_loss"),
             keras.metrics.Mean(name="reconstruction_loss"),
         ]
-        self._id_ranges = {name: metrics.IdRange(name) for name in validation.id_limits(network)}
-        self._steps_seen = 0
 
     @property
     def metrics(self):
-        return [*self._means, *self._id_ranges.values()]
-
-    def get_metrics_result(self):
-        """As Keras's, without the ranges of ids, which are for `step_findings`."""
-        results = super().get_metrics_result()
-        return {name: value for name, value in results.items() if name not in self._id_ranges}
-
-    def reset_metrics(self):
-        super().reset_metrics()
-        self._steps_seen = 0
-
-    def usable_batch(self, x, y=None):
-        """Checks a batch; what a compiled step cannot raise, it notes for `look_at_step`.
-
-        Returns:
-            tokens, int32 `[B, *data_shape]`; labels, int32 `[B]` or `None`; and whether all of
-            these ids are the network's, a bool scalar tensor. Those that are not become ids that
-            are, so that the step can go on; it must leave the batch out.
-        """
-        x, labels = validation.check_tokens(self.network, *validation.split_labels(x, y))
-        batch, usable = {"tokens": x, "labels": labels}, True
-        for name, below in validation.id_limits(self.network).items():
-            ids = batch[name]
-            self._id_ranges[name].update_state(ids)
-            usable = ops.logical_and(usable, ops.all(ops.logical_and(ids >= 0, ids < below)))
-            batch[name] = ops.clip(ids, 0, below - 1)
-        return batch["tokens"], batch["labels"], usable
-
-    def step_findings(self, logs: dict) -> dict:
-        """The ranges of ids, and the number of the step."""
-        self._steps_seen += 1
-        ranges = {name: logs.pop(name) for name in self._id_ranges}
-        return {**ranges, "step": self._steps_seen}
-
-    def look_at_step(self, findings: dict) -> None:
-        """Raises a `ValueError` if the step met ids that are none of the network's."""
-        last = findings["step"] * self.steps_per_execution
-        first = last - self.steps_per_execution + 1
-        place = f"batch {last}" if first == last else f"the batches {first} to {last}"
-        for name in self._id_ranges:
-            ends = ops.convert_to_numpy(findings[name])
-            validation.check_id_range(self.network, name, ends, f"{place} (the first is 1)")
+        return [*self._means, *super().metrics]
 
     def stratified_loss(self, x, labels, fraction, noise, given=None):
         """The diffusion term as a function of evenly spread numbers.
@@ -201,20 +159,27 @@ class Likelihood(MaskedDiffusion):
 
         Args:
             x, y: arrays or a data set that can be read repeatedly.
-            num_passes: int; `None` for as many as it takes to see 2**20 positions, 64 at most.
+            num_passes: int; `None` for as many as it takes to see 2**20 positions, 64 at most
+                (a generator, which can be read once, has one pass).
             seed: int in `[0, 2**32)`, of the masks.
 
         Returns:
             list of `loss` (nats per dimension), `bits_per_dim`, `perplexity`, `diffusion_loss` and
             `reconstruction_loss`; a dictionary with `return_dict=True`.
         """
-        if num_passes is not None:
+        if isinstance(x, types.GeneratorType):
+            num_passes = 1 if num_passes is None else num_passes
+            mend = "A generator can be read once; give an array or a data set for more."
+            check_whole("num_passes", num_passes, most=1, mend=mend)
+        elif num_passes is not None:
             check_whole("num_passes", num_passes)
         random.check_seed(seed)
+        if not self.compiled:
+            super().compile(optimizer=None)  # an evaluation needs none
         during_fit = kwargs.get("_use_cached_eval_dataset", False)
         return_dict = kwargs.pop("return_dict", False)
         if not during_fit:
-            validation.check_host_data(self.network, x, y)
+            validation.check_host_data(self.network, x, y, kwargs.get("sample_weight"))
         self.evaluation_seed_generator.state.assign(np.array([seed, 0], dtype="uint32"))
         self.evaluation_point.assign(np.random.default_rng(seed).random(2))
         logs = [self._evaluate_once(x, y, *args, **kwargs)]
@@ -351,7 +316,7 @@ def _rows_of(asked: Draws, example, draw) -> Draws:
 
 def _check_scoring(network, x, given):
     """Tokens to score, int32, and what is given, bool like them or `None`."""
-    x = np.asarray(x)
+    x = as_array("x", x)
     validation.check_host_tokens(network, x, "x")
     if given is not None:
         given = check_mask("given", given, x.shape)

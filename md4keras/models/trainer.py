@@ -4,6 +4,7 @@ import warnings
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 
 from md4keras import backend, forward_process, head_loss
@@ -81,15 +82,13 @@ class Trainer(Likelihood):
 
     def fit(self, x=None, y=None, *args, **kwargs):
         """As `keras.Model.fit`; first checks the tokens that are at hand on the host."""
-        validation.check_host_data(self.network, x, y)
-        if y is None and kwargs.get("sample_weight") is not None:
-            raise ValueError(
-                "Sample weights without labels are dropped by Keras. Expected `y` with them, or a "
-                "data set without the examples of weight 0. Received: y=None"
-            )
+        validation.check_host_data(self.network, x, y, kwargs.get("sample_weight"))
         if kwargs.get("validation_data") is not None:
             held_out = keras.utils.unpack_x_y_sample_weight(kwargs["validation_data"])
-            validation.check_host_data(self.network, *held_out[:2])
+            validation.check_host_data(self.network, *held_out)
+        self._check_has_optimizer()
+        if not isinstance(x, (np.ndarray, dict, keras.utils.PyDataset)) and not ops.is_tensor(x):
+            kwargs.setdefault("shuffle", False)  # Keras shuffles arrays, and else warns
         try:
             history = super().fit(x, y, *args, **kwargs)
         finally:
@@ -102,6 +101,18 @@ class Trainer(Likelihood):
                 stacklevel=2,
             )
         return history
+
+    def train_on_batch(self, x, y=None, *args, **kwargs):
+        """As `keras.Model.train_on_batch`."""
+        self._check_has_optimizer()
+        return super().train_on_batch(x, y, *args, **kwargs)
+
+    def _check_has_optimizer(self):
+        if getattr(self, "optimizer", None) is None:
+            raise ValueError(
+                "Training needs an optimizer. Expected a call of `compile` before. Received: "
+                "optimizer=None. Call `model.compile(keras.optimizers.AdamW(1e-3))`, for instance."
+            )
 
     train_step = backend.train_step  # as Keras's trainer of the running backend calls it
     release_shared_buffers = backend.release_shared_buffers

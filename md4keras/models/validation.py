@@ -5,7 +5,7 @@ import numbers
 import numpy as np
 from keras import ops
 
-from md4keras.checks import check_has, check_integers
+from md4keras.checks import as_array, check_has, check_integers
 
 _NETWORK_ATTRIBUTES = ("vocabulary_size", "data_shape", "num_classes", "time_conditioned")
 
@@ -51,7 +51,7 @@ def check_time(time, batch_size: int):
 def check_tokens_alone(network, x, name: str = "tokens", allow_mask: bool = False):
     """Checks tokens (values too, where they are a host array) and returns an int32 tensor."""
     if isinstance(x, (np.ndarray, list, tuple)):
-        x = np.asarray(x)
+        x = as_array(name, x)
         check_host_tokens(network, x, name, allow_mask)
     x = ops.convert_to_tensor(x)
     check_shape(network, tuple(x.shape))
@@ -119,15 +119,21 @@ def check_id_range(network, name: str, ends, place: str) -> None:
         )
 
 
-def check_host_data(network, x, y=None) -> None:
+def check_host_data(network, x, y=None, sample_weight=None) -> None:
     """Checks the values of arrays before training starts; passes other data by.
 
-    (Keras reads data sets and generators batch by batch; their shapes are checked there.)
+    (Keras reads data sets and generators batch by batch; they are checked there.)
     """
     if x is None:
         raise ValueError(
             "There is nothing to work on. Expected tokens [n, *data_shape] or a data set. "
             "Received: x=None"
+        )
+    if y is None and sample_weight is not None:
+        raise ValueError(
+            "Sample weights without `y` would be dropped by Keras. Expected labels as `y`, or "
+            "batches that hold the weights. Received: y=None. Without classes, give a generator of "
+            "`(tokens, None, sample_weight)`."
         )
     x, y = split_labels(x, y)
     x, y = (ops.convert_to_numpy(data) if ops.is_tensor(data) else data for data in (x, y))
@@ -146,9 +152,20 @@ def check_host_tokens(
     network, x: np.ndarray, name: str = "tokens", allow_mask: bool = False
 ) -> None:
     """Checks shape, data type and values of tokens on the host."""
+    check_no_text(x, name)
     check_shape(network, x.shape)
     limit = network.vocabulary_size + allow_mask
     check_integers(name, x, ("B", ...), limit, _tokens_mend(network))
+
+
+def check_no_text(x: np.ndarray, name: str) -> None:
+    """Raises a `ValueError` that says what to do with strings in the place of tokens."""
+    if x.dtype.kind in "USO":
+        raise ValueError(
+            f"`{name}` holds text. Expected ids, whole numbers [B, *data_shape]. Received: "
+            f"{name}={str(x)[:60]}. Encode it: `model.tokenizer.encode(text)[None]`; for a text "
+            "with gaps `tokens, mask = md4keras.data.gaps.parse_gaps(text, model.tokenizer)`."
+        )
 
 
 def check_host_labels(network, labels: np.ndarray, count: int | str = "B") -> None:
@@ -179,8 +196,11 @@ def check_shape(network, shape) -> None:
     same_rank = len(shape) == len(expected) + 1
     if not same_rank or (len(expected) > 1 and tuple(shape[1:]) != expected):
         wanted = "[B, length]" if len(expected) == 1 else f"[B, {', '.join(map(str, expected))}]"
+        one = len(shape) == len(expected) and (len(expected) == 1 or tuple(shape) == expected)
+        mend = "One example is a batch of one: `tokens[None]`." if one else "Reshape them."
         raise ValueError(
-            f"Tokens have the wrong shape. Expected {wanted}. Received: shape={tuple(shape)}"
+            f"Tokens have the wrong shape. Expected {wanted}. Received: shape={tuple(shape)}. "
+            f"{mend}"
         )
     longest = getattr(network, "max_length", None)
     if longest is not None and (shape[1] or 0) > longest:
