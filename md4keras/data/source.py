@@ -5,8 +5,17 @@ from typing import Any, NamedTuple
 _MOST_SHOWN = 10  # classes, or bad files
 
 
-class Splits(NamedTuple):
+class _Parts(NamedTuple):
+    training: Any
+    validation: Any
+    test: Any = None
+    class_names: tuple[str, ...] | None = None
+
+
+class Splits(_Parts):
     """What a source gives: each split a text (str), or images and labels (`(x, y)`).
+
+    It unpacks into the first four.
 
     Attributes:
         training: to learn from.
@@ -20,11 +29,12 @@ class Splits(NamedTuple):
             contents, whatever the folder's place). `describe` makes sentences of them.
     """
 
-    training: Any
-    validation: Any
-    test: Any = None
-    class_names: tuple[str, ...] | None = None
-    facts: dict = {}
+    facts: dict
+
+    def __new__(cls, training, validation, test=None, class_names=None, facts=None):
+        splits = super().__new__(cls, training, validation, test, class_names)
+        splits.facts = facts or {}
+        return splits
 
     def describe(self) -> list[str]:
         """What was read, in a few lines."""

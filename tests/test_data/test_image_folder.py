@@ -172,7 +172,7 @@ def test_the_split_reads_and_holds_out(tmp_path):
         for i in range(5):
             Image.new("L", (4, 4), i).save(tmp_path / name / f"{i}.png")
     splits = data.image_folder(tmp_path, (4, 4, 1), 256, 5)
-    (x, y), (x_val, y_val), _, names = splits[:4]
+    (x, y), (x_val, y_val), _, names = splits
     assert names == ("x", "y") and y.tolist() == [0] * 4 + [1] * 4 and y_val.tolist() == [0, 1]
     assert (x_val == 4).all() and x.max() == 3
 
