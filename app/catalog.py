@@ -68,10 +68,16 @@ class ModelFolder:
     @property
     def title(self) -> str:
         """What a person reads: `"Digits: U-Net, 0.6 M, 1.71 bits"`."""
-        bits = self.bits_per_dim
-        return f"{self.subject}: {self.design}, {self.size}" + (
-            "" if bits is None else f", {bits:.2f} bits"
-        )
+        return f"{self.subject}: {self.design}, {self.size}{self._bits}"
+
+    @property
+    def label(self) -> str:
+        """What a person reads in a narrow place: `"Digits, 1.71 bits"`."""
+        return f"{self.subject}{self._bits}"
+
+    @property
+    def _bits(self) -> str:
+        return "" if self.bits_per_dim is None else f", {self.bits_per_dim:.2f} bits"
 
     @property
     def is_image(self) -> bool:
@@ -125,10 +131,20 @@ def model_folders(folder: str | os.PathLike) -> list[ModelFolder]:
 
 def titles(models: list[ModelFolder]) -> dict[str, str]:
     """The title of each model by its name; with the folder where two would read the same."""
-    often = Counter(model.title for model in models)
+    return _told_apart({model.name: (model.title,) for model in models})
+
+
+def labels(models: list[ModelFolder]) -> dict[str, str]:
+    """Something shorter than the titles, for narrow places: `"Digits, 1.71 bits"`."""
+    return _told_apart({model.name: (model.label, model.title) for model in models})
+
+
+def _told_apart(readings: dict[str, tuple[str, ...]]) -> dict[str, str]:
+    """Of each name's readings the first that no other name has, or else the last with the name."""
+    often = Counter(text for texts in readings.values() for text in set(texts))
     return {
-        model.name: model.title if often[model.title] == 1 else f"{model.title} ({model.name})"
-        for model in models
+        name: next((text for text in texts if often[text] == 1), f"{texts[-1]} ({name})")
+        for name, texts in readings.items()
     }
 
 

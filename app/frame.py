@@ -10,6 +10,7 @@ STATIC = Path(__file__).parent / "static"
 
 def dress() -> None:
     """The style of all pages, and a menu that closes after a choice on a phone."""
+    st.logo(STATIC / "logo.svg", size="large")
     st.html(STATIC / "frame.css")
     script = (STATIC / "menu.js").read_text(encoding="utf-8")
     with st.sidebar, st.container(key="menu_script"):

@@ -60,12 +60,12 @@ def pick(suits=lambda saved: True, wanted: str = "model"):
         "Model",
         names,
         index=names.index(chosen) if chosen in names else 0,
-        format_func=catalog.titles(list(found.values())).get,
+        format_func=catalog.labels(list(found.values())).get,
         key=f"{_PICKER}_{wanted}",
-        help="The model that this page uses: what it is of, its network, the number of parameters, "
-        "and the bits per dimension that it needs for what it has not seen (fewer are better).",
+        help="The model that this page uses, and how many bits per dimension it needs for what it "
+        "has not seen (fewer are better).",
     )
-    st.sidebar.caption(plain(folders.root() / name))
+    st.sidebar.caption(plain(f"{found[name].design}, {found[name].size} parameters, in {name}"))
     st.session_state[_CHOSEN] = name  # on the other pages too
     return found[name], load(found[name])
 

@@ -3,13 +3,14 @@
 import numpy as np
 import streamlit as st
 
-from app import frame, progress, results, samples, sampling, shell
+from app import catalog, frame, progress, results, samples, sampling, shell
 from md4keras.evaluation import variety
 from md4keras.evaluation.likelihood import in_bits
 
 _COLUMNS = 3  # results beside each other
+_CHOICE = 420  # pixels, for what is compared
 _CHEAP = 10.0  # seconds: a run of at most so many is repeated, to time it without compilation
-_SAMPLERS, _MODELS = "Samplers of one model", "Models"
+_SAMPLERS, _MODELS = "Samplers", "Models"
 
 st.title("Compare")
 saved, model = shell.pick()
@@ -29,6 +30,7 @@ def chosen_samplers() -> list[tuple]:
         possible,
         default=possible[:3],
         key=key,
+        width=_CHOICE,
         help="Each draws samples from the model with the same settings and the same seed.",
     )
     return [(name, saved, name) for name in names]
@@ -41,6 +43,7 @@ def chosen_models() -> list[tuple]:
         for each in shell.models()
         if each.problem is None and kind_of(each) == kind_of(saved)
     }
+    titles = catalog.titles(list(same.values()))
     others = [name for name in same if name != saved.name]
     key = f"compare_models_{saved.name}"
     shell.forget_unless(key, same, "The folder no longer has, for this kind of data, the model")
@@ -49,20 +52,22 @@ def chosen_models() -> list[tuple]:
         same,
         default=[saved.name, *others[:1]],
         max_selections=4,
+        format_func=titles.get,
         key=key,
+        width=_CHOICE,
         help="Models of the same kind of data; each draws with the same settings and seed.",
     )
     if not others:
-        st.caption("The folder holds one model of this kind of data.")
+        side.caption("The folder holds one model of this kind of data.")
     possible, key = sampling.available(model), f"compare_sampler_{saved.name}"
     shell.forget_unless(key, possible, "This model has no sampler")
-    sampler = st.selectbox(
+    sampler = side.selectbox(
         "Sampler",
         possible,
         key=key,
         help="How masks are taken off, one step after the other.",
     )
-    return [(name, same[name], sampler) for name in names]
+    return [(titles[name], same[name], sampler) for name in names]
 
 
 def timed(network, number: int, arguments: dict):
@@ -167,11 +172,11 @@ with bar:
         width="content",
         help="Several samplers of the model chosen in the side bar, or several models.",
     )
+    runs = chosen_samplers() if way == _SAMPLERS else chosen_models()
     button = st.container(width="content")  # filled when it is known what is run
 with side:
-    runs = chosen_samplers() if way == _SAMPLERS else chosen_models()
     count = st.slider(
-        "Number", 4, 32, 8, key="compare_number", help="How many samples each of them draws."
+        "Number", 4, 32, 10, key="compare_number", help="How many samples each of them draws."
     )
     label = shell.EACH
     if len({each.class_names for _, each, _ in runs}) == 1:
@@ -195,7 +200,7 @@ asked = {
 }
 with middle:
     if not runs:
-        st.info("Choose at least one to run.", icon=":material/arrow_forward:")
+        st.info("Choose at least one to run.", icon=":material/arrow_upward:")
     if start and runs:
         rows = []
         names = sorted({each.name for _, each, _ in runs})

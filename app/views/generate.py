@@ -62,11 +62,7 @@ def finished(run, labels) -> dict:
     if saved.is_image:
         look = samples.grid_look(saved, len(run.tokens))
         result["gif"] = pictures.gif_bytes(run.states, mask_token=model.mask_token, **look)
-    controls = {
-        key: st.session_state[key]
-        for key in st.session_state
-        if key.startswith("gen_") and key != "gen_result"
-    }
+    controls = {key: st.session_state[key] for key in st.session_state if key.startswith("gen_")}
     result["settings"] = {"model": saved.name, "controls": controls}
     return result
 
@@ -75,7 +71,13 @@ bar, middle, side = frame.places()
 with bar:
     label = shell.labels_control(saved, f"gen_label_{saved.name}", width=150)
     count = st.slider(
-        "Number", 1, 100, 10, key="gen_number", width=220, help="How many samples to draw at once."
+        "Number",
+        1,
+        100,
+        3 if saved.has_tokenizer else 10,
+        key="gen_number",
+        width=220,
+        help="How many samples to draw at once.",
     )
     start = st.button(
         "Generate",
@@ -97,10 +99,10 @@ with middle:
             result = finished(run, labels)
             gallery.insert(0, result)
             del gallery[_KEPT:]
-            results.keep("gen", result, model, **asked)
-    newest = results.found("gen", model)
+            results.keep("generate", result, model, **asked)
+    newest = results.found("generate", model)
     if newest is not None:
-        results.mark_if_stale("gen", "Generate", **asked)
+        results.mark_if_stale("generate", "Generate", **asked)
         show(newest)
     else:
         st.info(f"Press **Generate**. {sampling.EXPECT}", icon=":material/arrow_upward:")

@@ -11,14 +11,14 @@ from md4keras.data import images
 from md4keras.evaluation.likelihood import in_bits
 from md4keras.visualization import pictures
 
-_WIDTH = 160  # of a shown image, in pixels, about
+_WIDTH = 100  # of a shown image, in pixels: three fit beside the canvas
 _VALIDATION, _UPLOAD = "Validation image", "Upload"
 
 st.title("Inpaint images")
 saved, model = shell.pick(lambda saved: saved.is_image, "image model")
 shape, levels = saved.data_shape, saved.vocabulary_size
 height, width, channels = shape
-scale = max(1, _WIDTH // width)
+scale = max(1, 2 * _WIDTH // width)
 
 
 @st.cache_data(show_spinner=False)

@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import RECIPES, catalog, demo, folders, frame, results, samples, sampling, shell
 
+_ROWS, _HEIGHT = 6, 220  # of the table: with more it is scrolled, in so many pixels
 CURVE = {
     "mark": {"type": "line", "point": True},
     "encoding": {
@@ -68,19 +69,31 @@ for saved in found:
         st.warning(reason, icon=":material/warning:")
 
 if good:
+    titles = catalog.titles(good)
+    with st.container(height="content" if len(good) < _ROWS else _HEIGHT, border=False):
+        st.table(
+            {
+                "Model": [frame.plain(titles[each.name]) for each in good],
+                "Folder": [f":small[:gray[{frame.plain(each.name)}]]" for each in good],
+            },
+            border="horizontal",
+            hide_index=True,
+        )
     saved, model = shell.pick()
-    st.subheader(frame.plain(catalog.titles(good)[saved.name]))
+    st.subheader(frame.plain(titles[saved.name]))
     left, right = st.columns(2, gap="medium")
     with left:
         st.caption(facts(saved))
         if curve := points(saved):
-            st.vega_lite_chart(curve, CURVE, height=260)
+            st.vega_lite_chart(curve, CURVE, height=240)
         else:
             st.caption("The model does not tell how it was trained.")
         baselines = saved.recipe.get("baselines_bits_per_dim")
         if isinstance(baselines, dict):
             st.caption("Baselines on the same split, bits per dimension:")
-            st.table({"baseline": list(baselines), "bits": list(baselines.values())})
+            st.table(
+                {"baseline": list(baselines), "bits": list(baselines.values())}, hide_index=True
+            )
     with right:
         count = 3 if saved.has_tokenizer else min(saved.num_classes or 10, 10)
         start = st.button(
@@ -102,28 +115,3 @@ if good:
             st.caption(result["about"])
         elif not start:
             st.info(sampling.EXPECT, icon=":material/arrow_upward:")
-    st.subheader("All models of the folder")
-    st.dataframe(
-        [
-            {
-                "Model": each.subject,
-                "Network": each.design,
-                "Size": each.size,
-                "Bits": each.bits_per_dim,
-                "Folder": each.name,
-            }
-            for each in good
-        ],
-        hide_index=True,
-        column_config={
-            "Model": st.column_config.TextColumn(width=80),
-            "Network": st.column_config.TextColumn(width=90),
-            "Size": st.column_config.TextColumn(width=60, help="Parameters of the network."),
-            "Bits": st.column_config.NumberColumn(
-                width=60,
-                format="%.2f",
-                help="Bits per dimension: upper bound on the validation split; lower is better.",
-            ),
-            "Folder": st.column_config.TextColumn(width=120),
-        },
-    )

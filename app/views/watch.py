@@ -5,7 +5,7 @@ import math
 import numpy as np
 import streamlit as st
 
-from app import frame, results, sampling, shell
+from app import frame, results, samples, sampling, shell
 from md4keras.evaluation.candidates import entropy_map
 from md4keras.visualization import marked_text, pictures
 from md4keras.visualization.trajectories import reveal_steps, step_colours
@@ -51,18 +51,17 @@ def show_images(result: dict, k: int) -> None:
     """The state, the steps in which its pixels were revealed, and the network's doubts."""
     zt, last = result["states"][k], len(result["states"]) - 1
     height, width, channels = zt.shape[1:]
-    columns = min(4, len(zt))
+    columns = samples.columns_of(len(zt))
     look = {"columns": columns, "scale": max(1, _WIDTH // (columns * (width + 1) + 1))}
     look["transparent"] = True
     strip = np.linspace(0.0, 1.0, 60)[None, None].repeat(3, 1)  # [1, 3, 60]
     strip_look = {"columns": 1, "scale": 4, "transparent": True}
-    state, maps = st.columns([5, 3])
+    state, revealed, unsure = st.columns([5, 3, 3])
     with state, st.container(key="picture"):
         grid = pictures.image_grid(
             zt.astype("int32"), saved.vocabulary_size, mask_token=model.mask_token, **look
         )
         st.image(grid, caption="The state; what is masked is magenta.", width="stretch")
-    revealed, unsure = maps.columns(2) if entropy else (maps, None)
     with revealed:
         steps = result["steps"].max(-1)  # [n, height, width]: when the pixel was complete
         colours = step_colours(steps, last)

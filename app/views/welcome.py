@@ -17,7 +17,7 @@ WAYS = (
     ),
 )
 
-words, picture = st.columns([5, 3], gap="large", vertical_alignment="center")
+words, picture = st.columns([5, 4], gap="large", vertical_alignment="center")
 with words:
     st.title("md4keras")
     st.markdown(
@@ -25,11 +25,11 @@ with words:
         "in any order: masked diffusion.  \nDraw from them, let them fill what you mask, and watch "
         "every step."
     )
-with picture, st.container(key="welcome_picture"):
+with picture:
     st.image(
-        frame.STATIC / "digits.gif",
-        caption="Digits: from all masked (magenta) to drawn.",
-        width=300,
+        frame.STATIC / "welcome.png",
+        caption="A model of digits: from all masked (above) to drawn (below).",
+        width="stretch",
     )
 
 training = demo.training(folders.root() / "demo")
@@ -40,14 +40,16 @@ for card, (title, text, (view, label, icon)) in zip(cards, WAYS, strict=False):
         st.subheader(title)
         st.write(text)
         if there:
-            st.page_link(view, label=label, icon=icon)
+            if st.button(label, icon=icon, type="primary", key=view):
+                st.switch_page(view)
         else:
             st.caption("Needs a model: train one first.")
 with cards[-1], st.container(border=True, height="stretch"):
     st.subheader("Bring models")
     if there:
         st.write("See what is in the folder, or start on another: `md4keras app FOLDER`.")
-        st.page_link("views/models.py", label="Models", icon=":material/inventory_2:")
+        if st.button("Models", icon=":material/inventory_2:"):
+            st.switch_page("views/models.py")
     else:
         st.write("None here yet. Train two small ones, or start on another folder:")
         st.write("`md4keras app FOLDER`")
