@@ -38,12 +38,13 @@ def paint(colours, key: str, brush: int = 1):
     height, width, _ = colours.shape
     content = np.ascontiguousarray(colours).tobytes()
     picture = f"{height}x{width}_{hashlib.sha256(content).hexdigest()[:16]}"
-    kept, canvas = f"{key}_painted_{picture}", f"{key}_canvas_{picture}"
+    canvas = f"{key}_canvas_{picture}"
+    masks = st.session_state.setdefault(f"{key}_painted", {})  # by picture
 
     def keep():
-        st.session_state[kept] = st.session_state[canvas].get("painted") or []
+        masks[picture] = st.session_state[canvas].get("painted") or []
 
-    painted = st.session_state.setdefault(kept, [])
+    painted = masks.setdefault(picture, [])
     data = {
         "width": width,
         "height": height,

@@ -42,7 +42,7 @@ def test_a_long_text_is_filled_and_what_was_given_stays(model):
     assert (last.tokens[:, ~mask] == tokens[:, ~mask]).all()
     assert (last.tokens < model.mask_token).all()
     calls = [state.calls for state in states]
-    assert calls == sorted(calls) and last.calls == last.most_calls
+    assert calls == sorted(calls)
     assert all(state.calls <= state.most_calls for state in states)
     *_, (found, asked, most) = windows.candidate_steps(model, last.tokens[0], mask, None, LENGTH)
     assert (found.positions == np.flatnonzero(mask)).all() and asked == most
