@@ -54,6 +54,11 @@ class ModelFolder:
         return word[:1].upper() + word[1:60]
 
     @property
+    def place(self) -> str:
+        """Its folder, without the last part that all recipes write."""
+        return self.name.removesuffix("/model")
+
+    @property
     def design(self) -> str:
         """The network, and the model where it is not the usual one: `"U-Net"`, `"GenMD4 U-Net"`."""
         network = _NETWORKS.get(self.network, self.network)
@@ -131,20 +136,19 @@ def model_folders(folder: str | os.PathLike) -> list[ModelFolder]:
 
 def titles(models: list[ModelFolder]) -> dict[str, str]:
     """The title of each model by its name; with the folder where two would read the same."""
-    return _told_apart({model.name: (model.title,) for model in models})
+    often = Counter(model.title for model in models)
+    return {
+        model.name: model.title if often[model.title] == 1 else f"{model.title} ({model.place})"
+        for model in models
+    }
 
 
 def labels(models: list[ModelFolder]) -> dict[str, str]:
-    """Something shorter than the titles, for narrow places: `"Digits, 1.71 bits"`."""
-    return _told_apart({model.name: (model.label, model.title) for model in models})
-
-
-def _told_apart(readings: dict[str, tuple[str, ...]]) -> dict[str, str]:
-    """Of each name's readings the first that no other name has, or else the last with the name."""
-    often = Counter(text for texts in readings.values() for text in set(texts))
+    """As `titles`, but short: `"Digits, 1.71 bits"`, or `"Digits (demo/digits)"`."""
+    often = Counter(model.label for model in models)
     return {
-        name: next((text for text in texts if often[text] == 1), f"{texts[-1]} ({name})")
-        for name, texts in readings.items()
+        model.name: model.label if often[model.label] == 1 else f"{model.subject} ({model.place})"
+        for model in models
     }
 
 
