@@ -1,4 +1,4 @@
-"""What a page found last, and what it was asked: it is marked once the question has changed."""
+"""Results that a page keeps, with what was asked: marked once the question has changed."""
 
 import dataclasses
 

@@ -144,7 +144,7 @@ FIGURES = {
 def show_table(rows: list[dict]) -> None:
     """A column for each run, so that it is read on a phone too; below, what the figures mean."""
     cells = {"": list(FIGURES)}
-    cells |= {row["Name"]: [text(row) for text, _ in FIGURES.values()] for row in rows}
+    cells |= {frame.plain(row["Name"]): [text(row) for text, _ in FIGURES.values()] for row in rows}
     st.table(cells, border="horizontal", hide_index=True)
     with st.expander("What the figures mean"):
         for name, (_, explanation) in FIGURES.items():

@@ -91,8 +91,14 @@ if good:
         baselines = saved.recipe.get("baselines_bits_per_dim")
         if isinstance(baselines, dict):
             st.caption("Baselines on the same split, bits per dimension:")
+            numbers = {k: v for k, v in baselines.items() if isinstance(v, int | float)}
             st.table(
-                {"baseline": list(baselines), "bits": list(baselines.values())}, hide_index=True
+                {
+                    "baseline": [frame.plain(name) for name in numbers],
+                    "bits": [f"{bits:.2f}" for bits in numbers.values()],
+                },
+                border="horizontal",
+                hide_index=True,
             )
     with right:
         count = 3 if saved.has_tokenizer else min(saved.num_classes or 10, 10)

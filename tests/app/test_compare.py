@@ -22,7 +22,8 @@ def compare(page):
 
 def table(page):
     """A row for each run, as text."""
-    return page.table[0].value.set_index("").T
+    rows = page.table[0].value.set_index("").T
+    return rows.rename(index=lambda name: name.replace("\\", ""))
 
 
 def number(text):
