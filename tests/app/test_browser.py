@@ -208,7 +208,7 @@ def test_a_long_run_is_stopped(page):
         page.keyboard.press("End")
         settle(page)
     page.get_by_role("button", name="Generate", exact=True).click()
-    page.get_by_test_id("stMain").get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Stop").click()  # there is one, Streamlit's own is hidden
     settle(page)
     playwright.expect(page.get_by_text("The first run of a kind compiles")).to_be_visible()
     playwright.expect(page.get_by_role("button", name="PNG")).to_have_count(0)  # no result
