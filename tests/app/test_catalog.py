@@ -1,5 +1,6 @@
 """The catalogue of models: what each says of itself, and why one cannot be loaded."""
 
+import dataclasses
 import json
 
 import pytest
@@ -45,6 +46,20 @@ def test_models_describe_themselves(folder):
         assert each.data_shape == tuple(model.network.data_shape)
         assert each.vocabulary_size == model.network.vocabulary_size
         assert each.label_dropout == model.network.label_dropout
+
+
+def test_models_have_readable_titles(folder):
+    models = catalog.model_folders(folder)
+    image, text = models
+    assert image.title.startswith("Image: U-Net, ") and image.title.endswith(" M, 1.50 bits")
+    assert text.title.startswith("Text: GenMD4 Transformer, ")
+    assert list(catalog.labels(models).values()) == ["Image, 1.50 bits", "Text"]
+    told = dataclasses.replace(image, recipe={"recipe": "digits"}, parameters=12_345_678)
+    assert told.title == "Digits: U-Net, 12.3 M"
+    twins = [told, dataclasses.replace(told, name="second/model")]
+    places = ("a/b/image", "second")
+    assert list(catalog.titles(twins).values()) == [f"{told.title} ({p})" for p in places]
+    assert list(catalog.labels(twins).values()) == ["Digits (a/b/image)", "Digits (second)"]
 
 
 def test_the_folder_may_be_a_model_and_need_not_exist(folder):
