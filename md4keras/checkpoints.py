@@ -23,6 +23,7 @@ from md4keras.conversion import from_md4
 from md4keras.files import sha256, whole_folder
 from md4keras.models.masked_diffusion import MaskedDiffusion
 from md4keras.version import __version__
+from md4keras.weights_file import check_worth, described, measure
 
 __all__ = ["check_output_folder", "from_md4", "is_saved_model", "load_model", "save_model"]
 
@@ -31,6 +32,7 @@ _CONFIG, _WEIGHTS, _METADATA = "config.json", "model.weights.h5", "metadata.json
 _TOKENIZER, _RECIPE = "tokenizer.json", "recipe.json"
 _FILES = (_CONFIG, _WEIGHTS, _TOKENIZER, _RECIPE)
 _MAX_JSON_BYTES = 16 * 2**20
+_MAX_CONFIG_BYTES = 2**20  # a network of this package needs a thousandth of it
 
 
 def save_model(model, folder: str | os.PathLike) -> Path:
@@ -64,7 +66,8 @@ def load_model(folder: str | os.PathLike):
 
     Nothing from the folder is run as code: the classes named in it, that of the tokenizer too,
     must be `md4keras`'s, Keras's, or registered with `keras.saving.register_keras_serializable`
-    before.
+    before. Nothing is built that needs more memory or time than the weights are worth: a
+    configuration that asks for more layers or numbers than the weights file has is refused.
 
     Args:
         folder: path.
@@ -73,7 +76,8 @@ def load_model(folder: str | os.PathLike):
         The model, with `tokenizer` and `recipe` attributes (`None` where there is none).
 
     Raises:
-        ValueError: if the folder is not a complete saved model, or a file was changed.
+        ValueError: if the folder is not a complete saved model, a file was changed, or the
+            configuration does not describe the weights.
     """
     return build_model(read_saved(folder))
 
@@ -94,9 +98,16 @@ class Saved:
 
 def build_model(saved: Saved):
     """The model whose files were read, with its weights."""
-    model = keras.saving.deserialize_keras_object(saved.config, safe_mode=True)
-    model.load_weights(saved.folder / _WEIGHTS)
-    model.tokenizer, model.recipe = saved.tokenizer, saved.recipe
+    weights = saved.folder / _WEIGHTS
+    try:
+        check_worth(saved.config, measure(weights))
+        model = keras.saving.deserialize_keras_object(saved.config, safe_mode=True)
+        model.load_weights(weights)
+        model.tokenizer, model.recipe = saved.tokenizer, saved.recipe
+    except Exception as error:  # what is no configuration fails in as many ways as there are
+        raise _damaged(
+            saved.folder, f"'{_CONFIG}' and '{_WEIGHTS}' make no model ({error})"
+        ) from error
     if not (model.tokenizer is None or isinstance(model.tokenizer, dict)):
         _check_vocabulary(model)
     return model
@@ -124,8 +135,10 @@ def read_saved(folder: str | os.PathLike, unknown_tokenizer: bool = False) -> Sa
     )
     _check_model_class(config, folder)
     _check_classes(config, folder)
-    described = isinstance(tokenizer, dict) and "class" in tokenizer
-    unknown = described and not tokenizers.is_known(tokenizer)
+    if not isinstance(recipe, dict | None):
+        raise _damaged(folder, f"'{_RECIPE}' is no dictionary")
+    has_class = isinstance(tokenizer, dict) and "class" in tokenizer
+    unknown = has_class and not tokenizers.is_known(tokenizer)
     if tokenizer is not None and not (unknown and unknown_tokenizer):
         tokenizer = tokenizers.get(tokenizer)
     return Saved(folder, metadata, config, tokenizer, recipe)
@@ -242,16 +255,16 @@ def _read_metadata(folder: Path) -> dict:
 
 def _check_classes(config, folder: Path) -> None:
     """Refuses configurations that name classes from anywhere else."""
-    for item in config.values() if isinstance(config, dict) else config:
-        if isinstance(item, dict | list):
-            _check_classes(item, folder)
-    if "class_name" in config and "config" in config:
-        module, registered = config.get("module"), config.get("registered_name")
+    known = keras.saving.get_custom_objects()
+    for item in described(config):
+        item.pop("compile_config", None)  # a saved model has no optimizer and no metrics
+        module = item.get("module")
+        name = item.get("config" if item["class_name"] == "function" else "registered_name")
         from_keras = isinstance(module, str) and module.split(".")[0] == "keras"
-        if registered not in keras.saving.get_custom_objects() and not from_keras:
+        if not from_keras and not (isinstance(name, str) and name in known):
             raise ValueError(
                 "The saved model names a class that is not known here. Expected classes of "
-                f"md4keras or Keras, or registered ones. Received: {config['class_name']!r} of "
+                f"md4keras or Keras, or registered ones. Received: {item['class_name']!r} of "
                 f"module {module!r} in '{folder}'. Import the code that registers the class "
                 "before loading."
             )
@@ -259,7 +272,7 @@ def _check_classes(config, folder: Path) -> None:
 
 def _check_model_class(config, folder: Path) -> None:
     name = config.get("registered_name") if isinstance(config, dict) else None
-    cls = keras.saving.get_custom_objects().get(name)
+    cls = keras.saving.get_custom_objects().get(str(name))
     if not (isinstance(cls, type) and issubclass(cls, MaskedDiffusion)):
         raise ValueError(
             "The folder holds no model of md4keras. Expected the configuration of an `MD4` or "
@@ -276,8 +289,9 @@ def _damaged(folder: Path, what: str) -> ValueError:
 
 def _read_json(path: Path):
     try:
-        if path.stat().st_size > _MAX_JSON_BYTES:
-            raise ValueError(f"larger than {_MAX_JSON_BYTES} bytes")
+        most = _MAX_CONFIG_BYTES if path.name == _CONFIG else _MAX_JSON_BYTES
+        if path.stat().st_size > most:
+            raise ValueError(f"larger than {most} bytes")
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path.parent, f"'{path.name}' cannot be read ({error})") from error

@@ -51,7 +51,8 @@ MAY_IMPORT = {
     "evaluation": {"metrics"},
     "visualization": {"tokenizers", "evaluation"},
     "conversion": {"layers", "networks", "models"},
-    "checkpoints": {"tokenizers", "models", "conversion"},
+    "weights_file": set(),
+    "checkpoints": {"tokenizers", "models", "conversion", "weights_file"},
     "client": set(),
     "export": {"random", "schedules", "samplers", "models", "tokenizers", "data", "checkpoints"},
 }

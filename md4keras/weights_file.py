@@ -1,0 +1,134 @@
+"""The worth of a saved model: no more may be built than its weights file holds.
+
+A configuration is a line of text that may ask for any amount of memory and time. The header of the
+weights file says how many numbers there are, and a model is built only if it has no more of them.
+Checksums are no help: whoever writes a hostile folder writes them too.
+"""
+
+import concurrent.futures
+import math
+import os
+from typing import NamedTuple
+
+import h5py
+import keras
+
+MOST_POSITIONS = 2**28
+"""Tokens of one example: no weight may depend on them, so the weights set them no limit."""
+
+_OURS = "md4keras>"  # how the registered names of this package's classes begin
+_ARRAYS_OF_A_LAYER = 4  # at least, of each block of this package's networks
+
+
+class AsksTooMuch(ValueError):
+    """A configuration needs more than its weights are worth."""
+
+
+class Held(NamedTuple):
+    """How many arrays a weights file has, and how many numbers are in all of them."""
+
+    arrays: int
+    numbers: int
+
+
+def measure(path: str | os.PathLike) -> Held:
+    """Counts what an HDF5 file holds, from its header alone.
+
+    Raises:
+        ValueError: if it is no HDF5 file, or an array is not in it as it stands: its numbers lie
+            in another file, were never written, are compressed, or are no numbers.
+    """
+    sizes = []
+
+    def add(name, item):
+        if isinstance(item, h5py.Dataset):
+            _check_plain(name, item)
+            sizes.append((item.size, item.nbytes))
+
+    try:
+        with h5py.File(path, "r") as file:
+            file.visititems(add)  # follows no link to another file, and visits nothing twice
+    except (OSError, RuntimeError, KeyError) as error:
+        raise ValueError(f"it is no HDF5 file that can be read: {error}") from error
+    if sum(size for _, size in sizes) > os.path.getsize(path):
+        raise ValueError("its arrays are larger than the file")
+    return Held(len(sizes), sum(numbers for numbers, _ in sizes))
+
+
+def check_worth(config: dict, held: Held) -> None:
+    """Refuses the configuration of a model that needs more than a weights file holds.
+
+    The model is made once without its numbers (its variables have shapes alone), which takes
+    a twentieth of the time. That happens in a thread of its own, because Keras keeps a list for
+    each thread of the variables that it would fill later; with the thread it is forgotten.
+
+    Args:
+        config: dictionary, what `keras.saving` made of the model.
+        held: what `measure` found.
+
+    Raises:
+        AsksTooMuch: if it does.
+        Exception: whatever building the model raises.
+    """
+    layers = sum(map(_least_layers, described(config)))
+    if _ARRAYS_OF_A_LAYER * layers > held.arrays:
+        raise AsksTooMuch(f"it asks for {layers} layers, and the weights are {held.arrays} arrays")
+    try:
+        with concurrent.futures.ThreadPoolExecutor(1) as thread:
+            asked, positions = thread.submit(_asked, config).result()
+    except ValueError as error:
+        if "stateless scope" in str(error) and any(map(_is_foreign, described(config))):
+            return  # a user's own class that makes variables of arrays, which have to be real
+        raise
+    if asked.arrays > held.arrays or asked.numbers > held.numbers:
+        raise AsksTooMuch(
+            f"it asks for {asked.numbers} numbers in {asked.arrays} arrays, and the weights are "
+            f"{held.numbers} in {held.arrays}"
+        )
+    if positions > MOST_POSITIONS:
+        raise AsksTooMuch(f"its examples have {positions} tokens, more than {MOST_POSITIONS}")
+
+
+def described(config):
+    """All descriptions of objects in a configuration, at any depth: `{"class_name", "config"}`."""
+    pending = [config]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict) and "class_name" in item and "config" in item:
+            yield item
+        if isinstance(item, dict | list):
+            pending.extend(item.values() if isinstance(item, dict) else item)
+
+
+def _asked(config: dict) -> tuple[Held, int]:
+    with keras.StatelessScope(initialize_variables=False):
+        model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+        numbers = sum(math.prod(variable.shape) for variable in model.weights)
+        return Held(len(model.weights), numbers), math.prod(model.network.data_shape)
+
+
+def _least_layers(item: dict) -> int:
+    """The blocks that the constructor of a network of this package makes, or a few less."""
+    config = item["config"] if _registered_name(item).startswith(_OURS) else {}
+    if not isinstance(config, dict) or not isinstance(config.get("num_layers"), int):
+        return 0
+    levels = len(config.get("channel_multipliers") or (1,))
+    return max(0, config["num_layers"]) * levels + max(0, int(config.get("num_dit_layers") or 0))
+
+
+def _is_foreign(item: dict) -> bool:
+    name = _registered_name(item)
+    return name in keras.saving.get_custom_objects() and not name.startswith(_OURS)
+
+
+def _registered_name(item: dict) -> str:
+    return str(item.get("registered_name"))
+
+
+def _check_plain(name: str, array) -> None:
+    if array.external or array.is_virtual:
+        raise ValueError(f"the numbers of {name!r} lie in another place")
+    if array.shape is None or array.dtype.hasobject:
+        raise ValueError(f"{name!r} is no array of numbers")
+    if array.id.get_storage_size() < array.nbytes:
+        raise ValueError(f"{name!r} has fewer numbers than it says")
