@@ -132,7 +132,7 @@ def report(bits_per_dim: float, baselines: dict[str, float]) -> None:
 
 def _train(model, milestones: Milestones) -> dict:
     """The steps that are left, and the evaluation after the last."""
-    state, history = milestones.state, milestones.history
+    state = milestones.state
     if not milestones.unfinished:
         state.forget_metrics()
     elif milestones.at_end:  # an interrupt came between the last step and its row

@@ -6,8 +6,10 @@ from typing import Any
 
 import md4keras
 from md4keras import tokenizers
+from md4keras.checks import check_name
 
 from . import state
+from .settings import PARTS, parameters
 
 # What may change where a run goes on, as it does not change the weights.
 FREE = ("interval", "sampling.sampler", "sampling.num_steps", "sampling.time_grid")
@@ -81,40 +83,42 @@ def _settings_of(saved, recipe, changes: dict) -> dict:
             f"{'with' if saved.tokenizer is not None else 'without'} a tokenizer. Choose another "
             "recipe or model."
         )
-    parts = {"network": network, "model": saved.config}
-    found = {}
-    for part, config in parts.items():
+    sizes, found = network["config"], {}
+    if changes.get("network", network["class_name"]) != network["class_name"]:
+        raise ValueError(
+            f"The saved model has another network. Expected {network['class_name']}. Received: "
+            f"network={changes['network']}. Leave it out."
+        )
+    for part, config in (("network", network), ("model", saved.config)):
         name = config["class_name"]
-        if changes.get(part, name) != name and part == "network":
-            raise ValueError(
-                f"The saved model has another network. Expected {name}. Received: "
-                f"network={changes[part]}. Leave it out."
-            )
-        if changes.get(part, name) != name:
-            continue
-        found[part] = name
-        known = {key for key in recipe.complete({part: name} | _needed(part, config))}
-        for key, value in config["config"].items():
-            if f"{part}.{key}" in known and not isinstance(value, dict):
-                found[f"{part}.{key}"] = value
-    sizes = network["config"]
-    for name, key in (
-        ("sequence_length",) * 2,
-        ("image_shape",) * 2,
-        ("levels", "vocabulary_size"),
-    ):
-        if key in sizes and name in recipe.complete():
-            found[name] = sizes[key]
-    if recipe.kind == "image":
-        found["labels"] = sizes["num_classes"] is not None
-    return found
+        if changes.get(part, name) == name:
+            check_name(part, name, PARTS[part], "Choose another saved model.")
+            values = dict(config["config"])
+            if "schedule" in values and "model.schedule" not in changes:
+                values["schedule"] = _schedule_name(values["schedule"])
+            found[part] = name
+            for key in parameters(PARTS[part][name]).keys() & values.keys():
+                found[f"{part}.{key}"] = values[key]  # explicit changes go before it
+    if recipe.kind == "text":
+        return {**found, "sequence_length": sizes["sequence_length"]}
+    labels = sizes["num_classes"] is not None
+    shape, levels = list(sizes["image_shape"]), sizes["vocabulary_size"]
+    return {**found, "image_shape": shape, "levels": levels, "labels": labels}
 
 
-def _needed(part: str, config: dict) -> dict:
-    """Values for arguments that have no default, so that the part's names can be asked for."""
-    values = config["config"]
-    needed = ("num_layers", "num_heads", "feature_dim", "num_dit_layers", "hidden_dim")
-    return {f"{part}.{key}": values[key] for key in needed if key in values}
+def _schedule_name(described: dict) -> str:
+    """The name of a saved model's schedule."""
+    config = described["config"]
+    exponent = config.get("exponent")
+    for name in ("linear", "cosine", f"poly{exponent}" if exponent else "polynomial"):
+        known = md4keras.schedules.get(name)
+        if (type(known).__name__, known.get_config()) == (described["class_name"], config):
+            return name
+    raise ValueError(
+        "The saved model has a schedule without a name. Expected linear, cosine or poly<exponent>. "
+        f"Received: {described['class_name']} of {config}. Name one of these: "
+        "--set model.schedule=linear."
+    )
 
 
 def continued(recipe, options, path: Path) -> Plan:

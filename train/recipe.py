@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ from .settings import complete, read_pairs
 
 _EXAMPLE = """\
 example:
-  {prog} --steps 300 --set {setting} optimizer.learning_rate=1e-3
+  {prog} --steps 300 --set {example}
 
---set changes a setting of the recipe; an unknown name lists the known ones. All settings, --init-from,
---extend and recipes of your own: docs/recipes.md. KERAS_BACKEND chooses jax, tensorflow or torch.
+settings of this recipe, which --set changes:
+{settings}
+
+What they mean, and recipes of your own: docs/recipes.md. KERAS_BACKEND chooses jax, tensorflow or
+torch.
 """
 
 
@@ -68,12 +72,14 @@ class Recipe:
 
 
 def _parser(recipe: Recipe, prog: str) -> argparse.ArgumentParser:
-    setting = "network.num_layers=2"
+    values = [f"{name}={_written(value)}" for name, value in recipe.complete().items()]
+    example = "network.num_layers=2 optimizer.learning_rate=1e-3"
+    listed = textwrap.fill("  ".join(values), 96, initial_indent="  ", subsequent_indent="  ")
     parser = argparse.ArgumentParser(
         prog=prog,
         description=recipe.description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=_EXAMPLE.format(prog=prog, setting=setting),
+        epilog=_EXAMPLE.format(prog=prog, example=example, settings=listed),
     )
     add = parser.add_argument
     add("--data", type=Path, metavar="PATH", help="your own data instead: see docs/data.md")
@@ -87,7 +93,14 @@ def _parser(recipe: Recipe, prog: str) -> argparse.ArgumentParser:
         default = recipe.settings.get(name, 0)
         flag = f"--{name.replace('_', '-')}"
         add(flag, dest=name, type=parse, metavar="N", help=f"{what} (default: {default})")
-    add("--set", nargs="+", action="extend", default=[], metavar="name=value", help="settings")
+    add(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="name=value",
+        help="settings, see below",
+    )
     output = Path("runs") / recipe.name
     what = "folder for the model, samples, TensorBoard logs and the training state"
     add("--output", type=Path, default=output, metavar="FOLDER", help=f"{what} (default: {output})")
@@ -109,6 +122,14 @@ def _parser(recipe: Recipe, prog: str) -> argparse.ArgumentParser:
         "--json", action="store_true", help="print the result as JSON, and the rest to stderr"
     )
     return parser
+
+
+def _written(value) -> str:
+    """A value as `--set` takes it."""
+    words = {True: "true", False: "false", None: "none"}
+    if isinstance(value, (bool, type(None))):
+        return words[value]
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _changes(options: argparse.Namespace) -> dict:

@@ -41,9 +41,11 @@ def class_labels(model, per_class: int):
 
 def _drawn(model, count, labels, how, stop):
     """What `generate` returns; can be stopped between the steps."""
+    tokens = None
     for state in model.sample_steps(count, labels, **how):
         stop.check()
-    return state.tokens
+        tokens = state.tokens
+    return tokens
 
 
 def _show_text(model, tokens, path):
