@@ -4,7 +4,7 @@ from md4keras.checks import check_name
 from md4keras.data import gaps, images, masks, text
 from md4keras.data.batches import batches
 from md4keras.data.images import image_dataset, image_format, quantise, read_image, split_images
-from md4keras.data.source import Source, Splits
+from md4keras.data.source import Source, Splits, describe
 from md4keras.data.sources.cifar10 import cifar10
 from md4keras.data.sources.digits import digits
 from md4keras.data.sources.image_folder import image_folder
@@ -21,6 +21,7 @@ __all__ = [
     "Source",
     "Splits",
     "batches",
+    "describe",
     "gaps",
     "get",
     "image_dataset",

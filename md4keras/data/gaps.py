@@ -5,14 +5,20 @@ With any tokenizer: its `encode`, `decode` and `vocabulary_size` are all that is
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable
 
 import numpy as np
 
 from md4keras.checks import check_integers, check_whole
 from md4keras.tokenizers import decode_masked
+from md4keras.tokenizers.characters import DIGIT_WORDS
 
 MOST_TOKENS = 1_000_000  # of a text without a `max_length`
+
+# What Unicode itself does not reduce to plain characters.
+_TYPED_AS = {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th"}
+_TYPED_AS |= {"ı": "i", "‘": "'", "’": "'", "“": '"', "”": '"', "„": '"', "–": "-", "—": "-"}
 
 # Possessive, so that no text, however odd, makes the search slow.
 _NAMED_GAP = r"\[\s*+mask\s*+(?:(?::\s*+)?+([0-9]++)\s*+)?\]"
@@ -69,8 +75,9 @@ def parse_gaps(text: str, tokenizer, max_length: int | None = None):
 def fit_to_alphabet(text: str, tokenizer, keep_gaps: bool = True) -> str:
     """A text without what a tokenizer lacks: such characters become what was most likely meant.
 
-    That is the lower-case character if it can be encoded; otherwise a space if that can; otherwise
-    nothing.
+    That is, of these the first that can be encoded: the lower-case character, the upper-case one,
+    the same without accents or as it is typed on a keyboard (`é` as `e`, `ß` as `ss`, a curly quote
+    as a straight one), a digit as a word (`42` as `four two`, as in text8), a space, nothing.
 
     Args:
         text: str, what was typed, with or without gaps.
@@ -86,28 +93,51 @@ def fit_to_alphabet(text: str, tokenizer, keep_gaps: bool = True) -> str:
     >>> from md4keras.tokenizers import CharacterTokenizer
     >>> fit_to_alphabet("The CAT, ____.", CharacterTokenizer())
     'the cat  ____ '
+    >>> fit_to_alphabet("acgt____ggcc", CharacterTokenizer("ACGT"))
+    'ACGT____GGCC'
     """
     meant = replacements(text, tokenizer, keep_gaps)
     piece = f"{_gap_pattern(tokenizer)}|." if keep_gaps else "(?s)."
-    return re.sub(piece, lambda found: meant.get(found[0], found[0]), text)
+    fitted, after_word = "", False
+    for found in re.finditer(piece, text):
+        new = meant.get(found[0], found[0])
+        is_word = new.lower() in DIGIT_WORDS and found[0] in meant
+        apart = (is_word or after_word) and fitted and not fitted[-1].isspace()
+        fitted += f" {new}" if apart and new and not new[0].isspace() else new
+        after_word = is_word
+    return fitted
 
 
 def replacements(text: str, tokenizer, keep_gaps: bool = True) -> dict[str, str]:
     """What `fit_to_alphabet` replaces: each character that the tokenizer lacks, and by what.
 
-    In the order of the text; a character that is dropped has the value `""`.
+    In the order of the text; a character that is dropped has the value `""`. (Words for digits
+    also get spaces round them.)
     """
     _check_string(text, allow_empty=True)
-
-    def known(characters):
-        return "".join(c for c in characters if _can_encode(tokenizer, c))
-
     kept = re.sub(_gap_pattern(tokenizer), "", text) if keep_gaps else text
     return {
-        character: known(character.lower()) or known(" ")
+        character: _meant(character, tokenizer)
         for character in dict.fromkeys(kept)
-        if not known(character)
+        if not _can_encode(tokenizer, character)
     }
+
+
+def _meant(character: str, tokenizer) -> str:
+    """What a tokenizer can encode in the place of a character that it cannot."""
+    parts = unicodedata.normalize("NFKD", character)
+    plain = "".join(part for part in parts if not unicodedata.combining(part))
+    if not plain:
+        return ""  # an accent on its own belongs to the letter before it
+    forms = [character, plain, _TYPED_AS.get(character.lower(), "")]
+    digit = unicodedata.digit(character, None)
+    if digit is not None and _can_encode(tokenizer, " "):
+        forms.append(DIGIT_WORDS[digit])
+    for form in forms:
+        for each in (form, form.lower(), form.upper()):
+            if each and all(_can_encode(tokenizer, part) for part in each):
+                return each
+    return " " if _can_encode(tokenizer, " ") else ""
 
 
 def cut(tokens, mask, tokenizer, max_length: int):

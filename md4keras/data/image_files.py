@@ -17,24 +17,42 @@ _MAX_UPLOADED_PIXELS = 16_000_000
 _MAX_UPLOADED_BYTES = 10_000_000
 
 
-def read_image(source, image_shape: tuple[int, int, int], levels: int = 256) -> np.ndarray:
+class BadImage(ValueError):
+    """An image that cannot be used; `reason` says why in a few words."""
+
+    def __init__(self, message: str, reason: str):
+        super().__init__(message)
+        self.reason = reason
+
+
+def read_image(
+    source, image_shape: tuple[int, int, int], levels: int = 256, enlarge: bool = True
+) -> np.ndarray:
     """Reads one image, as `image_folder` reads its images.
+
+    It is turned upright as its EXIF data say, laid on white where it is transparent, turned to
+    grey (by brightness) or to red, green and blue whatever its mode, cut at its centre to the
+    asked proportions, scaled (bicubic), and quantised.
 
     Args:
         source: a path, or the bytes of an upload: at most 10 MB and 16 million pixels.
         image_shape: `(height, width, channels)`; 1 channel is grey, 3 are red, green and blue.
         levels: int, grey or colour levels of a token, 2 to 256.
+        enlarge: bool, whether an image may be smaller than the asked size.
 
     Returns:
         uint8 in `[0, levels)`, `[height, width, channels]`.
 
     Raises:
-        ValueError: if it is no image, truncated, animated, too large, or not of 8 bits a channel.
+        ValueError: if it is no image, truncated, animated, too large, too small (without
+            `enlarge`), or has more than 8 bits a channel.
     """
     height, width, channels = check_image_shape(image_shape)
     pillow = import_optional("PIL.Image", "reads the images", "pillow")
     image_ops = import_optional("PIL.ImageOps", "crops the images", "pillow")
     with _opened(source) as image:
+        if not enlarge and (image.height < height or image.width < width):
+            raise ValueError(f"it has {image.width} x {image.height} pixels, too few")
         if image.has_transparency_data:
             image = image.convert("RGBA")
             white = pillow.new("RGBA", image.size, "white")
@@ -107,10 +125,13 @@ def _opened(source):
     except Exception as error:  # damaged files raise nearly any exception in Pillow's decoders
         unknown = type(error).__name__ == "UnidentifiedImageError"
         reason = f"it is none of {', '.join(_FORMATS)}" if unknown else str(error)[:200]
-        raise ValueError(
+        if isinstance(error, OSError) and error.strerror:
+            reason = error.strerror
+        raise BadImage(
             f"This image cannot be used ({reason}). Expected a still image of 8 bits a channel and "
             f"at most {limits}, as JPEG or PNG for instance. Received: {received}. Mend it, or "
-            "leave it out."
+            "leave it out.",
+            reason,
         ) from error
 
 

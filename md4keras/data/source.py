@@ -2,21 +2,69 @@
 
 from typing import Any, NamedTuple
 
+_MOST_SHOWN = 10  # classes, or bad files
 
-class Splits(NamedTuple):
+
+class _Parts(NamedTuple):
+    training: Any
+    validation: Any
+    test: Any = None
+    class_names: tuple[str, ...] | None = None
+
+
+class Splits(_Parts):
     """What a source gives: each split a text (str), or images and labels (`(x, y)`).
+
+    It unpacks into the first four.
 
     Attributes:
         training: to learn from.
         validation: to be measured on, always the same part.
         test: for the last measurement, or `None`.
         class_names: tuple of str, or `None`.
+        facts: dictionary of JSON values, what was read: `"source"`, `"files"` (of the user's
+            own), `"characters"` or `"images"`, `"classes"`, `"split"` (a sentence), `"skipped"`
+            (bad files, each with `"name"` and `"reason"`), `"ignored"` (files of another kind:
+            their `"count"` and the first ten `"names"`), and `"fingerprint"` (SHA-256 of names and
+            contents, whatever the folder's place). `describe` makes sentences of them.
     """
 
-    training: Any
-    validation: Any
-    test: Any = None
-    class_names: tuple[str, ...] | None = None
+    facts: dict
+
+    def __new__(cls, training, validation, test=None, class_names=None, facts=None):
+        splits = super().__new__(cls, training, validation, test, class_names)
+        splits.facts = facts or {}
+        return splits
+
+    def describe(self) -> list[str]:
+        """What was read, in a few lines."""
+        return describe(self.facts)
+
+
+def describe(facts: dict) -> list[str]:
+    """What was read, in a few lines, from `Splits.facts`; what they lack is left out."""
+    read = [
+        f"{facts[key]:,} {key if facts[key] != 1 else key.removesuffix('s')}"
+        for key in ("files", "characters", "images")
+        if key in facts
+    ]
+    if classes := facts.get("classes"):
+        shown = ", ".join(classes[:_MOST_SHOWN]) + (", ..." if len(classes) > _MOST_SHOWN else "")
+        read.append(f"{len(classes)} {'classes' if len(classes) > 1 else 'class'} ({shown})")
+    lines = [f"Read {facts.get('source', 'data')}: {', '.join(read)}."] if read else []
+    if "split" in facts:
+        lines.append(f"Validation: {facts['split']}.")
+    if skipped := facts.get("skipped"):
+        shown = "; ".join(f"{bad['name']}: {bad['reason']}" for bad in skipped[:_MOST_SHOWN])
+        more = "; ..." if len(skipped) > _MOST_SHOWN else ""
+        lines.append(f"Skipped {len(skipped)} that cannot be used ({shown}{more}).")
+    ignored = facts.get("ignored") or {"count": 0}
+    if ignored["count"]:
+        more = ", ..." if ignored["count"] > len(ignored["names"]) else ""
+        lines.append(
+            f"Not read, {ignored['count']} of another kind: {', '.join(ignored['names'])}{more}."
+        )
+    return lines
 
 
 class Source:

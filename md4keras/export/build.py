@@ -40,6 +40,8 @@ def build(order: dict) -> None:
     for number, (name, signature) in enumerate(signatures.items(), 1):
         sign = f"Tracing {name} ({number} of {len(signatures)}) ..."
         functions[name] = signature.function(functools.partial(subprocesses.say, order, sign))
+        # TensorFlow in Python knows defaults of functions, not of signatures.
+        setattr(root, name, functions[name])
     try:
         tf.saved_model.save(root, order["target"], signatures=functions)
     except ValueError as error:  # no fault of the order

@@ -9,7 +9,7 @@ from md4keras.tokenizers.tokenizer import Tokenizer
 
 TEXT8_ALPHABET = " abcdefghijklmnopqrstuvwxyz"
 
-_DIGIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+DIGIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
 def normalise_text8(text: str) -> str:
@@ -22,7 +22,7 @@ def normalise_text8(text: str) -> str:
     >>> normalise_text8("In 42 B.C.!")
     'in four two b c'
     """
-    spelled = re.sub("[0-9]", lambda digit: f" {_DIGIT_WORDS[int(digit[0])]} ", text.lower())
+    spelled = re.sub("[0-9]", lambda digit: f" {DIGIT_WORDS[int(digit[0])]} ", text.lower())
     return re.sub("[^a-z]+", " ", spelled).strip()
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from md4keras.data.gaps import cut, fit_to_alphabet, mask_words, parse_gaps, replacements
-from md4keras.tokenizers import ByteTokenizer, CharacterTokenizer
+from md4keras.tokenizers import ByteTokenizer, CharacterTokenizer, normalise_text8
 
 pytestmark = pytest.mark.one_backend
 
@@ -12,6 +12,7 @@ CHARACTERS = CharacterTokenizer()
 BYTES = ByteTokenizer()
 UNDERSCORED = CharacterTokenizer("_ abcdefghijklmnopqrstuvwxyz")
 UNSPACED = CharacterTokenizer("abc")
+DNA = CharacterTokenizer("ACGT")
 
 
 def shown(tokens, mask, tokenizer):
@@ -122,11 +123,22 @@ def test_odd_texts_take_no_longer_than_others(text):
     "tokenizer, text, expected",
     [
         (CHARACTERS, "The CAT, ____ [MASK 3].", "the cat  ____ [MASK 3] "),
-        (CHARACTERS, "a\nb é", "a b  "),
-        (CHARACTERS, "İ É", "i  "),
+        (CHARACTERS, "a\nb é", "a b e"),
+        (CHARACTERS, "e\u0301 İ É Ŧ 日", "e i e    "),
+        (CHARACTERS, "Straße, Æsop’s “Œuvre” ﬁn", "strasse  aesop s  oeuvre  fin"),
+        (DNA, "acgt____ggcc", "ACGT____GGCC"),
+        (DNA, "ac gt-42 [mask 2] é", "ACGT[mask 2]"),
+        (CHARACTERS, "42", "four two"),
+        (CHARACTERS, "In 42 B.C.", "in four two b c "),
+        (CHARACTERS, "a4b(7)____9 [mask 12]3", "a four b seven ____ nine [mask 12] three"),
+        (CHARACTERS, "x² ４ ٣", "x two four three"),
+        (CharacterTokenizer(" ABCDEFGHIJKLMNOPQRSTUVWXYZ"), "at 4 pm é", "AT FOUR PM E"),
+        (CharacterTokenizer("abc 4"), "Ab4c5 ４", "ab4c  4"),
+        (CharacterTokenizer("aé'\"-"), "À“É”’—", 'a"é"\'-'),
+        (CharacterTokenizer("abcdefghijklmnopqrstuvwxyz"), "no 4", "no"),
         (UNDERSCORED, "A_B ___ [Mask]", "a_b ___ [Mask]"),
         (UNSPACED, "A bad Cab [mask]!", "abacab[mask]"),
-        (CharacterTokenizer("AB"), "Ab", "A"),
+        (CharacterTokenizer("AB"), "Ab", "AB"),
         (BYTES, "As it IS, é ____", "As it IS, é ____"),
         (CHARACTERS, "", ""),
     ],
@@ -141,6 +153,14 @@ def test_a_fitted_text_can_be_parsed_with_the_same_gaps_and_needs_no_more_fittin
     fitted = fit_to_alphabet(text, tokenizer)
     assert parse_gaps(fitted, tokenizer)[1].sum() == 7
     assert fit_to_alphabet(fitted, tokenizer) == fitted
+
+
+@pytest.mark.parametrize("text", ["In 42 B.C.!", "3.14, (2nd) é 10", "1984", "a1b22c333"])
+def test_digits_are_spelled_as_in_text8(text):
+    fitted = fit_to_alphabet(text, CHARACTERS)
+    plain = text.replace("é", "e")
+    assert " ".join(fitted.split()) == normalise_text8(plain)
+    assert replacements("a4", CHARACTERS) == {"4": "four"}
 
 
 def test_only_text_is_fitted():

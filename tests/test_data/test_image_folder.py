@@ -1,4 +1,7 @@
 import io
+import json
+import os
+import shutil
 import struct
 import zlib
 
@@ -25,7 +28,7 @@ def folder(tmp_path):
     (tmp_path / "light").mkdir()
     Image.new("RGB", (20, 10), (10, 20, 30)).save(tmp_path / "dark" / "a.png")
     Image.new("L", (8, 16), 40).save(tmp_path / "dark" / "b.bmp")
-    Image.new("RGB", (7, 7), (200, 210, 220)).save(tmp_path / "light" / "c.png")
+    Image.new("RGB", (9, 9), (200, 210, 220)).save(tmp_path / "light" / "c.png")
     (tmp_path / "light" / ".hidden").write_text("not an image")
     return tmp_path
 
@@ -78,7 +81,7 @@ def test_other_formats_are_read_and_of_a_camera_with_two_pictures_the_first(tmp_
 
 def test_a_very_long_image_takes_no_memory(tmp_path):
     (tmp_path / "one").mkdir()
-    Image.new("L", (60_000, 1), 9).save(tmp_path / "one" / "line.png")
+    Image.new("L", (60_000, 64), 9).save(tmp_path / "one" / "line.png")
     images, _, _ = read(tmp_path, (64, 64, 1))
     assert (images == 9).all()
 
@@ -106,6 +109,17 @@ def _noise():
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), "uint8"))
 
 
+def _turned():
+    """7 pixels wide and 20 high, once it is upright."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return _encoded(Image.new("L", (20, 7)), "JPEG", exif=exif)
+
+
+def _broken():
+    return _encoded(_noise(), "PNG").replace(b"IDAT", b"IDAX")
+
+
 BAD = {
     "empty.png": lambda: b"",
     "text.jpg": lambda: b"this is no image",
@@ -116,15 +130,25 @@ BAD = {
         Image.new("L", (8, 8)), "GIF", save_all=True, append_images=[Image.new("L", (8, 8), 255)]
     ),
     "deep.png": lambda: _encoded(Image.fromarray(np.zeros((8, 8), "uint16")), "PNG"),
-    "program.eps": lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\nshowpage\n",
+    "program.png": lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\nshowpage\n",
+    "drawing.svg": lambda: b'<svg xmlns="http://www.w3.org/2000/svg"><rect/></svg>',
+    "unnamed": lambda: b"this is no image",
+    "broken.png": lambda: _broken(),
+    "small.png": lambda: _encoded(Image.new("L", (30, 6)), "PNG"),
+    "turned.jpg": lambda: _turned(),
 }
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_an_image_that_cannot_be_used_is_named(folder, name):
     (folder / "light" / name).write_bytes(BAD[name]())
-    with pytest.raises(ValueError, match=rf"(?s)cannot be used.*Received: path=.*{name}"):
+    with pytest.raises(ValueError, match=rf"cannot be used.*Received: path=.*{name}.*skip_bad"):
         read(folder, (8, 8, 3))
+    splits = data.image_folder(folder, (8, 8, 3), validation_every=None, skip_bad=True)
+    assert len(splits.training[0]) == splits.facts["images"] == splits.facts["files"] == 3
+    assert splits.training[1].tolist() == [0, 0, 1]
+    (skipped,) = splits.facts["skipped"]
+    assert skipped["name"] == f"light/{name}" and skipped["reason"]
 
 
 def test_a_folder_that_holds_no_classes_is_named(tmp_path):
@@ -132,7 +156,7 @@ def test_a_folder_that_holds_no_classes_is_named(tmp_path):
         with pytest.raises(ValueError, match="Received: path="):
             read(path, (8, 8, 3))
     (tmp_path / "hollow").mkdir()
-    with pytest.raises(ValueError, match="an empty .*hollow"):
+    with pytest.raises(ValueError, match="hollow' with none"):
         read(tmp_path, (8, 8, 3))
 
 
@@ -151,3 +175,134 @@ def test_the_split_reads_and_holds_out(tmp_path):
     (x, y), (x_val, y_val), _, names = splits
     assert names == ("x", "y") and y.tolist() == [0] * 4 + [1] * 4 and y_val.tolist() == [0, 1]
     assert (x_val == 4).all() and x.max() == 3
+
+
+def test_all_bad_files_are_in_one_message(folder):
+    for name, content in BAD.items():
+        (folder / "light" / name).write_bytes(content())
+    with pytest.raises(ValueError) as caught:
+        read(folder, (8, 8, 3))
+    message = str(caught.value)
+    assert message.startswith(f"{len(BAD)} of {len(BAD) + 3} files cannot be used. Expected")
+    assert all(f"\n  light/{name}: " in message for name in BAD)
+    splits = data.image_folder(folder, (8, 8, 3), validation_every=None, skip_bad=True)
+    assert [bad["name"] for bad in splits.facts["skipped"]] == sorted(f"light/{n}" for n in BAD)
+    assert any(f"Skipped {len(BAD)}" in line for line in splits.describe())
+
+
+def test_a_long_list_is_cut_and_counted(folder):
+    for number in range(33):
+        (folder / "dark" / f"{number:02}.png").write_text("no image")
+    with pytest.raises(ValueError) as caught:
+        read(folder, (8, 8, 3))
+    assert str(caught.value).startswith("33 of 36") and str(caught.value).endswith("and 13 more")
+    assert str(caught.value).count("\n") == 21
+
+
+def test_nothing_but_bad_files_is_an_error_whatever_is_skipped(tmp_path):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "a.png").write_text("no image")
+    for skip_bad in (False, True):
+        with pytest.raises(ValueError, match=r"cannot be used.*one/a\.png") as caught:
+            data.image_folder(tmp_path, (8, 8, 3), skip_bad=skip_bad)
+        assert "skip_bad" not in str(caught.value)
+
+
+def test_a_class_does_not_vanish_with_its_bad_files(folder):
+    (folder / "third").mkdir()
+    (folder / "third" / "a.png").write_text("no image")
+    with pytest.raises(ValueError, match=r"cannot be used.*third/a\.png"):
+        data.image_folder(folder, (8, 8, 3), skip_bad=True, validation_every=None)
+
+
+def test_what_was_read_is_told(folder):
+    (folder / "light" / "notes.txt").write_text("taken in May")
+    (folder / "light" / "labels.csv").write_text("a,b")
+    (folder / "beside.png").write_bytes(_encoded(_noise(), "PNG"))
+    (folder / "light" / "Thumbs.db").write_bytes(b"x")
+    splits = data.image_folder(folder, (8, 8, 3), validation_every=None)
+    facts = splits.facts
+    assert facts["source"] == "image_folder" and facts["images"] == facts["files"] == 3
+    assert facts["classes"] == ["dark", "light"] and facts["skipped"] == []
+    names = ["beside.png", "light/labels.csv", "light/notes.txt"]
+    assert facts["ignored"] == {"count": 3, "names": names}
+    assert json.loads(json.dumps(facts)) == facts
+    assert splits.describe() == [
+        "Read image_folder: 3 files, 3 images, 2 classes (dark, light).",
+        "Validation: nothing is held out.",
+        "Not read, 3 of another kind: beside.png, light/labels.csv, light/notes.txt.",
+    ]
+
+
+def test_the_fingerprint_is_that_of_names_and_contents_wherever_they_are(folder, tmp_path):
+    def fingerprint(path, **how):
+        return data.image_folder(path, (8, 8, 3), validation_every=None, **how).facts["fingerprint"]
+
+    before = fingerprint(folder)
+    moved = shutil.copytree(folder, tmp_path / "elsewhere" / "copy")
+    shutil.rmtree(folder / "elsewhere" / "copy" / "elsewhere", ignore_errors=True)
+    assert fingerprint(moved) == before
+    (moved / "light" / "bad.png").write_text("no image")
+    assert fingerprint(moved, skip_bad=True) == before  # what was not used does not count
+    (moved / "light" / "bad.png").unlink()
+    (moved / "light" / "c.png").rename(moved / "light" / "d.png")
+    assert fingerprint(moved) != before
+    (moved / "light" / "d.png").rename(moved / "light" / "c.png")
+    Image.new("RGB", (9, 9), (200, 210, 221)).save(moved / "light" / "c.png")
+    assert fingerprint(moved) != before
+
+
+def test_the_split_says_which_classes_have_none(tmp_path):
+    for name, count in (("many", 20), ("one", 1)):
+        (tmp_path / name).mkdir()
+        for i in range(count):
+            Image.new("L", (4, 4), i).save(tmp_path / name / f"{i:02}.png")
+    facts = data.image_folder(tmp_path, (4, 4, 1)).facts
+    assert facts["split"] == (
+        "every 10th image of each class is held out, 2 of 21; 1 of the classes have fewer than 10, "
+        "and none"
+    )
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "PA"])
+def test_every_mode_is_converted_by_the_same_rule(tmp_path, mode):
+    (tmp_path / "one").mkdir()
+    pixels = np.kron([[0, 255], [255, 0]], np.ones((4, 4))).astype("uint8")
+    image = Image.fromarray(pixels).convert("P" if mode == "PA" else mode).convert(mode)
+    image.save(
+        tmp_path / "one" / "a", "PNG" if mode in ("1", "L", "LA", "P", "RGB", "RGBA") else "TIFF"
+    )
+    images, _, _ = read(tmp_path, (8, 8, 3))
+    assert (images[0] == pixels[..., None]).all()
+
+
+def test_links_to_files_are_followed_and_links_that_lead_nowhere_or_round_are_not(folder):
+    (folder / "dark" / "link.png").symlink_to(folder / "light" / "c.png")
+    (folder / "dark" / "round").symlink_to(folder)
+    images, labels, _ = read(folder, (8, 8, 3))
+    assert labels.tolist() == [0, 0, 0, 1]
+    (folder / "dark" / "nowhere.png").symlink_to(folder / "missing.png")
+    with pytest.raises(ValueError, match=r"No such file.*nowhere\.png"):
+        read(folder, (8, 8, 3))
+
+
+def test_odd_names_can_be_printed(tmp_path):
+    (tmp_path / "ein\nbild").mkdir()
+    odd = os.fsencode(tmp_path / "ein\nbild") + b"/\xff\x1b[31m.png"
+    with open(odd, "wb") as file:
+        file.write(_encoded(_noise(), "PNG"))
+    splits = data.image_folder(tmp_path, (8, 8, 3), validation_every=None)
+    assert splits.class_names == (r"ein\nbild",)
+    with open(odd, "wb") as file:
+        file.write(b"no image")
+    with pytest.raises(ValueError) as caught:
+        data.image_folder(tmp_path, (8, 8, 3))
+    assert str(caught.value).isprintable() and r"ein\nbild/\udcff\x1b[31m.png" in str(caught.value)
+
+
+def test_images_are_read_in_sub_folders_of_a_class_too(folder):
+    (folder / "dark" / "deep" / "er").mkdir(parents=True)
+    shutil.copy(folder / "dark" / "a.png", folder / "dark" / "deep" / "er")
+    (folder / "dark" / ".git").mkdir()
+    (folder / "dark" / ".git" / "x.png").write_text("hidden")
+    assert read(folder, (8, 8, 3))[1].tolist() == [0, 0, 0, 1]

@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -70,3 +73,11 @@ def test_levels_are_of_equal_width_and_in_order(levels):
 def test_impossible_levels_are_refused(levels):
     with pytest.raises(ValueError, match=f"levels={levels}"):
         data.quantise(np.zeros(3, int), levels)
+
+
+def test_splits_unpack_into_their_parts_and_have_facts_of_their_own():
+    first, second = data.Splits(1, 2), data.Splits(1, 2, facts={"source": "mine"})
+    assert [*first] == [1, 2, None, None] and first == second
+    first.facts["source"] = "another"
+    assert data.Splits(1, 2).facts == {} and data.Splits(1, 2).describe() == []
+    assert copy.deepcopy(second).facts == pickle.loads(pickle.dumps(second)).facts == second.facts

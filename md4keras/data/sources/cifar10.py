@@ -1,5 +1,7 @@
 """CIFAR-10 through TensorFlow Datasets, read without TensorFlow."""
 
+import hashlib
+import itertools
 import urllib.request
 from pathlib import Path
 
@@ -41,7 +43,18 @@ class Cifar10(Source):
                 "that holds `cifar10/`."
             )
         builder = builder or self._fetch(tfds, data_dir)
-        return Splits(*(_read(builder, split) for split in ("train", "test")), None, CLASS_NAMES)
+        parts = [_read(builder, split) for split in ("train", "test")]
+        digest = hashlib.sha256()
+        for array in itertools.chain(*parts):
+            digest.update(array)
+        facts = {
+            "source": self.name,
+            "images": sum(len(y) for _, y in parts),
+            "classes": list(CLASS_NAMES),
+            "split": f"the {len(parts[1][1])} test images are held out",
+            "fingerprint": digest.hexdigest(),
+        }
+        return Splits(*parts, None, CLASS_NAMES, facts)
 
     def _fetch(self, tfds, data_dir):
         try:

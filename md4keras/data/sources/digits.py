@@ -1,5 +1,7 @@
 """scikit-learn's handwritten digits."""
 
+import hashlib
+
 import numpy as np
 
 from md4keras.data.source import Source, Splits
@@ -26,7 +28,15 @@ class Digits(Source):
         y = data.target.astype("int32")
         held_out = np.arange(len(x)) % 6 == 5
         names = tuple("0123456789")
-        return Splits((x[~held_out], y[~held_out]), (x[held_out], y[held_out]), class_names=names)
+        facts = {
+            "source": self.name,
+            "images": len(x),
+            "classes": list(names),
+            "split": f"every sixth image is held out, {held_out.sum()} of {len(x)}",
+            "fingerprint": hashlib.sha256(x.tobytes() + y.tobytes()).hexdigest(),
+        }
+        parts = ((x[~held_out], y[~held_out]), (x[held_out], y[held_out]))
+        return Splits(*parts, class_names=names, facts=facts)
 
 
 digits = Digits()

@@ -2,22 +2,32 @@
 
 import itertools
 import math
+import mimetypes
 from pathlib import Path
 
 import numpy as np
 
-from md4keras.data.image_files import check_image_shape, read_image
+from md4keras.data.folders import (
+    check_bad,
+    facts_of_files,
+    files_below,
+    is_shown,
+    name_in,
+    printable,
+    reason_of,
+)
+from md4keras.data.image_files import BadImage, check_image_shape, read_image
 from md4keras.data.images import split_images
 from md4keras.data.source import Source, Splits
 
 _MAX_BYTES = 2**33
+_KINDS = mimetypes.MimeTypes()  # Python's own table, the same on every machine
 
 
 class ImageFolder(Source):
     """A folder of images, one sub-folder a class; some of each class are for validation.
 
-    Each image is turned upright as its EXIF data say, laid on white where it is transparent,
-    scaled so that it just covers the asked size, and cropped at its centre.
+    How an image is read: see `md4keras.data.read_image`. None is enlarged.
     """
 
     name, kind = "image_folder", "image"
@@ -29,64 +39,99 @@ class ImageFolder(Source):
         image_shape: tuple[int, int, int],
         levels: int = 256,
         validation_every: int | None = 10,
+        skip_bad: bool = False,
     ) -> Splits:
         """Images uint8 in `[0, levels)`, `[n, height, width, channels]`, labels int32 `[n]`.
 
         Args:
             path: of a folder. Its sub-folders, in the order of their names, are the classes.
-                Hidden files are passed over; any other file must be an image.
+                Hidden files and links to folders below a class are passed over; files beside the
+                classes, or whose ending says that they are no images, are named in `facts`; any
+                other file must be an image.
             image_shape: `(height, width, channels)`; 1 channel is grey, 3 are red, green and blue.
             levels: int, grey or colour levels of a token, 2 to 256.
-            validation_every: int, one image of so many is held out, always the same ones; `None`
-                for nothing.
+            validation_every: int, one image of so many is held out of each class, always the same
+                ones (a class with fewer has none); `None` for nothing.
+            skip_bad: bool, whether files that are damaged, too small or no images are left out;
+                otherwise they are an error.
 
         Raises:
-            ValueError: if a file cannot be read (see `read_image`; it may have 64 million pixels),
-                or a class has none. The message names it.
+            ValueError: for bad files (see `read_image`; one may have 64 million pixels), all of
+                which the message names, or a class without images.
         """
         shape = check_image_shape(image_shape)
-        files = _class_files(Path(path).expanduser())
-        y = np.repeat(np.arange(len(files), dtype="int32"), [len(each) for each in files.values()])
-        if len(y) * math.prod(shape) > _MAX_BYTES:
+        path = Path(path).expanduser()
+        classes, others = _class_files(path)
+        count = sum(map(len, classes.values()))
+        if count * math.prod(shape) > _MAX_BYTES:
             raise ValueError(
                 f"These images do not fit in memory. Expected at most {_MAX_BYTES} bytes. "
-                f"Received: {len(y)} images of shape {shape}. Use smaller or fewer images."
+                f"Received: {count} images of shape {shape}. Use smaller or fewer images."
             )
-        x = np.empty((len(y), *shape), "uint8")
-        for row, file in enumerate(itertools.chain(*files.values())):
-            x[row] = read_image(file, shape, levels)
-        whole = validation_every is None
-        parts = ((x, y), None) if whole else split_images(x, y, validation_every)
-        return Splits(*parts, class_names=tuple(files))
+        x = np.empty((count, *shape), "uint8")
+        y, used, bad = [], [], []
+        for label, files in enumerate(classes.values()):
+            for file in files:
+                try:
+                    x[len(y)] = read_image(file, shape, levels, enlarge=False)
+                except BadImage as error:
+                    bad.append({"name": name_in(path, file), "reason": error.reason})
+                else:
+                    y.append(label)
+                    used.append(file)
+        expected = f"still images of 8 bits a channel, at least {shape[1]} x {shape[0]} pixels"
+        hollow = set(range(len(classes))) - set(y)  # a class may not vanish without a word
+        check_bad(bad, len(y), skip_bad and not hollow, expected, path)
+        x, y = x[: len(y)], np.array(y, "int32")
+        names = tuple(map(printable, classes))
+        parts, split = _split(x, y, len(classes), validation_every)
+        facts = facts_of_files(self.name, path, used, bad, others)
+        facts |= {"images": len(y), "classes": list(names), "split": split}
+        return Splits(*parts, class_names=names, facts=facts)
 
 
 image_folder = ImageFolder()
 
 
-def _class_files(path: Path) -> dict[str, list[Path]]:
-    """The images of each class, by its name, both in order."""
+def _class_files(path: Path) -> tuple[dict[str, list[Path]], list[Path]]:
+    """The images of each class, by its name, and the files of other kinds, all in order."""
     try:
-        folders = [child for child in _shown(path.iterdir()) if child.is_dir()]
+        shown = sorted(child for child in path.iterdir() if is_shown(child.name))
+        below = {child.name: files_below(child) for child in shown if child.is_dir()}
     except OSError as error:
         raise ValueError(
-            f"This folder cannot be read ({error.strerror}). Expected a folder of images. "
+            f"This folder cannot be read ({reason_of(error)}). Expected a folder of images. "
             f"Received: path={str(path)!r}. Check its spelling and permissions."
         ) from error
-    if not folders:
+    if not below:
         raise ValueError(
             "This folder has no sub-folders. Expected one for each class, with its images. "
             f"Received: path={str(path)!r}. Move the images into a sub-folder, even for one class."
         )
-    files = {}
-    for folder in folders:
-        files[folder.name] = [file for file in _shown(folder.rglob("*")) if not file.is_dir()]
-        if not files[folder.name]:
+    files = {name: [f for f in found if _may_be_image(f)] for name, found in below.items()}
+    for name in files:
+        if not files[name]:
             raise ValueError(
-                "A class has no images. Expected at least one in every sub-folder. "
-                f"Received: an empty {str(folder)!r}. Add images, or remove the folder."
+                "A class has no images. Expected at least one in every sub-folder. Received: "
+                f"'{printable(path / name)}' with none. Add images, or remove the folder."
             )
-    return files
+    others = [child for child in shown if not child.is_dir()]
+    others += [f for f in itertools.chain(*below.values()) if not _may_be_image(f)]
+    return files, others
 
 
-def _shown(paths) -> list[Path]:
-    return sorted(path for path in paths if not path.name.startswith("."))
+def _may_be_image(file: Path) -> bool:
+    """Whether a file's ending is that of an image, or tells nothing."""
+    kind = _KINDS.guess_type(file.name)[0]
+    return kind is None or kind.startswith("image/")
+
+
+def _split(x, y, num_classes: int, every: int | None):
+    if every is None:
+        return ((x, y), None), "nothing is held out"
+    parts = split_images(x, y, every)
+    held_out = len(parts[1][1])
+    split = f"every {every}th image of each class is held out, {held_out} of {len(y)}"
+    if lacking := num_classes - len(np.unique(parts[1][1])):
+        split += f"; {lacking} of the classes have fewer than {every}, and none"
+    return parts, split
