@@ -66,7 +66,7 @@ def read(recipe, settings: dict, path=None, skip_bad: bool = False, tokenizer=No
         how["download"] = True
     splits = source(*(() if path is None else (path,)), **how)
     facts = {"source": source.name, **_counts(recipe.kind, splits)}
-    facts |= getattr(splits, "facts", None) or {}
+    facts |= splits.facts
     names = md4keras.data.get(recipe.source).baselines
     if recipe.kind == "image":
         return of_images(splits, settings, facts, names)
@@ -126,25 +126,12 @@ def of_images(splits, settings: dict, facts: dict, baselines) -> Data:
 
 def lines(data: Data) -> list[str]:
     """What was read, as lines for people."""
-    facts = data.facts
-    counts = [
-        f"{facts[what]:,} {what}" for what in ("files", "images", "characters") if what in facts
-    ]
-    shown = [f"Read {facts['source']}: {', '.join(counts)}"]
+    shown = md4keras.data.describe(data.facts)
     if data.tokenizer is not None:
-        name = type(data.tokenizer).__name__
-        shown.append(f"  tokens: {data.vocabulary_size} different ones ({name})")
-    if data.class_names:
-        names = ", ".join(data.class_names[:10]) + (", ..." if data.class_names[10:] else "")
-        shown.append(f"  classes: {len(data.class_names)} ({names})")
-    if facts.get("split"):
-        shown.append(f"  split: {facts['split']}")
-    if skipped := facts.get("skipped"):
-        reasons = "; ".join(f"{each['name']} ({each['reason']})" for each in skipped[:10])
-        shown.append(f"  skipped: {len(skipped)} that cannot be used: {reasons}")
-    ignored = facts.get("ignored") or {}
-    if ignored.get("count"):
-        shown.append(f"  ignored: {ignored['count']} other files: {', '.join(ignored['names'])}")
+        kind = type(data.tokenizer).__name__.removesuffix("Tokenizer").lower()
+        shown.append(f"Tokens: {kind}, {data.vocabulary_size} different ones.")
+    else:
+        shown.append(f"Tokens: {data.vocabulary_size} levels of each channel of a pixel.")
     return shown
 
 

@@ -155,6 +155,11 @@ def continued(recipe, options, path: Path) -> Plan:
             f"Expected {before}. Received: {now}. Leave them out, or start another run with "
             "--output."
         )
+    if data is not None and not Path(data).exists():
+        raise ValueError(
+            f"The run's data are not where they were. Expected them at '{data}'. Received: no such "
+            "file or folder. If they were moved, name their new place with --data."
+        )
     settings = {**settings, **wanted}
     if options.extend:
         settings, extensions = _extended(settings, extensions, batches, options)
@@ -186,5 +191,5 @@ def _extended(settings: dict, extensions: list, batches: int, options) -> tuple[
         raise ValueError(
             "--extend says how many steps are added. Received: steps along with it. Leave one out."
         )
-    added = {"from": batches, "steps": options.extend, "rate": options.extend_rate}
+    added = {"from": batches, "steps": options.extend, "rate": options.extend_rate or "decay"}
     return {**settings, "steps": batches + options.extend}, [*extensions, added]

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -65,8 +66,14 @@ class Recipe:
 
     def parse(self, arguments: list[str] | None = None, prog: str | None = None):
         """Reads the command line; `changes` are the settings that were given."""
-        prog = prog or f"python -m train.{self.name}"
-        options = _parser(self, prog).parse_args(arguments)
+        ours = (Path(__file__).parent / f"{self.name}.py").is_file()
+        own = f"-m {__package__}.{self.name}" if ours else Path(sys.argv[0]).name
+        options = _parser(self, prog or f"python {own}").parse_args(arguments)
+        if options.extend_rate and not options.extend:
+            raise ValueError(
+                "--extend-rate is for steps that are added. Expected --extend STEPS along with "
+                f"it. Received: --extend-rate {options.extend_rate}. Leave it out."
+            )
         options.changes = _changes(options)
         return options
 
@@ -114,7 +121,6 @@ def _parser(recipe: Recipe, prog: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--extend-rate",
         choices=("decay", "hold"),
-        default="decay",
         help="the learning rate of the added steps: it warms up again, and then decays to zero or "
         "is held (default: decay)",
     )

@@ -61,7 +61,7 @@ def complete(kind: str, own: dict, changes: dict) -> dict:
     """
     chosen = {**_DEFAULTS, **own, **changes}
     for part in PARTS:
-        check_value(part, chosen[part])
+        check_value(part, chosen.get(part))
     check_name("network", chosen["network"], NETWORKS_OF[kind], f"It is for data of {kind}.")
     arguments = {
         f"{part}.{name}": parameter
@@ -69,7 +69,8 @@ def complete(kind: str, own: dict, changes: dict) -> dict:
         for name, parameter in parameters(choices[chosen[part]]).items()
     }
     known = [*_COMMON, *OF_KIND[kind], *PARTS, *arguments, *_SAMPLING]
-    for name in changes:
+    exchanged = [part for part in PARTS if part in changes and changes[part] != own.get(part)]
+    for name in [*changes, *(name for name in own if name.split(".")[0] not in exchanged)]:
         check_known(name, known)
     settings = {}
     for name in known:
