@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import md4keras
 from md4keras.checks import Interval, check_name, check_number
-from train import cifar10, text8
+from train import build, cifar10, text8
 from train.optimizers import adamw
 
 VARIANTS = {
@@ -127,7 +127,16 @@ def openwebtext_optimizer():
 
 def recipe_optimizer(recipe):
     """The function that makes a recipe's optimizer for all of its steps."""
-    return lambda: recipe.optimizer(recipe.steps)
+    return lambda: build.optimizer(recipe.complete())
+
+
+def recipe_network(recipe, vocabulary_size: int) -> dict:
+    """The arguments of a recipe's network."""
+    settings = recipe.complete()
+    sizes = {n: settings[n] for n in ("sequence_length", "image_shape") if n in settings}
+    sizes = {name: tuple(v) if isinstance(v, list) else v for name, v in sizes.items()}
+    own = build.arguments(settings, "network")
+    return {"vocabulary_size": vocabulary_size, **sizes, **own}
 
 
 TRAINING = {
@@ -152,7 +161,7 @@ TRAINING = {
     "text8": Setting(
         "MD4",
         "Transformer",
-        text8.NETWORK,
+        recipe_network(text8.RECIPE, 27),
         batch_size=32,
         optimizer=recipe_optimizer(text8.RECIPE),
         published=Cost(10.88, 4446),
@@ -161,7 +170,7 @@ TRAINING = {
     "cifar10": Setting(
         "MD4",
         "UNet",
-        cifar10.NETWORK,
+        recipe_network(cifar10.RECIPE, 256),
         batch_size=8,
         optimizer=recipe_optimizer(cifar10.RECIPE),
         published=Cost(2.99, 1306),

@@ -20,7 +20,7 @@ import keras
 from md4keras import tokenizers
 from md4keras.checks import check_writable
 from md4keras.conversion import from_md4
-from md4keras.files import sha256, whole_folder
+from md4keras.files import sha256, unimported, whole_folder
 from md4keras.models.masked_diffusion import MaskedDiffusion
 from md4keras.version import __version__
 from md4keras.weights_file import check_worth, described, measure
@@ -56,7 +56,7 @@ def save_model(model, folder: str | os.PathLike) -> Path:
     """
     _check_model(model)
     check_output_folder(folder)
-    with whole_folder(folder) as staging:
+    with whole_folder(folder) as staging, unimported("tensorflow"):
         _write_files(model, staging)
     return Path(folder)
 

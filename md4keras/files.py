@@ -5,6 +5,7 @@ import hashlib
 import importlib
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,6 +95,23 @@ def import_optional(name: str, purpose: str, package: str | None = None):
             f"{package or name} {purpose} and cannot be imported here: {error}. "
             f"Install it with `pip install {package or name}`."
         ) from error
+
+
+@contextlib.contextmanager
+def unimported(name: str) -> Iterator[None]:
+    """Within the block, a package that nobody has imported yet cannot be.
+
+    Where Keras serialises, it imports TensorFlow (seconds, lines of warnings) only to ask whether
+    a value is of one of its types. No value is, if nobody has imported it.
+    """
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # which `import` takes for a missing package
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 def _umask() -> int:

@@ -16,7 +16,7 @@ import md4keras
 from benchmarks import settings
 from md4keras.conversion import build_network
 from tests.reference import array, reference_file
-from train import cifar10, text8
+from train import build, cifar10, text8
 
 pytestmark = pytest.mark.one_backend
 
@@ -48,12 +48,14 @@ class Named:
 
 
 def of_recipe(recipe):
+    chosen = recipe.complete()
+    sampling = build.arguments(chosen, "sampling")
     return Named(
-        lambda: recipe.model(None, None),
-        recipe.optimizer(recipe.steps),
-        recipe.batch_size,
-        recipe.steps,
-        (recipe.sampler, recipe.time_grid, recipe.sample_steps),
+        lambda: build.model(chosen, 27 if recipe.kind == "text" else chosen["levels"]),
+        build.optimizer(chosen),
+        chosen["batch_size"],
+        chosen["steps"],
+        (sampling["sampler"], sampling["time_grid"], sampling["num_steps"]),
     )
 
 

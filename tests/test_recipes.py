@@ -1,6 +1,5 @@
 """Recipes at tiny size: they train, leave what they promise, resume exactly, and refuse early."""
 
-import dataclasses
 import importlib
 import importlib.util
 import json
@@ -14,7 +13,7 @@ from PIL import Image
 
 import md4keras
 from md4keras import data
-from train import callbacks, cifar10, demo, digits, loop, pydoc, text8
+from train import cifar10, demo, digits, interrupts, loop, pydoc, samples, state, text8
 
 one_backend = pytest.mark.one_backend  # of all but the exact continuation
 
@@ -25,7 +24,7 @@ TINY = ["--steps", "4", "--interval", "2", "--batch-size", "4"]
 def quick_evaluation(monkeypatch):
     """One pass over few examples: what is tested here is not the number."""
     monkeypatch.setattr(md4keras.MD4, "_passes_wanted", lambda self: 1)
-    (x, y), (x_val, y_val), _, names = data.digits()
+    (x, y), (x_val, y_val), _, names = data.digits()[:4]
     few = data.Splits((x[:40], y[:40]), (x_val[:8], y_val[:8]), class_names=names)
     monkeypatch.setattr(type(data.digits), "__call__", lambda self: few)
     words = "the quick brown fox jumps over the dog " * 60
@@ -33,30 +32,15 @@ def quick_evaluation(monkeypatch):
     monkeypatch.setattr(type(data.pydoc), "__call__", lambda self: text)
 
 
-def tiny_text_model(length=16):
-    return lambda options, data: md4keras.MD4(
-        md4keras.networks.Transformer(
-            data.tokenizer.vocabulary_size, length, num_layers=1, num_heads=2, feature_dim=8
-        )
-    )
-
-
 def tiny(recipe):
     """The recipe with its data, optimizer and loop, and a small network."""
-    if recipe.name in ("digits", "cifar10"):
-        shape = (8, 8, 1) if recipe.name == "digits" else (32, 32, 3)
-        levels = 17 if recipe.name == "digits" else 256
-        classes = 10 if recipe.name == "digits" else None
-        return dataclasses.replace(
-            recipe,
-            sample_steps=2,
-            model=lambda options, data: md4keras.MD4(
-                md4keras.networks.UNet(
-                    levels, shape, 0, 64, num_classes=classes and len(data.class_names)
-                )
-            ),
-        )
-    return dataclasses.replace(recipe, sample_steps=2, model=tiny_text_model())
+    small = {"sampling.num_steps": 2, "network.num_layers": 0}
+    if recipe.kind == "text":
+        small |= {"network.num_layers": 1, "network.num_heads": 2, "network.feature_dim": 8}
+        small |= {"sequence_length": 16}
+    else:
+        small |= {"network.feature_dim": 64}
+    return recipe.but(**small)
 
 
 @one_backend
@@ -83,13 +67,13 @@ def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path, m
     """
     recipe = tiny(digits.RECIPE)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    original = loop.samples.shower
+    original = samples.shower
 
     def copy_then_show(*args):
         def show(model, step):
-            if not broken.exists():
+            shown(model, step)
+            if step == 4:  # the row of step 4 is not written yet, that of step 2 is
                 shutil.copytree(whole, broken)
-            return shown(model, step)
 
         shown = original(*args)
         return show
@@ -111,17 +95,16 @@ def test_a_run_continues_after_the_batches_it_used(tmp_path):
     model = md4keras.MD4(md4keras.networks.Transformer(5, 8, 1, 1, 8))
     model.compile("adamw")
     model.optimizer.build(model.trainable_variables)
-    states = [callbacks.TrainingState(tmp_path / "state.npz", {}) for _ in range(2)]
-    states[0].set_model(model)
-    for batch in range(3):
-        states[0].on_train_batch_end(batch)
-    states[0].on_epoch_end(0)
-    assert states[1].restore(model) == 3
-    assert int(model.optimizer.iterations.numpy()) == 0
+    saved, restored = (state.TrainingState(tmp_path / "state.npz", {"a": 1}) for _ in range(2))
+    saved.batches = 3
+    saved.save(model)
+    restored.restore(model)
+    assert restored.batches == 3 and int(model.optimizer.iterations.numpy()) == 0
+    assert state.read_header(tmp_path / "state.npz") == ({"a": 1}, 3)
 
 
 @one_backend
-def test_overwriting_removes_the_old_run_and_nothing_else(tmp_path, monkeypatch):
+def test_overwriting_removes_the_old_run_and_nothing_else(tmp_path, monkeypatch, capsys):
     for name in ("samples/old.png", "logs/old", "model/metadata.json", "model/config.json"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
@@ -130,30 +113,33 @@ def test_overwriting_removes_the_old_run_and_nothing_else(tmp_path, monkeypatch)
 
     def interrupt(*args):
         left = sorted(path.name for path in tmp_path.iterdir())
-        assert left == ["model", "notes.txt"]
+        assert left == ["logs", "model", "notes.txt"] and not (tmp_path / "logs/old").exists()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop, "_fit", interrupt)
-    with pytest.raises(SystemExit, match="stopped before the first checkpoint"):
+    monkeypatch.setattr(loop, "_train", interrupt)
+    with pytest.raises(SystemExit) as end:
         loop.main(tiny(digits.RECIPE), [*TINY, "--output", str(tmp_path), "--overwrite"])
+    assert end.value.code == 130
+    assert "stopped before the first step; nothing was saved" in capsys.readouterr().err
 
 
 @one_backend
 def test_folders_that_are_no_runs_stay(tmp_path, monkeypatch):
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "mine").write_text("")
-    monkeypatch.setattr(loop, "_fit", lambda *args: 1 / 0)
+    monkeypatch.setattr(loop, "_train", lambda *args: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         loop.main(tiny(digits.RECIPE), [*TINY, "--output", str(tmp_path), "--overwrite"])
     assert (tmp_path / "logs" / "mine").exists()
 
 
 @one_backend
-def test_an_output_folder_without_permission_is_refused(tmp_path, monkeypatch):
+def test_an_output_folder_without_permission_is_refused(tmp_path, monkeypatch, capsys):
     (tmp_path / "run" / "model").mkdir(parents=True)
     monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path / "run")
-    with pytest.raises(SystemExit, match="No permission to write to '.*run'"):
+    with pytest.raises(SystemExit):
         loop.main(tiny(digits.RECIPE), ["--output", str(tmp_path / "run"), "--overwrite"])
+    assert f"No permission to write to '{tmp_path / 'run'}'" in capsys.readouterr().err
 
 
 @one_backend
@@ -170,8 +156,7 @@ def test_text_of_the_users_own(tmp_path):
     source = tmp_path / "poem.txt"
     source.write_text("Über allen Gipfeln ist Ruh, in allen Wipfeln spürest du " * 40, "utf-8")
     output = tmp_path / "run"
-    recipe = dataclasses.replace(tiny(pydoc.RECIPE), model=tiny_text_model(pydoc.SEQUENCE_LENGTH))
-    loop.main(recipe, [*TINY, "--output", str(output), "--data", str(source)])
+    loop.main(tiny(pydoc.RECIPE), [*TINY, "--output", str(output), "--data", str(source)])
     model = md4keras.load_model(output / "model")
     assert model.tokenizer.decode(model.tokenizer.encode("Ruh, Über")) == "Ruh, Über"
     assert (output / "samples" / "step_0000004.txt").read_text("utf-8").count("\n") == 3
@@ -196,10 +181,8 @@ def test_a_folder_of_the_users_own_images(tmp_path):
 @one_backend
 def test_text8_and_cifar10_run_on_data_of_their_kind(tmp_path, monkeypatch):
     words = data.Splits(*["abc xyz " * 200] * 3)
-    monkeypatch.setattr(type(data.text8), "__call__", lambda self, path: words)
-    model = tiny_text_model(text8.NETWORK["sequence_length"])
-    recipe = dataclasses.replace(tiny(text8.RECIPE), model=model)
-    loop.main(recipe, [*TINY, "--output", str(tmp_path / "text8")])
+    monkeypatch.setattr(type(data.text8), "__call__", lambda self: words)
+    loop.main(tiny(text8.RECIPE), [*TINY, "--output", str(tmp_path / "text8")])
     x = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), "uint8")
     split = (x, np.zeros(12, "int32"))
     images = data.Splits(split, split)
@@ -215,6 +198,7 @@ def test_help_explains_every_option(recipe, capsys):
     assert end.value.code == 0
     shown = capsys.readouterr().out
     options = ("data", "steps", "batch-size", "interval", "output", "seed", "resume", "overwrite")
+    options += ("set", "init-from", "extend", "skip-bad", "json")
     assert all(f"--{option}" in shown for option in options)
     assert f"python -m train.{recipe.RECIPE.name}" in shown
 
@@ -233,43 +217,51 @@ def test_recipes_are_the_same_under_another_package_name():
 
 
 @one_backend
-def test_samples_are_drawn_as_the_recipe_says(tmp_path):
-    recipe = dataclasses.replace(
-        tiny(pydoc.RECIPE), sampler="event", time_grid="uniform", sample_steps=3
-    )
+def test_samples_are_drawn_as_the_settings_say(tmp_path):
+    how = dict(sampler="event", time_grid="uniform", num_steps=3)
+    settings = {f"sampling.{name}": value for name, value in how.items()}
     asked = {}
 
     class Model:
         tokenizer = md4keras.tokenizers.CharacterTokenizer()
 
-        def generate(self, num_samples, **how):
+        def sample_steps(self, num_samples, labels, **how):
             asked.update(how)
-            return np.zeros((num_samples, 4), "int32")
+            yield md4keras.samplers.SampleState(np.zeros((num_samples, 4), "int32"), 1, 1)
 
-    loop.samples.shower(recipe, None, tmp_path)(Model(), 7)
-    assert asked == dict(sampler="event", time_grid="uniform", num_steps=3, seed=0)
+    samples.shower(settings, tmp_path, interrupts.Stop())(Model(), 7)
+    assert asked == {**how, "seed": 0}
     assert (tmp_path / "step_0000007.txt").read_text() == "    \n" * 3
 
 
 @one_backend
-def test_mistakes_end_with_one_message_before_any_work(tmp_path):
+def test_mistakes_end_with_one_message_before_any_work(tmp_path, capsys):
     output = tmp_path / "run"
 
     def message(recipe, *arguments):
         with pytest.raises(SystemExit) as end:
             loop.main(tiny(recipe), [*TINY, "--output", str(output), *arguments])
-        return str(end.value)
+        assert end.value.code == 2
+        printed = capsys.readouterr()
+        assert printed.out == "" and printed.err.startswith("error: ")
+        return printed.err
 
     assert "no run to continue" in message(digits.RECIPE, "--resume")
+    assert "no run to continue" in message(digits.RECIPE, "--extend", "3")
     assert "no text at this path" in message(pydoc.RECIPE, "--data", str(tmp_path / "none.txt"))
     short = tmp_path / "short.txt"
-    short.write_text("too short " * 44)
-    assert "at least 1280 characters" in message(pydoc.RECIPE, "--data", str(short))
+    short.write_text("too short " * 14)
+    assert "at least 160 characters" in message(pydoc.RECIPE, "--data", str(short))
     short.write_text("")
     assert "empty" in message(pydoc.RECIPE, "--data", str(short))
+    assert "for files of your own" in message(pydoc.RECIPE, "--skip-bad")
     loop.main(tiny(digits.RECIPE), [*TINY, "--output", str(output)])
+    capsys.readouterr()
     assert "holds another run (recipe digits, 4 steps)" in message(pydoc.RECIPE)
+    assert "a run of another recipe" in message(pydoc.RECIPE, "--resume")
     changed = message(digits.RECIPE, "--resume", "--seed", "1")
-    assert "Changed: ['seed']" in changed
+    assert "Changed: seed. Expected seed=0. Received: seed=1" in changed
+    changed = message(digits.RECIPE, "--resume", "--set", "network.dropout=0.2")
+    assert "Changed: network.dropout" in changed
     assert json.loads((output / "model" / "recipe.json").read_text())["seed"] == 0
     loop.main(tiny(digits.RECIPE), [*TINY, "--output", str(output), "--overwrite"])

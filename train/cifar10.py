@@ -7,42 +7,32 @@ Hardware: accelerators. Expect 2.75 bits per dimension after 2 million steps, th
 not reproduced here.
 """
 
-import md4keras
-
-from . import inputs, loop, optimizers
+from . import loop
 from .recipe import Recipe
-
-NETWORK = dict(
-    vocabulary_size=256, image_shape=(32, 32, 3), num_layers=32, feature_dim=128, dropout=0.1
-)
-
-
-def data(options):
-    if options.data:
-        splits = md4keras.data.image_folder(options.data, NETWORK["image_shape"])
-    else:
-        splits = md4keras.data.cifar10(download=True)
-    return inputs.of_images(splits, 256, options, labels=False)  # as the published model
-
-
-def model(options, data):
-    return md4keras.MD4(md4keras.networks.UNet(**NETWORK))
-
-
-def optimizer(steps):
-    return optimizers.adamw(steps, 2e-4, warmup_steps=100, weight_decay=0.01, beta_2=0.99)
-
 
 RECIPE = Recipe(
     name="cifar10",
     description=__doc__,
-    data=data,
-    model=model,
-    optimizer=optimizer,
-    steps=2_000_000,
-    batch_size=256,
-    interval=5000,
-    sample_steps=256,
+    source="cifar10",
+    own="image_folder",
+    settings={
+        "steps": 2_000_000,
+        "batch_size": 256,
+        "interval": 5000,
+        "image_shape": (32, 32, 3),
+        "levels": 256,
+        "labels": False,  # as the published model
+        "network": "UNet",
+        "network.num_layers": 32,
+        "network.feature_dim": 128,
+        "network.dropout": 0.1,
+        "optimizer": "adamw",
+        "optimizer.learning_rate": 2e-4,
+        "optimizer.warmup_steps": 100,
+        "optimizer.weight_decay": 0.01,
+        "optimizer.beta_2": 0.99,
+        "sampling.num_steps": 256,
+    },
 )
 
 if __name__ == "__main__":

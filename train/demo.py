@@ -7,7 +7,9 @@ reverse process, and generated and infilled text.
 """
 
 import argparse
-import dataclasses
+import contextlib
+import json
+import sys
 import time
 from pathlib import Path
 
@@ -21,16 +23,38 @@ from . import digits, loop, pydoc, samples
 from .recipe import positive
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: list[str] | None = None, prog: str | None = None) -> dict:
+    """Runs the demo from the command line; returns the results of both recipes by name."""
+    prog = prog or "python -m train.demo"
     parser = argparse.ArgumentParser(
-        prog="python -m train.demo",
+        prog=prog,
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"example:\n  {prog} --digits-steps 100 --pydoc-steps 100    # only a look",
     )
-    parser.add_argument("--output", type=Path, default=Path("runs/demo"))
-    parser.add_argument("--digits-steps", type=positive, default=digits.DEMO.steps)
-    parser.add_argument("--pydoc-steps", type=positive, default=pydoc.DEMO.steps)
+    what = "folder for the models and pictures (default: runs/demo)"
+    parser.add_argument(
+        "--output", type=Path, default=Path("runs/demo"), metavar="FOLDER", help=what
+    )
+    for recipe in (digits.DEMO, pydoc.DEMO):
+        what = f"training steps of the {recipe.name} (default: {recipe.steps})"
+        parser.add_argument(
+            f"--{recipe.name}-steps", type=positive, default=recipe.steps, metavar="N", help=what
+        )
+    parser.add_argument(
+        "--json", action="store_true", help="print the results as JSON, and the rest to stderr"
+    )
     options = parser.parse_args(arguments)
+    if not options.json:
+        return run(options)
+    with contextlib.redirect_stdout(sys.stderr):
+        results = run(options)
+    print(json.dumps(results))
+    return results
+
+
+def run(options) -> dict:
+    """Trains both models and shows what they do; returns the results by name."""
     start = time.monotonic()
     reports = []
     for recipe, steps, show in (
@@ -39,7 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
     ):
         folder = options.output / recipe.name
         results = loop.main(
-            dataclasses.replace(recipe, steps=steps), ["--overwrite", "--output", str(folder)]
+            recipe.but(steps=steps), ["--overwrite", "--output", str(folder)], prog="demo"
         )
         show(md4keras.load_model(folder / "model"), options.output)
         reports.append((recipe.name, results))
@@ -48,6 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"\n{name}, {results['seconds']:.0f} s of training", end="")
         loop.report(results["bits_per_dim"], results["baselines"])
     print(f"\n{time.monotonic() - start:.0f} s in all. Look at {options.output}/")
+    return dict(reports)
 
 
 def show_digits(model, output: Path) -> None:

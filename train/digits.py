@@ -7,46 +7,31 @@ Expect about 1.71 bits per dimension; a histogram of each pixel has 2.44. Networ
 are our own, small ones, not a published setting.
 """
 
-import dataclasses
-
-import md4keras
-
-from . import inputs, loop, optimizers
+from . import loop
 from .recipe import Recipe
-
-
-def data(options):
-    if options.data:
-        splits = md4keras.data.image_folder(options.data, (8, 8, 1), levels=17)
-    else:
-        splits = md4keras.data.digits()
-    return inputs.of_images(splits, 17, options, baselines=md4keras.data.digits.baselines)
-
-
-def model(options, data):
-    network = md4keras.networks.UNet(
-        vocabulary_size=17,
-        image_shape=(8, 8, 1),
-        num_layers=1,
-        feature_dim=64,
-        num_classes=len(data.class_names),
-        dropout=0.05,
-        remat=None,  # small: memory is no matter, and this is faster
-    )
-    return md4keras.MD4(network)
-
 
 RECIPE = Recipe(
     name="digits",
     description=__doc__,
-    data=data,
-    model=model,
-    optimizer=lambda steps: optimizers.clipped_adamw(steps, 3e-3, warmup_steps=20),
-    steps=1500,
-    batch_size=64,
-    interval=250,
+    source="digits",
+    own="image_folder",
+    settings={
+        "steps": 1500,
+        "batch_size": 64,
+        "interval": 250,
+        "image_shape": (8, 8, 1),
+        "levels": 17,
+        "network": "UNet",
+        "network.num_layers": 1,
+        "network.feature_dim": 64,
+        "network.dropout": 0.05,
+        "network.remat": None,  # small: memory is no matter, and this is faster
+        "optimizer": "clipped_adamw",
+        "optimizer.learning_rate": 3e-3,
+        "optimizer.warmup_steps": 20,
+    },
 )
-DEMO = dataclasses.replace(RECIPE, steps=600, interval=150)
+DEMO = RECIPE.but(steps=600, interval=150)
 
 if __name__ == "__main__":
     loop.main(RECIPE)

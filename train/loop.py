@@ -1,33 +1,45 @@
 """The loop that all recipes share: check, train with `fit`, evaluate, save, report."""
 
+import contextlib
 import json
 import random
-import shutil
+import sys
 import time
-from pathlib import Path
 
 import keras
 import numpy as np
 
 import md4keras
 
-from . import callbacks, samples
+from . import averages, build, initial, inputs, plan, samples
+from .folder import RunFolder
+from .history import History
+from .interrupts import Stop
+from .milestones import Milestones
 from .recipe import Recipe
+from .state import TrainingState
 
-_STATE, _HISTORY, _SAMPLES, _LOGS = "training_state.npz", "history.json", "samples", "logs"
 
-
-def main(recipe: Recipe, arguments: list[str] | None = None) -> dict:
+def main(recipe: Recipe, arguments: list[str] | None = None, prog: str | None = None) -> dict:
     """Runs a recipe from the command line; mistakes of the user end it with one message."""
-    options = recipe.parse(arguments)
+    with ending_in_words():
+        options = recipe.parse(arguments, prog)
+        if not options.json:
+            return run(recipe, options)
+        with contextlib.redirect_stdout(sys.stderr):
+            results = run(recipe, options)
+        print(json.dumps(results))
+        return results
+
+
+@contextlib.contextmanager
+def ending_in_words():
+    """Turns errors that the user can mend into a message and exit status 2."""
     try:
-        return run(recipe, options)
-    except (ValueError, OSError) as error:
-        raise SystemExit(f"error: {error}") from error
-    except KeyboardInterrupt:
-        saved = (options.output / _STATE).is_file()
-        hint = "; continue with --resume" if saved else " before the first checkpoint"
-        raise SystemExit(f"\nstopped{hint}") from None
+        yield
+    except (ValueError, OSError, ImportError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
 
 
 def run(recipe: Recipe, options) -> dict:
@@ -38,51 +50,75 @@ def run(recipe: Recipe, options) -> dict:
         options: what `recipe.parse` returns.
 
     Returns:
-        dict with `bits_per_dim` and the rest of the evaluation, `baselines`, and `seconds`.
+        dict with `bits_per_dim` and the rest of the evaluation, `baselines`, `seconds`, `steps`
+        and `model`, the path of the saved model.
     """
-    output = options.output
-    settings = {
-        "recipe": recipe.name,
-        "data": str(options.data) if options.data else None,
-        "steps": options.steps,
-        "batch_size": options.batch_size,
-        "seed": options.seed,
-    }
-    _check_output(recipe, options)
+    folder = RunFolder(options.output)
+    goes_on = bool(options.resume or options.extend)
+    folder.check(may_hold_run=goes_on or options.overwrite)
+    made = plan.continued(recipe, options, folder.state) if goes_on else plan.new(recipe, options)
+    settings = made.settings
     # What Keras draws its seeds from. (`keras.utils.set_random_seed` would import TensorFlow.)
-    random.seed(options.seed)
-    np.random.seed(options.seed)
-    data = recipe.data(options)
-    model = recipe.model(options, data)
+    random.seed(settings["seed"])
+    np.random.seed(settings["seed"])
+    optimizer = build.optimizer(settings, made.extensions)
+    data = inputs.read(recipe, settings, made.data, made.skip_bad, made.tokenizer)
+    made.check_read(data.facts)
+    print("\n".join(inputs.lines(data)), flush=True)
+    classes = len(data.class_names) if data.class_names else None
+    model = build.model(settings, data.vocabulary_size, classes)
     model.tokenizer = data.tokenizer
-    model.compile(recipe.optimizer(options.steps))
-    _announce(recipe, model, options)
+    if made.init_from and not goes_on:
+        initial.take_weights(model, made.init_from)
+    model.compile(optimizer)
 
-    output.mkdir(parents=True, exist_ok=True)
+    folder.path.mkdir(parents=True, exist_ok=True)
     if options.overwrite:
-        _remove_old_run(output)
-    state = callbacks.TrainingState(output / _STATE, settings)
-    done = state.restore(model) if options.resume else 0
-    history = callbacks.History(output / _HISTORY, continued=options.resume)
-    _fit(model, recipe, options, data, done, [state, history])
-
-    results = model.evaluate(data.validation, return_dict=True, verbose=0)
-    baselines = data.baselines()
-    seconds = history.rows[-1]["seconds"] if history.rows else 0.0
-    model.recipe = {
-        **settings,
-        "backend": keras.backend.backend(),
-        "class_names": data.class_names,
-        "sample_steps": recipe.sample_steps,
-        "validation": results,
-        "baselines_bits_per_dim": baselines,
-        "seconds": seconds,
-        "history": history.rows,
-    }
-    md4keras.save_model(model, output / "model")
-    report(results["bits_per_dim"], baselines)
-    print(f"Saved in {output / 'model'}.")
-    return {**results, "baselines": baselines, "seconds": seconds}
+        folder.clear()
+    state = TrainingState(folder.state, made.header(recipe, data.tokenizer, data.facts))
+    if goes_on:
+        state.restore(model)
+    _announce(recipe, model, made, state.batches)
+    history = History(folder.history, folder.logs, continued=goes_on)
+    with Stop() as stop:
+        show = samples.shower(settings, folder.samples, stop)
+        milestones = Milestones(settings, data, state, history, show, stop)
+        try:
+            results = _train(model, milestones)
+            baselines = data.baselines()
+            stop.check()
+        except KeyboardInterrupt:
+            _say_stopped(folder, state)
+            raise SystemExit(stop.status) from None
+        finally:
+            history.close()
+        weights = "averaged" if averages.are_used(model.optimizer) else "last step"
+        model.recipe = {
+            "recipe": recipe.name,
+            "source": data.facts["source"],
+            "data": None if made.data is None else str(made.data),
+            **{name: settings[name] for name in ("steps", "batch_size", "seed")},
+            "settings": settings,
+            "read": data.facts,
+            "init_from": None if made.init_from is None else str(made.init_from),
+            "extensions": made.extensions,
+            "backend": keras.backend.backend(),
+            "class_names": data.class_names,
+            "sample_steps": settings["sampling.num_steps"],
+            "weights": weights,
+            "validation": results,
+            "baselines_bits_per_dim": baselines,
+            "seconds": round(state.seconds, 1),
+            "history": history.rows,
+        }
+        md4keras.save_model(model, folder.model)
+        report(results["bits_per_dim"], baselines)
+        _tell_weights(model.optimizer)
+        print(f"Saved in {folder.model}.", flush=True)
+        if stop.signal is not None:  # while it was saved
+            raise SystemExit(stop.status)
+    numbers = {"baselines": baselines, "seconds": round(state.seconds, 1)}
+    return {**results, **numbers, "steps": settings["steps"], "model": str(folder.model)}
 
 
 def report(bits_per_dim: float, baselines: dict[str, float]) -> None:
@@ -94,73 +130,66 @@ def report(bits_per_dim: float, baselines: dict[str, float]) -> None:
         print(f"  {name:<{width}}  {bits:6.3f}")
 
 
-def _fit(model, recipe, options, data, done, keep) -> None:
-    remaining = options.steps - done
-    if remaining <= 0:  # a run that stopped between its last step and its end
+def _train(model, milestones: Milestones) -> dict:
+    """The steps that are left, and the evaluation after the last."""
+    state = milestones.state
+    if not milestones.unfinished:
+        state.forget_metrics()
+    elif milestones.at_end:  # an interrupt came between the last step and its row
+        state.restore_metrics(model)
+        milestones.close(model, model.get_metrics_result())
+    left = milestones.steps - state.batches
+    if left > 0:
+        model.fit(
+            milestones.data.training(state.batches),
+            steps_per_epoch=milestones.interval,
+            epochs=-(-left // milestones.interval) + 1,  # the first and last may be short
+            shuffle=False,
+            verbose=1 if sys.stdout.isatty() else 0,
+            callbacks=[milestones],
+        )
+    else:  # a run that stopped between its last step and its end
+        averages.keep_result(model)
         model.optimizer.finalize_variable_values(model.trainable_variables)
         model.release_shared_buffers()
-        return
-    interval = min(options.interval, remaining)
-    state, history = keep
-    model.fit(
-        data.training(done),
-        steps_per_epoch=interval,
-        epochs=-(-remaining // interval),
-        shuffle=False,
-        validation_data=data.validation,
-        callbacks=[
-            callbacks.StepLimit(remaining),
-            state,  # before the averaged weights are swapped in
-            keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
-            callbacks.Samples(samples.shower(recipe, data, options.output / _SAMPLES)),
-            callbacks.TensorBoard(options.output / _LOGS),
-            history,
-        ],
-    )
+    return milestones.evaluate(model)
 
 
-def _announce(recipe, model, options) -> None:
+def _announce(recipe, model, made: plan.Plan, done: int) -> None:
+    settings = made.settings
     count = model.network.count_params()
     print(
-        f"{recipe.name}: {count:,} parameters, {options.steps} steps of {options.batch_size}, "
-        f"backend {keras.backend.backend()}, {time.strftime('%Y-%m-%d %H:%M')}",
-        flush=True,
+        f"{recipe.name}: {settings['model']} of a {settings['network']} with {count:,} parameters, "
+        f"{settings['steps']:,} steps of {settings['batch_size']}, {settings['precision']}, "
+        f"backend {keras.backend.backend()}, {time.strftime('%Y-%m-%d %H:%M')}"
     )
+    if made.extensions and made.extensions[-1]["from"] <= done:
+        last = made.extensions[-1]
+        then = "decays to zero" if last["rate"] == "decay" else "is held"
+        print(
+            f"Extended by {last['steps']:,} steps from step {last['from']:,}: the learning rate "
+            f"warms up again to {settings['optimizer.learning_rate']:g} and {then}"
+        )
+    if made.init_from:
+        print(f"Weights at the start: of the saved model {made.init_from}")
+    if done:
+        print(f"Continuing after step {done:,}")
+    sys.stdout.flush()
 
 
-def _check_output(recipe: Recipe, options) -> None:
-    """Refuses, before any work, a folder that cannot or should not be written."""
-    output: Path = options.output
-    if output.is_file():
-        raise ValueError(f"--output is a folder, but '{output}' is a file. Name another place.")
-    # It writes beside the model too, where everything else of the run goes.
-    md4keras.checkpoints.check_output_folder(output / "model")
-    if _holds_run(output) and not (options.resume or options.overwrite):
-        raise ValueError(
-            f"'{output}' holds another run{_described(output)}. Name another folder with "
-            "--output, or give --resume to continue that run or --overwrite to replace it."
+def _tell_weights(optimizer) -> None:
+    if not averages.are_used(optimizer):
+        share = averages.start_share(optimizer)
+        print(
+            f"These are the weights of the last step: the averaged ones still hold {share:.0%} of "
+            "the start, as the run was short (optimizer.ema_momentum="
+            f"{optimizer.ema_momentum:g})."
         )
 
 
-def _holds_run(output: Path) -> bool:
-    return (output / "model").exists() or (output / _STATE).exists()
-
-
-def _remove_old_run(output: Path) -> None:
-    """Removes what another run left, but for its model, which the new one replaces at the end."""
-    if not _holds_run(output):  # then nothing in the folder is a run's
-        return
-    for name in (_STATE, _HISTORY, _SAMPLES, _LOGS):
-        path = output / name
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-
-
-def _described(output: Path) -> str:
-    try:
-        recipe = json.loads((output / "model" / "recipe.json").read_text(encoding="utf-8"))
-        return f" (recipe {recipe['recipe']}, {recipe['steps']} steps)"
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+def _say_stopped(folder: RunFolder, state: TrainingState) -> None:
+    if folder.state.is_file():
+        message = f"stopped after step {state.batches:,}; continue with --resume"
+    else:
+        message = "stopped before the first step; nothing was saved"
+    print(message, file=sys.stderr, flush=True)

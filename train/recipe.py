@@ -1,89 +1,162 @@
-"""The choices that make one training run, and the command line over them."""
+"""A recipe: a source of data, settings to start from, and the command line over them."""
 
 import argparse
 import dataclasses
-from collections.abc import Callable
+import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
-from .inputs import Data
+import md4keras
+
+from .settings import complete, read_pairs
+
+_EXAMPLE = """\
+example:
+  {prog} --steps 300 --set {example}
+
+settings of this recipe, which --set changes:
+{settings}
+
+What they mean, and recipes of your own: docs/recipes.md. KERAS_BACKEND chooses jax, tensorflow or
+torch.
+"""
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """The choices of one training run.
+    """What one training run starts from.
 
     Attributes:
         name: str, also of the default output folder.
-        data: function of the options that returns `Data`.
-        model: function of the options and the `Data` that returns a model, not yet compiled.
-        optimizer: function of the number of steps that returns a Keras optimizer.
-        steps: int, training steps.
-        batch_size: int, examples a step.
-        interval: int, steps between validations, samples and checkpoints.
-        sample_steps: int, of the reverse process, for the samples shown.
-        sampler, time_grid: str, what else `generate` wants to know for them.
         description: str, for `--help`.
+        source: a source of `md4keras.data`, or its name.
+        own: str, the source that reads what `--data` names.
+        settings: dict, by the names that `--set` knows.
     """
 
     name: str
-    data: Callable[[argparse.Namespace], Data]
-    model: Callable[[argparse.Namespace, Data], Any]
-    optimizer: Callable[[int], Any]
-    steps: int
-    batch_size: int
-    interval: int
-    sample_steps: int = 64
-    sampler: str = "ancestral"
-    time_grid: str = "cosine"
-    description: str = ""
+    description: str
+    source: Any
+    own: str
+    settings: dict
 
-    def parse(self, arguments: list[str] | None = None) -> argparse.Namespace:
-        """Reads the command line; the defaults are the recipe's."""
-        parser = argparse.ArgumentParser(
-            prog=f"python -m train.{self.name}",
-            description=self.description,
-            formatter_class=_HelpFormatter,
-            epilog="The backend is chosen by KERAS_BACKEND: jax, tensorflow or torch.",
-        )
-        add = parser.add_argument
-        add("--data", type=Path, help="your own data instead of the recipe's: see docs/data.md")
-        add("--steps", type=positive, default=self.steps, help="training steps in all")
-        add("--batch-size", type=positive, default=self.batch_size, help="examples a step")
-        add(
-            "--interval",
-            type=positive,
-            default=self.interval,
-            help="steps between validation, samples and checkpoints",
-        )
-        add(
-            "--output",
-            type=Path,
-            default=Path("runs") / self.name,
-            help="folder for the model, samples, TensorBoard logs and the training state",
-        )
-        add("--seed", type=_seed, default=0, help="of weights, order of the data, and masks")
-        existing = parser.add_mutually_exclusive_group()
-        existing.add_argument(
-            "--resume",
-            action="store_true",
-            help="continue the run in --output from its last checkpoint",
-        )
-        existing.add_argument(
-            "--overwrite", action="store_true", help="replace the run in --output"
-        )
-        return parser.parse_args(arguments)
+    @property
+    def kind(self) -> str:
+        """`"text"` or `"image"`."""
+        return md4keras.data.get(self.source).kind
+
+    @property
+    def steps(self) -> int:
+        """Training steps."""
+        return self.settings["steps"]
+
+    @property
+    def interval(self) -> int:
+        """Steps between validations, samples and checkpoints."""
+        return self.settings["interval"]
+
+    def but(self, **settings) -> "Recipe":
+        """The recipe with other settings: `recipe.but(steps=600)`."""
+        return dataclasses.replace(self, settings={**self.settings, **settings})
+
+    def complete(self, changes: dict | None = None) -> dict:
+        """All settings of a run with these changes; see `settings.complete`."""
+        return complete(self.kind, self.settings, changes or {})
+
+    def parse(self, arguments: list[str] | None = None, prog: str | None = None):
+        """Reads the command line; `changes` are the settings that were given."""
+        ours = (Path(__file__).parent / f"{self.name}.py").is_file()
+        own = f"-m {__package__}.{self.name}" if ours else Path(sys.argv[0]).name
+        options = _parser(self, prog or f"python {own}").parse_args(arguments)
+        if options.extend_rate and not options.extend:
+            raise ValueError(
+                "--extend-rate is for steps that are added. Expected --extend STEPS along with "
+                f"it. Received: --extend-rate {options.extend_rate}. Leave it out."
+            )
+        options.changes = _changes(options)
+        return options
 
 
-class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    pass
+def _parser(recipe: Recipe, prog: str) -> argparse.ArgumentParser:
+    values = [f"{name}={_written(value)}" for name, value in recipe.complete().items()]
+    example = "network.num_layers=2 optimizer.learning_rate=1e-3"
+    listed = textwrap.fill("  ".join(values), 96, initial_indent="  ", subsequent_indent="  ")
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description=recipe.description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_EXAMPLE.format(prog=prog, example=example, settings=listed),
+    )
+    add = parser.add_argument
+    add("--data", type=Path, metavar="PATH", help="your own data instead: see docs/data.md")
+    add("--skip-bad", action="store_true", help="go on without files that cannot be used")
+    for name, parse, what in (
+        ("steps", positive, "training steps in all"),
+        ("batch_size", positive, "examples a step"),
+        ("interval", positive, "steps between validation, samples and checkpoints"),
+        ("seed", _seed, "of weights, order of the data, and masks"),
+    ):
+        default = recipe.settings.get(name, 0)
+        flag = f"--{name.replace('_', '-')}"
+        add(flag, dest=name, type=parse, metavar="N", help=f"{what} (default: {default})")
+    add(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="name=value",
+        help="settings, see below",
+    )
+    output = Path("runs") / recipe.name
+    what = "folder for the model, samples, TensorBoard logs and the training state"
+    add("--output", type=Path, default=output, metavar="FOLDER", help=f"{what} (default: {output})")
+    add("--init-from", type=Path, metavar="MODEL", help="start from the weights of a saved model")
+    existing = parser.add_mutually_exclusive_group()
+    add = existing.add_argument
+    add("--resume", action="store_true", help="continue the run in --output where it stopped")
+    what = "go on for so many steps where the finished run in --output ended"
+    add("--extend", type=positive, metavar="STEPS", help=what)
+    add("--overwrite", action="store_true", help="replace the run in --output")
+    parser.add_argument(
+        "--extend-rate",
+        choices=("decay", "hold"),
+        help="the learning rate of the added steps: it warms up again, and then decays to zero or "
+        "is held (default: decay)",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the result as JSON, and the rest to stderr"
+    )
+    return parser
+
+
+def _written(value) -> str:
+    """A value as `--set` takes it."""
+    words = {True: "true", False: "false", None: "none"}
+    if isinstance(value, (bool, type(None))):
+        return words[value]
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _changes(options: argparse.Namespace) -> dict:
+    changes = read_pairs(options.set)
+    for name in ("steps", "batch_size", "interval", "seed"):
+        value = getattr(options, name)
+        if value is not None and name in changes:
+            flag = f"--{name.replace('_', '-')}"
+            raise ValueError(
+                f"A setting is given once. Received: {name} by {flag} and by --set. Leave one out."
+            )
+        if value is not None:
+            changes[name] = value
+    return changes
 
 
 def positive(text: str) -> int:
     """The type of command-line arguments that are whole numbers of at least 1."""
     value = _whole(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, received {value}")
+    if not 1 <= value < 2**31:
+        raise argparse.ArgumentTypeError(f"must be at least 1 and below 2**31, received {value}")
     return value
 
 

@@ -7,20 +7,28 @@ import numpy as np
 from md4keras.tokenizers import decode_masked
 from md4keras.visualization import pictures
 
+from .build import arguments
 
-def shower(recipe, data, folder: Path):
-    """Returns the function `show(model, step)` that draws and writes samples."""
 
-    how = dict(
-        sampler=recipe.sampler, num_steps=recipe.sample_steps, time_grid=recipe.time_grid, seed=0
-    )
+def shower(settings: dict, folder: Path, stop):
+    """Returns the function `show(model, step)` that draws and writes samples.
+
+    Args:
+        settings: dict, of the run, with those of the sampling.
+        folder: path, where the samples are written.
+        stop: a `Stop`, asked after each step of the reverse process.
+    """
+    how = {**arguments(settings, "sampling"), "seed": 0}
 
     def show(model, step):
         folder.mkdir(parents=True, exist_ok=True)
         if model.tokenizer is not None:
-            _show_text(model, how, folder / f"step_{step:07d}.txt")
+            tokens = _drawn(model, 3, None, how, stop)
+            _show_text(model, tokens, folder / f"step_{step:07d}.txt")
         else:
-            _show_images(model, how, folder / f"step_{step:07d}.png")
+            labels = class_labels(model, 4)
+            tokens = _drawn(model, 16 if labels is None else len(labels), labels, how, stop)
+            _show_images(model, tokens, folder / f"step_{step:07d}.png")
 
     return show
 
@@ -31,17 +39,24 @@ def class_labels(model, per_class: int):
     return np.tile(np.arange(classes), per_class) if classes else None
 
 
-def _show_text(model, how, path):
-    tokens = model.generate(3, **how)
+def _drawn(model, count, labels, how, stop):
+    """What `generate` returns; can be stopped between the steps."""
+    tokens = None
+    for state in model.sample_steps(count, labels, **how):
+        stop.check()
+        tokens = state.tokens
+    return tokens
+
+
+def _show_text(model, tokens, path):
     lines = decode_masked(model.tokenizer, tokens)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print("".join(f"\n  | {line}" for line in lines), flush=True)
+    print(
+        "".join(f"  | {line}\n" for text in lines for line in text.split("\n")), end="", flush=True
+    )
 
 
-def _show_images(model, how, path):
-    labels = class_labels(model, 4)
-    count = 16 if labels is None else len(labels)
-    tokens = model.generate(count, labels, **how)
+def _show_images(model, tokens, path):
     columns = model.network.num_classes or 4
     pictures.save_image_grid(tokens, path, levels=model.network.vocabulary_size, columns=columns)
     print(f"  samples: {path}", flush=True)

@@ -7,46 +7,35 @@ Hardware: accelerators; a step is about 70 TFLOP, so a GPU at 400 TFLOP/s takes 
 most 1.37 bits per character, the paper's figure as remembered; not reproduced here.
 """
 
-import md4keras
-
-from . import inputs, loop, optimizers
+from . import loop
 from .recipe import Recipe
-
-NETWORK = dict(
-    vocabulary_size=27,
-    sequence_length=256,
-    num_layers=12,
-    num_heads=12,
-    feature_dim=64,
-    mlp_type="glu",
-    conditioning_type="adaln_zero",
-    depth_scaled_init=True,
-    embedding="outside",
-    dropout=0.05,
-)
-
-
-def data(options):
-    splits = md4keras.data.text8(options.data)
-    tokenizer = md4keras.tokenizers.CharacterTokenizer()
-    baselines = md4keras.data.text8.baselines
-    return inputs.of_text(splits, tokenizer, NETWORK["sequence_length"], options, baselines)
-
-
-def model(options, data):
-    return md4keras.MD4(md4keras.networks.Transformer(**NETWORK))
-
 
 RECIPE = Recipe(
     name="text8",
     description=__doc__,
-    data=data,
-    model=model,
-    optimizer=lambda steps: optimizers.adamw(steps, 5e-4, warmup_steps=2000, weight_decay=0.03),
-    steps=1_000_000,
-    batch_size=512,
-    interval=5000,
-    sample_steps=1000,
+    source="text8",
+    own="text8",
+    settings={
+        "steps": 1_000_000,
+        "batch_size": 512,
+        "interval": 5000,
+        "sequence_length": 256,
+        "tokenizer": "text8",
+        "network": "Transformer",
+        "network.num_layers": 12,
+        "network.num_heads": 12,
+        "network.feature_dim": 64,
+        "network.mlp_type": "glu",
+        "network.conditioning_type": "adaln_zero",
+        "network.depth_scaled_init": True,
+        "network.embedding": "outside",
+        "network.dropout": 0.05,
+        "optimizer": "adamw",
+        "optimizer.learning_rate": 5e-4,
+        "optimizer.warmup_steps": 2000,
+        "optimizer.weight_decay": 0.03,
+        "sampling.num_steps": 1000,
+    },
 )
 
 if __name__ == "__main__":

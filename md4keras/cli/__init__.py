@@ -3,14 +3,14 @@
 import argparse
 import sys
 
-from md4keras.cli import app, export, request
+from md4keras.cli import app, export, request, train
 from md4keras.cli.terminal import printable
 from md4keras.client import ServingError
 from md4keras.export import ExportError
 
 # A verb is a function that adds its parser and sets `run`, which takes the parsed options and
 # returns the exit status.
-VERBS = (app.add_verb, export.add_verb, request.add_verb)
+VERBS = (train.add_verb, app.add_verb, export.add_verb, request.add_verb)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,0 +1,59 @@
+"""The folder of a run: where its parts are, and when it may be written."""
+
+import json
+import shutil
+from pathlib import Path
+
+import md4keras
+
+
+class RunFolder:
+    """`model`, `samples`, `logs`, `history.json` and `training_state.npz` in a folder.
+
+    Args:
+        path: of the folder.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.model, self.state = path / "model", path / "training_state.npz"
+        self.history, self.samples, self.logs = (
+            path / name for name in ("history.json", "samples", "logs")
+        )
+
+    def check(self, may_hold_run: bool) -> None:
+        """Refuses, before any work, a folder that cannot or should not be written."""
+        if self.path.is_file():
+            raise ValueError(
+                f"--output is a folder, but '{self.path}' is a file. Name another place."
+            )
+        # It writes beside the model too, where everything else of the run goes.
+        md4keras.checkpoints.check_output_folder(self.model)
+        if self.holds_run and not may_hold_run:
+            raise ValueError(
+                f"'{self.path}' holds another run{self._described()}. Name another folder with "
+                "--output, or give --resume to continue that run, --extend STEPS to go on where "
+                "it ended, or --overwrite to replace it."
+            )
+
+    @property
+    def holds_run(self) -> bool:
+        """Whether there is a model or a training state."""
+        return self.model.exists() or self.state.exists()
+
+    def clear(self) -> None:
+        """Removes what another run left, but for its model, which the new one replaces."""
+        if not self.holds_run:  # then nothing in the folder is a run's
+            return
+        for path in (self.state, self.history, self.samples, self.logs):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+    def _described(self) -> str:
+        try:
+            recipe = json.loads((self.model / "recipe.json").read_text(encoding="utf-8"))
+            return f" (recipe {recipe['recipe']}, {recipe['steps']} steps)"
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""

@@ -1,0 +1,107 @@
+"""Milestones: where a run is saved, evaluated and shown; and where it can be stopped."""
+
+import time
+
+import keras
+
+from . import averages
+from .history import History
+from .interrupts import Stop, StopBetweenBatches
+from .state import TrainingState
+
+
+class Milestones(keras.callbacks.Callback):
+    """Ends an epoch of `fit` after every `interval` steps of the run, and all after `steps`.
+
+    At each end the state is saved, then the weights that are the result are evaluated and shown,
+    and the history gets its row last: where the row is missing, an interrupt came between, and
+    `close` is called again when the run resumes.
+
+    Args:
+        settings: dict, of the run, with `steps` and `interval`.
+        data: `Data`.
+        state: a `TrainingState`, restored where the run resumes.
+        history: a `History`.
+        show: function of the model and the step that shows samples.
+        stop: a `Stop`, asked after each step.
+    """
+
+    def __init__(self, settings, data, state: TrainingState, history: History, show, stop: Stop):
+        super().__init__()
+        self.steps, self.interval = settings["steps"], settings["interval"]
+        self.data, self.state, self.history = data, state, history
+        self.show, self.stop = show, stop
+        self._compiled = {"torch"} & {keras.backend.backend()}
+        self._since, self._before = time.monotonic(), state.seconds
+
+    @property
+    def at_end(self) -> bool:
+        """Whether an interval or the run ends at the present step."""
+        return self.state.batches % self.interval == 0 or self.state.batches >= self.steps
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether steps were made that the history does not tell of."""
+        return self.state.batches > self.history.step
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.announce("the training step")
+        self.state.restore_metrics(self.model)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.state.batches += 1
+        if self.stop.signal is not None:
+            self.save(self.model)
+            self.stop.check()
+        if self.at_end:
+            self.model.stop_training = True  # of this epoch; see `on_epoch_end`
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.save(self.model)
+        self.close(self.model, logs)
+        if self.state.batches >= self.steps:
+            averages.keep_result(self.model)
+        else:
+            self.model.stop_training = False
+
+    def save(self, model) -> None:
+        """Saves the state, by which the run resumes."""
+        self.state.seconds = self._before + time.monotonic() - self._since
+        self.state.save(model)
+
+    def close(self, model, logs: dict) -> None:
+        """Evaluates and shows the result so far, and writes the row of the interval."""
+        step = self.state.batches
+        with averages.result_weights(model):
+            self.stop.check()
+            found = self.evaluate(model, num_passes=1)
+            logs = {**logs, **{f"val_{name}": value for name, value in found.items()}}
+            seconds = self._before + time.monotonic() - self._since
+            print(
+                f"step {step:,} of {self.steps:,}, {_duration(seconds)}: bits per dimension "
+                f"{logs['bits_per_dim']:.3f} in training, {logs['val_bits_per_dim']:.3f} in "
+                "validation",
+                flush=True,
+            )
+            self.announce("the sampler")
+            self.show(model, step)
+            self.stop.check()
+        self.history.add(step, seconds, logs)
+
+    def evaluate(self, model, **how) -> dict:
+        """The validation split's measures; can be stopped between batches."""
+        self.announce("the validation step")
+        how |= dict(return_dict=True, verbose=0, callbacks=[StopBetweenBatches(self.stop)])
+        return model.evaluate(self.data.validation, **how)
+
+    def announce(self, what: str) -> None:
+        """Says once what is compiled next, which takes from seconds to minutes."""
+        if not self._compiled & {what, "torch"}:
+            self._compiled |= {what}
+            print(f"Compiling {what} ...", flush=True)
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"

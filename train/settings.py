@@ -1,0 +1,228 @@
+"""Settings: names and values of what `--set` can change, the same as a recipe's own."""
+
+import ast
+import difflib
+import inspect
+import math
+import typing
+
+import md4keras
+from md4keras.checks import check_name, check_sizes, check_whole, is_number, is_whole
+
+from . import optimizers
+
+PRECISIONS = ("float32", "mixed_bfloat16", "bfloat16")
+TOKENIZERS = ("fit", "text8", "bytes")
+PARTS = {
+    "network": {name: getattr(md4keras.networks, name) for name in ("Transformer", "UNet", "UViT")},
+    "model": {"MD4": md4keras.MD4, "GenMD4": md4keras.GenMD4},
+    "optimizer": {name: getattr(optimizers, name) for name in ("adamw", "clipped_adamw", "muon")},
+}
+NETWORKS_OF = {"text": ("Transformer",), "image": ("UNet", "UViT")}
+_FROM_ELSEWHERE = {  # arguments of the parts that other settings, or the data, decide
+    "vocabulary_size", "data_shape", "sequence_length", "image_shape", "num_classes",
+    "network", "seed", "steps", "extensions",
+}  # fmt: skip
+_WHOLE = {"steps": (1, None), "batch_size": (1, 2**20), "interval": (1, None)}
+_WHOLE |= {"seed": (0, 2**32 - 1), "sequence_length": (1, 2**20), "levels": (2, 256)}
+_WHOLE |= {"sampling.num_steps": (1, 2**20)}
+_NAMES = {
+    "precision": PRECISIONS,
+    "tokenizer": TOKENIZERS,
+    "sampling.time_grid": ("cosine", "uniform"),
+    **{part: tuple(choices) for part, choices in PARTS.items()},
+}
+_COMMON = ("steps", "batch_size", "interval", "seed", "precision")
+_SAMPLING = ("sampling.sampler", "sampling.num_steps", "sampling.time_grid")
+OF_KIND = {"text": ("sequence_length", "tokenizer"), "image": ("image_shape", "levels", "labels")}
+_DEFAULTS = {
+    "seed": 0,
+    "precision": "float32",
+    "model": "MD4",
+    "tokenizer": "fit",
+    "labels": True,
+    "sampling.sampler": "ancestral",
+    "sampling.num_steps": 64,
+    "sampling.time_grid": "cosine",
+}
+
+
+def complete(kind: str, own: dict, changes: dict) -> dict:
+    """All settings of a run, by name, as JSON holds them.
+
+    Args:
+        kind: `"text"` or `"image"`.
+        own: dict, the recipe's settings; those of a part that was exchanged for another one count
+            where that has them too.
+        changes: dict of settings that go before them.
+
+    Raises:
+        ValueError: for an unknown name, a value of the wrong type, or one that is missing.
+    """
+    chosen = {**_DEFAULTS, **own, **changes}
+    for part in PARTS:
+        check_value(part, chosen.get(part))
+    check_name("network", chosen["network"], NETWORKS_OF[kind], f"It is for data of {kind}.")
+    arguments = {
+        f"{part}.{name}": parameter
+        for part, choices in PARTS.items()
+        for name, parameter in parameters(choices[chosen[part]]).items()
+    }
+    known = [*_COMMON, *OF_KIND[kind], *PARTS, *arguments, *_SAMPLING]
+    exchanged = [part for part in PARTS if part in changes and changes[part] != own.get(part)]
+    for name in [*changes, *(name for name in own if name.split(".")[0] not in exchanged)]:
+        check_known(name, known)
+    settings = {}
+    for name in known:
+        default = arguments[name].default if name in arguments else None
+        value = chosen.get(name, default)
+        if value is inspect.Parameter.empty:
+            owner = chosen[name.split(".")[0]]
+            raise ValueError(
+                f"`{name}` has no value yet. Expected one, since {owner} needs it. Received: "
+                f"none. Add it: --set {name}=..."
+            )
+        settings[name] = check_value(name, value, arguments.get(name))
+    return settings
+
+
+def parameters(part) -> dict[str, inspect.Parameter]:
+    """The arguments of a network, model or optimizer that are settings, by name."""
+    classes = part.__mro__ if inspect.isclass(part) else ()
+    ours = [each.__init__ for each in classes if each.__module__.startswith("md4keras.")]
+    found = {}
+    for function in ours or [part]:
+        for name, parameter in inspect.signature(function).parameters.items():
+            usual = parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+            if usual and name not in {"self", *_FROM_ELSEWHERE}:
+                found.setdefault(name, parameter)
+    return found
+
+
+def check_known(name: str, known: list[str]) -> None:
+    """Raises a `ValueError` with the nearest and all known names, if the name is none of them."""
+    if name in known:
+        return
+    if name.rpartition(".")[2] in _FROM_ELSEWHERE:
+        bare = name.rpartition(".")[2]
+        hint = f"set `{bare}`" if bare in known else "it follows from the data"
+        raise ValueError(
+            f"`{name}` is no setting of its own. Expected one of: {', '.join(known)}. "
+            f"Received: {name}. Leave it out: {hint}."
+        )
+    same = [each for each in known if each.rpartition(".")[2] == name]
+    near = same or difflib.get_close_matches(name, known, 1, 0.5)
+    raise ValueError(
+        f"Unknown setting. Expected one of: {', '.join(known)}. Received: {name}. "
+        + (f"Did you mean {near[0]}?" if near else "Choose one of the known names.")
+    )
+
+
+def read_pairs(pairs: list[str]) -> dict:
+    """Settings from `name=value`; values are written as in Python, names without quotes.
+
+    >>> read_pairs(["network.num_layers=6", "image_shape=32,32,3", "model=GenMD4"])
+    {'network.num_layers': 6, 'image_shape': (32, 32, 3), 'model': 'GenMD4'}
+    """
+    settings = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        name, text = name.strip(), text.strip()
+        if not (equals and name and text):
+            raise ValueError(
+                f"Settings are written as name=value. Received: {pair!r}. Write, for example, "
+                "--set network.num_layers=6."
+            )
+        if name in settings:
+            raise ValueError(
+                f"A setting is given once. Received: {name} twice, as {settings[name]!r} and "
+                f"{text!r}. Leave one out."
+            )
+        settings[name] = _value(text)
+    return settings
+
+
+def _value(text: str):
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    if len(text) > 200:
+        return text
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return text
+    plain = value if isinstance(value, (list, tuple)) else [value]
+    return value if all(isinstance(each, (int, float, str)) for each in plain) else text
+
+
+def check_value(name: str, value, parameter: inspect.Parameter | None = None):
+    """The value of a setting, as JSON holds it, if it has the right type; else a `ValueError`."""
+    if isinstance(value, float) and value.is_integer() and not _takes(parameter, float):
+        value = int(value)  # 1e6 steps
+    if name in _NAMES:
+        return check_name(name, value, _NAMES[name])
+    if name in _WHOLE:
+        return check_whole(name, value, *_WHOLE[name])
+    if name == "image_shape":
+        return _image_shape(value)
+    if name == "sampling.sampler":
+        return _sampler(value)
+    if name == "labels":
+        return _typed(name, value, (bool,))
+    if parameter is None:
+        raise ValueError(f"`{name}` is no setting. Received: {name}={value!r}.")
+    if isinstance(parameter.default, tuple):
+        return list(check_sizes(name, value if isinstance(value, (list, tuple)) else (value,)))
+    return _typed(name, value, _types(parameter))
+
+
+def _image_shape(value) -> list[int]:
+    mend = "Write image_shape=32,32,3 for colour, 28,28,1 for grey."
+    shape = check_sizes("image_shape", value, 3, mend)
+    if max(shape) > 8192 or shape[2] not in (1, 3):
+        raise ValueError(
+            "`image_shape` cannot be used. Expected height and width up to 8192, and 1 or 3 "
+            f"channels. Received: image_shape={value!r}. {mend}"
+        )
+    return list(shape)
+
+
+def _sampler(value) -> str:
+    if not isinstance(value, str):
+        raise ValueError(
+            "`sampling.sampler` cannot be used. Expected a name. Received: "
+            f"sampling.sampler={value!r}. Use ancestral, for instance."
+        )
+    md4keras.samplers.get(value)
+    return value
+
+
+def _typed(name: str, value, types: tuple):
+    """The value, if it is of one of the types; whole numbers are numbers too, never infinite."""
+    if bool in types and isinstance(value, bool):
+        return value
+    if int in types and is_whole(value) and abs(value) < 2**31:
+        return value
+    if float in types and is_number(value) and math.isfinite(value):
+        return value
+    if str in types and isinstance(value, str):
+        return value
+    if type(None) in types and value is None:
+        return value
+    words = {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}
+    wanted = " or ".join(words.get(each, "none") for each in types)
+    raise ValueError(
+        f"`{name}` cannot be used. Expected {wanted}. Received: {name}={value!r}. "
+        f"Write --set {name}=... with such a value."
+    )
+
+
+def _types(parameter: inspect.Parameter) -> tuple:
+    if parameter.annotation is inspect.Parameter.empty:
+        return (type(parameter.default),)
+    return typing.get_args(parameter.annotation) or (parameter.annotation,)
+
+
+def _takes(parameter: inspect.Parameter | None, kind: type) -> bool:
+    return parameter is not None and kind in _types(parameter)
