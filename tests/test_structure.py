@@ -24,6 +24,7 @@ MAX_LINES = 350
 COMMON = {"version", "checks", "files"}
 MAY_IMPORT = {
     "version": set(),
+    "default_backend": set(),
     "checks": set(),
     "files": set(),
     "random": set(),
@@ -52,6 +53,7 @@ MAY_IMPORT = {
     "visualization": {"tokenizers", "evaluation"},
     "conversion": {"layers", "networks", "models"},
     "checkpoints": {"tokenizers", "models", "conversion"},
+    "catalog": {"checkpoints"},
     "client": set(),
     "export": {"random", "schedules", "samplers", "models", "tokenizers", "data", "checkpoints"},
 }
