@@ -54,6 +54,7 @@ MAY_IMPORT = {
     "conversion": {"layers", "networks", "models"},
     "checkpoints": {"tokenizers", "models", "conversion"},
     "catalog": {"checkpoints"},
+    "long_infill": {"samplers"},
     "client": set(),
     "export": {"random", "schedules", "samplers", "models", "tokenizers", "data", "checkpoints"},
 }

@@ -23,7 +23,8 @@ def add_verb(verbs) -> None:
     parser = verbs.add_parser(
         "generate",
         help="draw text or images from a model",
-        description="Draws from a model. Text goes to standard output; images to a picture.",
+        description="Draws from a model. Text goes to standard output, images to a picture. Where "
+        "the model has classes and no --label is given, one of each is drawn in turn.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -51,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     if options.out:
         check_out(options.out, (".txt", ".npz") if is_text else (".png", ".gif", ".npz"))
     how = drawing(options)
-    classes = labels(model, options.label, options.num_samples)
+    classes = labels(model, options.label, options.num_samples, all_by_default=True)
     states = _states(model, options, classes, how)
     tokens = states[-1]
     texts = decode_masked(model.tokenizer, tokens) if is_text else None

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from md4keras.backend import COMPILES_EACH_SHAPE
+from md4keras import long_infill
 from md4keras.cli.model import add_drawing, add_model, check_kind, drawing, labels, load
 from md4keras.cli.reading import read_known, read_picture
 from md4keras.cli.results import check_out, print_texts, write_pictures
-from md4keras.cli.terminal import followed, print_json, say
+from md4keras.cli.terminal import followed, print_json
 from md4keras.data import gaps, masks, read_image
-from md4keras.data.windows import windows
 from md4keras.tokenizers import decode_masked
 
 _EXAMPLE = """\
@@ -27,8 +26,8 @@ def add_verb(verbs) -> None:
         "infill",
         help="fill the gaps of a text, or a part of an image",
         description="Fills gaps. In a text a gap is ____, a token for each underscore, or "
-        "[mask 12] (where the model knows the underscore: three or more of them). In an image it "
-        "is what --mask or --box says.",
+        "[mask 12] (where the model knows the underscore: three or more of them); a text may be "
+        "longer than those of the training. In an image it is what --mask or --box says.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -72,11 +71,12 @@ def _run_texts(model, options) -> None:
     parsed = [gaps.parse_gaps(text, model.tokenizer) for text in texts]
     how = drawing(options)
     classes = labels(model, options.label, options.num_samples)
-    filled = [
-        _fill(model, np.tile(tokens, (options.num_samples, 1)), mask, classes, how)
-        for tokens, mask in parsed
-    ]
-    alternatives = [decode_masked(model.tokenizer, rows) for rows in filled]
+    alternatives = []
+    for tokens, mask in parsed:
+        rows = np.tile(tokens, (options.num_samples, 1))
+        run = long_infill.infill_steps(model, rows, mask, classes, settings=how)
+        *_, last = followed(run, "filling")
+        alternatives.append(decode_masked(model.tokenizer, last.tokens))
     if options.json:
         rows = zip(options.inputs, alternatives, strict=True)
         results = [{"given": given, "text": found} for given, found in rows]
@@ -99,8 +99,8 @@ def _run_images(model, options) -> None:
     rows = []
     for image in images:
         tokens = np.tile(image.astype("int32"), (count, 1, 1, 1))
-        filled = _fill(model, tokens, mask, classes, how)
-        rows += [np.where(mask, model.mask_token, image)[None], filled]
+        *_, last = followed(model.infill_steps(tokens, mask, classes, **how), "filling")
+        rows += [np.where(mask, model.mask_token, image)[None], last.tokens]
     drawn = np.concatenate(rows)
     if options.out:
         shown = drawn if options.out.suffix.lower() == ".png" else np.concatenate(rows[1::2])
@@ -114,26 +114,6 @@ def _run_images(model, options) -> None:
         print_json({"model": str(options.model), **how, "out": out, "results": results})
     else:
         print(options.out)
-
-
-def _fill(model, tokens, mask, classes, how: dict) -> np.ndarray:
-    """Rows with the same gaps filled, int32 `[n, *data_shape]`; a long text window by window."""
-    tokens = np.where(mask, 0, tokens)
-    whole = slice(None), mask
-    usual = model.network.data_shape[0]
-    long = model.tokenizer is not None and len(mask) > usual
-    if long:
-        say(f"more than the {usual} tokens of training: filled in windows of so many")
-    still_open = mask.copy()
-    for number, (place, keep) in enumerate(windows(mask, usual) if long else [whole]):
-        seed = np.random.SeedSequence((how["seed"], number)).generate_state(1)[0]
-        window_how = how | {"seed": int(seed)} if long else how
-        run = model.infill_steps(tokens[:, place], still_open[place], classes, **window_how)
-        words = f"filling window {number + 1}", COMPILES_EACH_SHAPE and number == 0
-        *_, last = followed(run, *words) if long else followed(run, "filling")
-        tokens[:, place] = np.where(keep, last.tokens, tokens[:, place])
-        still_open[place] &= ~keep
-    return tokens
 
 
 def _image_mask(options, shape) -> np.ndarray:

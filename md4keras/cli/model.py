@@ -33,7 +33,7 @@ def add_drawing(parser: argparse.ArgumentParser, num_samples: int) -> None:
     add(
         "--label",
         metavar="A,B",
-        help="names or numbers of classes, taken in turn (default: all)",
+        help="names or numbers of classes, taken in turn",
     )
     add(
         "--sampler",
@@ -117,15 +117,18 @@ def class_names(model) -> list[str]:
     return [str(name) for name in (names if named else range(count))]
 
 
-def labels(model, asked: str | None, num_samples: int) -> np.ndarray | None:
-    """Class numbers of so many samples, int32 `[num_samples]`: those asked for, or all, in turn.
+def labels(
+    model, asked: str | None, num_samples: int, all_by_default: bool = False
+) -> np.ndarray | None:
+    """Class numbers of so many samples, int32 `[num_samples]`, taken in turn.
 
     Args:
         model: with classes, or without (then `None` is returned).
         asked: names or numbers of classes with commas between them, or `None`.
+        all_by_default: bool, whether `None` asks for all classes, rather than is a mistake.
 
     Raises:
-        ValueError: for an unknown class, or classes of a model that has none.
+        ValueError: for an unknown or missing class, or classes of a model that has none.
     """
     names = class_names(model)
     if not names:
@@ -135,10 +138,12 @@ def labels(model, asked: str | None, num_samples: int) -> np.ndarray | None:
                 f"Received: --label {asked}. Leave it out."
             )
         return None
-    if asked is None or asked in names:
-        words = names if asked is None else [asked]
-    else:
-        words = asked.split(",")
+    if asked is None and not all_by_default:
+        raise ValueError(
+            f"The model is told what it sees. Expected a class of {_listed(names)}. "
+            f"Received: no --label. Name it, such as --label {names[0]}."
+        )
+    words = names if asked is None else [asked] if asked in names else asked.split(",")
     numbers = [_class_number(word.strip(), names) for word in words]
     return np.resize(np.array(numbers, "int32"), num_samples)
 
@@ -148,8 +153,11 @@ def _class_number(word: str, names: list[str]) -> int:
         return names.index(word)
     if word.isdecimal() and int(word) < len(names):
         return int(word)
-    listed = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
     raise ValueError(
-        f"The model has no such class. Expected one of {listed}, or a number below {len(names)}. "
-        f"Received: --label {word}. Name one of these."
+        f"The model has no such class. Expected one of {_listed(names)}, or a number below "
+        f"{len(names)}. Received: --label {word}. Name one of these."
     )
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")

@@ -49,23 +49,23 @@ def run(options: argparse.Namespace) -> int:
 def _line(model: ModelFolder) -> str:
     if model.problem:
         return f"{model.folder}\n  does not load: {model.problem}"
-    bits = "" if model.bits_per_dim is None else f", {model.bits_per_dim:.3f} bits per dimension"
-    return (
-        f"{model.folder}\n  {model.title}; {model.kind}, {model.network}, "
-        f"{model.parameters:,} parameters{bits}"
-    )
+    shape = " x ".join(map(str, model.data_shape))
+    return f"{model.folder}\n  {model.title}; {_samples(model)} of {shape}"
+
+
+def _samples(model: ModelFolder) -> str:
+    return "text" if model.has_tokenizer else "images" if model.is_image else "tokens"
 
 
 def _described(model: ModelFolder) -> dict:
     """A model in JSON values."""
-    samples = "text" if model.has_tokenizer else "images" if model.is_image else "tokens"
     return {
         "folder": str(model.folder),
         "title": model.title,
         "problem": model.problem,
         "kind": model.kind,
         "network": model.network,
-        "samples": None if model.problem else samples,
+        "samples": None if model.problem else _samples(model),
         "data_shape": list(model.data_shape),
         "classes": model.num_classes,
         "parameters": model.parameters,

@@ -95,11 +95,6 @@ def _score_images(model, options) -> list[dict]:
     else:
         tokens = np.stack([read_picture(model, path) for path in options.inputs])
         names = options.inputs
-        if model.network.num_classes and options.label is None:
-            raise ValueError(
-                "The model scores an image as one of a class. Expected --label. Received: none. "
-                "Name the class of each image, such as --label 3."
-            )
         classes = labels(model, options.label, len(tokens))
     last = _scored(model, tokens, classes, options)
     return _results(names, last.nats, last.error, [tokens[0].size] * len(tokens))

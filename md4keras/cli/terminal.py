@@ -28,15 +28,14 @@ def say(words: str) -> None:
     print(printable(words), file=sys.stderr, flush=True)
 
 
-def followed(states: Iterable, what: str, compiles: bool = COMPILES_EACH_SHAPE) -> Iterator:
+def followed(states: Iterable, what: str) -> Iterator:
     """The states of a run, such as those of `model.sample_steps`, with words on how far it is.
 
     Args:
         states: with `calls` and `most_calls`.
         what: str, what is done, for the words.
-        compiles: bool, whether the backend compiles before the first state.
     """
-    say(f"{what}{' (it compiles first, some seconds)' if compiles else ''} ...")
+    say(f"{what}{' (it compiles first, some seconds)' if COMPILES_EACH_SHAPE else ''} ...")
     said = time.monotonic()
     for state in states:
         yield state
