@@ -1,11 +1,18 @@
 """Masked discrete diffusion (MD4, GenMD4) in Keras 3, on JAX, TensorFlow and PyTorch."""
 
+# ruff: noqa: E402  (the backend is chosen before anything imports Keras)
+from md4keras.default_backend import choose_backend
+
+choose_backend()
+
 from md4keras import (
+    catalog,
     checkpoints,
     data,
     export,
     forward_process,
     layers,
+    long_infill,
     losses,
     metrics,
     models,
@@ -22,12 +29,14 @@ __all__ = [
     "MD4",
     "GenMD4",
     "__version__",
+    "catalog",
     "checkpoints",
     "data",
     "export",
     "forward_process",
     "layers",
     "load_model",
+    "long_infill",
     "losses",
     "metrics",
     "models",
