@@ -5,10 +5,9 @@ import dataclasses
 import numpy as np
 import streamlit as st
 
+from md4keras.catalog import ModelFolder
 from md4keras.tokenizers import decode_masked
 from md4keras.visualization import pictures
-
-from .catalog import ModelFolder
 
 _WIDTH = 800  # of a grid of images, in pixels, at most; pages fit it to their place
 _WIDER = 1.4  # times the height of such a place

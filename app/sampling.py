@@ -8,9 +8,9 @@ import numpy as np
 import streamlit as st
 
 from md4keras import samplers
+from md4keras.catalog import ModelFolder
 
 from . import progress, shell
-from .catalog import ModelFolder
 
 SAMPLERS = {
     "ancestral": (samplers.Ancestral, "the paper's: reveals at the rate of the exact posterior"),

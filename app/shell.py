@@ -6,9 +6,10 @@ import numpy as np
 import streamlit as st
 
 import md4keras
+from md4keras import catalog
+from md4keras.catalog import ModelFolder
 
-from . import catalog, folders
-from .catalog import ModelFolder
+from . import folders
 from .frame import plain
 
 _CHOSEN = "chosen_model"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +44,11 @@ class ModelFolder:
     parameters: int = 0
     has_tokenizer: bool = False
     recipe: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def place(self) -> str:
+        """Its folder, without the last part that all recipes write."""
+        return self.name.removesuffix("/model")
 
     @property
     def subject(self) -> str:
@@ -126,6 +132,24 @@ def model_folders(folder: str | os.PathLike) -> list[ModelFolder]:
         name = path.relative_to(root).as_posix()
         found.append(_described(name if name != "." else root.resolve().name, path))
     return sorted(found, key=lambda model: model.name)
+
+
+def titles(models: list[ModelFolder]) -> dict[str, str]:
+    """The title of each model by its name; with the folder where two would read the same."""
+    often = Counter(model.title for model in models)
+    return {
+        model.name: model.title if often[model.title] == 1 else f"{model.title} ({model.place})"
+        for model in models
+    }
+
+
+def labels(models: list[ModelFolder]) -> dict[str, str]:
+    """As `titles`, but short: `"Digits, 1.71 bits"`, or `"Digits (demo/digits)"`."""
+    often = Counter(model.label for model in models)
+    return {
+        model.name: model.label if often[model.label] == 1 else f"{model.subject} ({model.place})"
+        for model in models
+    }
 
 
 def saved_models(folder: str | os.PathLike) -> Iterator[Path]:

@@ -55,7 +55,6 @@ MAY_IMPORT = {
     "weights_file": set(),
     "checkpoints": {"tokenizers", "models", "conversion", "weights_file"},
     "catalog": {"checkpoints"},
-    "long_infill": {"samplers"},
     "client": set(),
     "export": {"random", "schedules", "samplers", "models", "tokenizers", "data", "checkpoints"},
 }

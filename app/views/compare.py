@@ -3,7 +3,8 @@
 import numpy as np
 import streamlit as st
 
-from app import catalog, frame, progress, results, samples, sampling, shell
+from app import frame, progress, results, samples, sampling, shell
+from md4keras import catalog
 from md4keras.evaluation import variety
 from md4keras.evaluation.likelihood import in_bits
 

@@ -5,6 +5,7 @@ import streamlit as st
 
 from app import frame, progress, results, sampling, shell, windows
 from md4keras.data import gaps, pydoc
+from md4keras.models import long_infill
 from md4keras.tokenizers import TEXT8_ALPHABET, decode_masked
 from md4keras.visualization import marked_text
 
@@ -57,7 +58,7 @@ def fitted(text: str, keep_gaps: bool) -> str:
 def tell_windows(mask) -> None:
     """Says how a text is filled that is longer than those the model was trained on."""
     if len(mask) > length:
-        number = len(windows.parts(mask, length))
+        number = len(long_infill.windows(mask, length))
         st.caption(
             f"The text has {len(mask):,} tokens, and the model was trained on {length} at a time: "
             f"its gaps are filled in {number} window{'s' * (number != 1)}, from left to right."
@@ -165,7 +166,7 @@ def fill(way: str, text, tokens, mask) -> None:
     with shell.messages():
         rows = np.repeat(tokens[None], count, axis=0)  # [count, L]
         labels = shell.labels_of(saved, label, count)
-        run = sampling.run(windows.infill_steps(model, rows, mask, labels, length, settings))
+        run = sampling.run(long_infill.infill_steps(model, rows, mask, labels, length, settings))
         steps = all_candidates(run.tokens, mask, label)
         complete, *_ = progress.follow(steps, "Asking how sure the model is ...", "infill_stop")
         result = finished(run, complete) | {"way": way}

@@ -4,7 +4,8 @@ import secrets
 
 import streamlit as st
 
-from app import RECIPES, catalog, demo, folders, frame, results, samples, sampling, shell
+from app import RECIPES, demo, folders, frame, results, samples, sampling, shell
+from md4keras import catalog
 
 _ROWS, _HEIGHT = 6, 220  # of the table: with more it is scrolled, in so many pixels
 CURVE = {

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from md4keras import long_infill
 from md4keras.cli.model import add_drawing, add_model, check_kind, drawing, labels, load
 from md4keras.cli.reading import read_known, read_picture
 from md4keras.cli.results import check_out, print_texts, write_pictures
 from md4keras.cli.terminal import followed, print_json
 from md4keras.data import gaps, masks, read_image
+from md4keras.models import long_infill
 from md4keras.tokenizers import decode_masked
 
 _EXAMPLE = """\

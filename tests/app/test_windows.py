@@ -5,6 +5,7 @@ import pytest
 
 import md4keras
 from app import windows
+from md4keras.models import long_infill
 
 pytestmark = pytest.mark.one_backend
 
@@ -23,7 +24,7 @@ def test_windows_reach_every_gap_once_with_text_on_both_sides(total, share):
     mask = np.random.default_rng(total).random(total) < share
     mask[-1] = True
     filled = np.zeros(total, int)
-    for begin, first, last in windows.parts(mask, LENGTH):
+    for begin, first, last in long_infill.windows(mask, LENGTH):
         end = min(begin + LENGTH, total)
         assert 0 <= begin <= first < last <= end and mask[first]
         assert first - begin >= LENGTH // 4 or begin == 0
@@ -37,7 +38,7 @@ def test_a_long_text_is_filled_and_what_was_given_stays(model):
     tokens = np.random.default_rng(0).integers(0, 27, (2, 100))
     mask = np.zeros(100, bool)
     mask[[0, 1, 30, 50, 51, 52, 99]] = True
-    states = list(windows.infill_steps(model, tokens, mask, None, LENGTH, SETTINGS))
+    states = list(long_infill.infill_steps(model, tokens, mask, None, LENGTH, SETTINGS))
     last = states[-1]
     assert (last.tokens[:, ~mask] == tokens[:, ~mask]).all()
     assert (last.tokens < model.mask_token).all()
@@ -51,6 +52,6 @@ def test_a_long_text_is_filled_and_what_was_given_stays(model):
 
 def test_a_short_text_is_filled_as_the_model_does(model):
     tokens, mask = np.full((2, 20), 5), np.arange(20) % 2 == 0
-    *_, last = windows.infill_steps(model, tokens, mask, None, LENGTH, SETTINGS)
+    *_, last = long_infill.infill_steps(model, tokens, mask, None, LENGTH, SETTINGS)
     expected = model.infill(tokens, np.broadcast_to(mask, tokens.shape), **SETTINGS)
     assert (last.tokens == expected).all()

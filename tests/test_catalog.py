@@ -5,8 +5,7 @@ import json
 
 import pytest
 
-from app import catalog
-from md4keras import MD4, GenMD4, load_model, save_model
+from md4keras import MD4, GenMD4, catalog, load_model, save_model
 from md4keras.files import sha256
 from md4keras.networks import Transformer, UNet
 from md4keras.tokenizers import CharacterTokenizer
