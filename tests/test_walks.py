@@ -26,7 +26,7 @@ Not read, \d+ of another kind: .*\.
 Tokens: .*\.
 \w+: \w+ of a \w+ with [\d,]+ parameters, [\d,]+ steps of \d+, float32, backend jax, [\d :-]+
 Compiling the (training step|validation step|sampler) \.\.\.
-step [\d,]+ of [\d,]+, \d+ min \d+ s: bits per dimension \d+\.\d+ in training, \d+\.\d+ in validation
+step [\d,]+ of [\d,]+, \d+ min \d+ s: bits per dimension [\d.]+ in training, [\d.]+ in validation
   \| .*
   samples: \S+\.png
 Bits per dimension on the validation split \(lower is better\)
@@ -104,7 +104,8 @@ on the validation split of texts: \d+ examples of 32 characters, 2 draws of mask
     assert len(run("md4keras generate runs/pydoc/model --num-samples 3 --length 9", ".+")) >= 30
     filled = run("md4keras infill runs/pydoc/model the~____~is --num-steps 4", ".+")
     assert re.fullmatch(r"the .{4} is\n", filled)
-    run("md4keras score runs/pydoc/model the~model", rf"bits per character\n  {figure}  the model")
+    score = "md4keras score runs/pydoc/model the~model"
+    run(score, f"bits per character\n  {figure}  the model")
     said = run("md4keras models", r"runs/\w+/model" + "\n  Pydoc: Transformer, .*")
     assert "runs/pydoc/model" in said and "runs/tuned/model" in said
 
