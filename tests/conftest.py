@@ -23,7 +23,7 @@ else:
 import keras
 import pytest
 
-LONGEST = ("test_readme.py", "test_recipes.py", "test_markov.py", "test_limits.py")
+LONGEST = ("test_pages.py", "test_recipes.py", "test_markov.py", "test_limits.py")
 
 
 def pytest_collection_modifyitems(items):

@@ -298,14 +298,6 @@ def test_mistakes_of_usage_are_one_line_too(words, capsys):
     assert line.startswith("error: ") and "--help" in line
 
 
-@pytest.mark.parametrize("verb", cli.VERBS)
-def test_every_verb_explains_itself_with_an_example(verb, capsys):
-    with pytest.raises(SystemExit) as ended:
-        cli.main([verb, "--help"])
-    assert ended.value.code == 0
-    assert f"\n  md4keras {verb} " in capsys.readouterr().out
-
-
 class TestProcess:
     """What is seen from outside alone."""
 

@@ -65,6 +65,8 @@ def test_outputs_go_to_a_file(address, capsys, tmp_path):
     with np.load(out, allow_pickle=False) as saved:
         assert saved["text"].tolist() == ["aa", "b"]
     assert f"{out}: text str" in capsys.readouterr().out
+    assert cli.main([*arguments[:-1], "-"]) == 0  # all of it as JSON
+    assert json.loads(capsys.readouterr().out)["text"] == ["aa", "b"]
 
 
 @pytest.mark.parametrize(

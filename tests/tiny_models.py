@@ -15,10 +15,10 @@ def save_text_model(folder, recipe=None):
     return _save(model, folder, recipe)
 
 
-def save_image_model(folder, recipe=None):
+def save_image_model(folder, recipe=None, classes=CLASSES):
     """A model of grey images of 8 x 8 pixels in 17 levels, of three classes."""
-    network = md4keras.networks.UNet(17, (8, 8, 1), 0, 64, num_classes=len(CLASSES))
-    recipe = {"class_names": list(CLASSES), **(recipe or {})}
+    network = md4keras.networks.UNet(17, (8, 8, 1), 0, 64, num_classes=len(classes))
+    recipe = {"class_names": list(classes), **(recipe or {})}
     return _save(md4keras.MD4(network), folder, recipe)
 
 

@@ -7,6 +7,7 @@ import sys
 
 from md4keras.cli.terminal import printable
 from md4keras.client import ServingError
+from md4keras.export import ExportError
 
 # A verb's file has `add_verb`, which adds its parser and sets `run`, a function of the parsed
 # options that returns the exit status.
@@ -25,20 +26,24 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        options = _parse(make_parser(arguments), arguments)
+        options = parse(arguments)
         status = options.run(options)
         sys.stdout.flush()
         return status
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141  # as shells count it
-    except (ValueError, ImportError, OSError, RuntimeError, MemoryError, ServingError) as error:
-        words = str(error) or "there is not enough memory"
-        print(f"error: {printable(words)}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
+    except Exception as error:
+        words = str(error)
+        if _lacks_memory(error):
+            words = "there is not enough memory. Ask for less at once."
+        elif not isinstance(error, (ValueError, ImportError, OSError, ExportError, ServingError)):
+            raise  # a defect of ours
+        print(f"error: {printable(words)}", file=sys.stderr)
+        return 2
 
 
 def make_parser(arguments: list[str]) -> argparse.ArgumentParser:
@@ -57,14 +62,21 @@ def make_parser(arguments: list[str]) -> argparse.ArgumentParser:
     return parser
 
 
-def _parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
+def parse(arguments: list[str]) -> argparse.Namespace:
     """Parses arguments; a verb's `inputs` may stand before, between and after options.
 
     argparse itself takes a verb's list of arguments from one place, which may be empty.
     """
+    parser = make_parser(arguments)
     options, rest = parser.parse_known_args(arguments)
     if rest and (not hasattr(options, "inputs") or any(word.startswith("-") for word in rest)):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if rest:
         options.inputs += rest
     return options
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Whether it is Python's error, or those of JAX, TensorFlow and PyTorch for the same."""
+    words = "RESOURCE_EXHAUSTED", "ResourceExhausted", "OutOfMemory", "not enough memory"
+    return isinstance(error, MemoryError) or any(word in repr(error) for word in words)

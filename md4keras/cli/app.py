@@ -7,13 +7,20 @@ import runpy
 import sys
 from pathlib import Path
 
+_EXAMPLE = """\
+example:
+  md4keras app runs/demo
+"""
+
 
 def add_verb(verbs) -> None:
     """Adds the verb to a parser's verbs."""
     parser = verbs.add_parser(
         "app",
         help="open the app in the browser",
-        epilog="example: md4keras app runs/demo",
+        description="Opens the app in the browser, on the models in a folder.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "folder",
@@ -43,7 +50,6 @@ def run(options: argparse.Namespace) -> int:
         )
     if importlib.util.find_spec("streamlit") is None:
         raise ImportError('The app needs Streamlit: pip install "md4keras[app]"')
-    os.environ.setdefault("KERAS_BACKEND", "jax")
     # All other options are in `.streamlit/config.toml` beside the app's first page.
     flags = ["--server.address=localhost", f"--server.port={port}"]
     become("streamlit", ["run", *flags, str(_home()), "--", str(folder)])

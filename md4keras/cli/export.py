@@ -5,6 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
+from md4keras.cli.terminal import print_json
 from md4keras.export import (
     FORMATS,
     SIGNATURES,
@@ -70,6 +71,9 @@ def add_verb(verbs) -> None:
         action="store_true",
         help="the network alone as JAX compiles it: serving_default without checks or limits",
     )
+    parser.add_argument(
+        "--json", action="store_true", help="print what was written as JSON, and no progress"
+    )
     parser.add_argument("--quiet", action="store_true", help="print no progress")
     parser.set_defaults(run=run)
 
@@ -79,18 +83,20 @@ def run(options: argparse.Namespace) -> int:
     # A polite kill is an error like others, after which nothing is left behind.
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        _export(options, options.model, options.out, not options.quiet)
+        out = _export(options, options.model, options.out, not (options.quiet or options.json))
     finally:
         signal.signal(signal.SIGTERM, before)
+    if options.json:
+        form = options.format or ("native" if options.native else "saved_model")
+        print_json({"model": str(options.model), "format": form, "out": str(out)})
     return 0
 
 
-def _export(options: argparse.Namespace, model: Path, out: Path, verbose: bool) -> None:
+def _export(options: argparse.Namespace, model: Path, out: Path, verbose: bool) -> Path:
     if options.format:
-        export_denoiser(model, out, options.format, verbose)
-    elif options.native:
-        export_native(model, out, options.version, verbose)
-    else:
-        limits = Limits(options.num_samples, options.num_steps, options.length, options.num_draws)
-        names = options.signatures.split(",") if options.signatures else None
-        export_saved_model(model, out, options.sampler, limits, names, options.version, verbose)
+        return export_denoiser(model, out, options.format, verbose)
+    if options.native:
+        return export_native(model, out, options.version, verbose)
+    limits = Limits(options.num_samples, options.num_steps, options.length, options.num_draws)
+    names = options.signatures.split(",") if options.signatures else None
+    return export_saved_model(model, out, options.sampler, limits, names, options.version, verbose)

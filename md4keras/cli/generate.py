@@ -96,6 +96,6 @@ def _write(path: Path, model, states, texts) -> None:
     if texts is None:
         write_pictures(path, model, states[-1], states)
     elif path.suffix.lower() == ".npz":
-        write_tokens(path, tokens=states[-1])
+        write_tokens(path, states[-1])
     else:
         write_whole(path, "\n".join(texts) + "\n")

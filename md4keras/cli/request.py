@@ -13,8 +13,9 @@ from md4keras.cli.terminal import printable
 from md4keras.client import DEFAULT_TIMEOUT, request
 
 _EXAMPLE = """\
-example:
+examples:
   md4keras request http://localhost:8501/v1/models/text infill_text text='["the ____ sat"]' seed=1
+  md4keras request http://localhost:8501/v1/models/text generate_text num_samples=2 --out -
 """
 
 
@@ -51,7 +52,7 @@ def add_verb(verbs) -> None:
         "--out",
         type=Path,
         metavar="FILE.npz",
-        help="write the outputs there instead of printing them",
+        help="write the outputs there instead of printing them; - prints all of them as JSON",
     )
     parser.set_defaults(run=run)
 
@@ -63,7 +64,9 @@ def run(options: argparse.Namespace) -> int:
     inputs = _read_json(options.json) if options.json else {}
     inputs |= read_pairs(options.inputs)
     outputs = request(options.address, options.signature, inputs, options.timeout)
-    if options.out:
+    if str(options.out) == "-":
+        print(as_json(outputs))
+    elif options.out:
         with open(options.out, "wb") as file:  # a file: given a name, NumPy appends ".npz" to it
             np.savez_compressed(file, **outputs)
         for name, array in outputs.items():
@@ -131,9 +134,14 @@ def show(outputs: dict[str, np.ndarray]) -> str:
     lines = [text for array in outputs.values() if array.dtype.kind == "U" for text in array.flat]
     others = {name: array for name, array in outputs.items() if array.dtype.kind != "U"}
     if others:
-        entries = [f"  {json.dumps(name)}: {_rows(array, 2)}" for name, array in others.items()]
-        lines.append("{\n" + ",\n".join(entries) + "\n}")
+        lines.append(as_json(others))
     return "\n".join(lines)
+
+
+def as_json(outputs: dict[str, np.ndarray]) -> str:
+    """Outputs as one JSON object, a row of numbers or texts on a line."""
+    entries = [f"  {json.dumps(name)}: {_rows(array, 2)}" for name, array in outputs.items()]
+    return "{\n" + ",\n".join(entries) + "\n}"
 
 
 def _rows(array: np.ndarray, indent: int) -> str:

@@ -1,4 +1,4 @@
-"""What a command writes: results to standard output, all else to standard error."""
+"""Output of a command: results go to standard output, all else to standard error."""
 
 import json
 import sys

@@ -2,7 +2,6 @@
 
 import argparse
 import importlib
-import os
 import sys
 from pathlib import Path
 
@@ -46,10 +45,6 @@ def add_verb(verbs) -> None:
 def run(options: argparse.Namespace) -> int:
     """Trains; returns the exit status."""
     check_name("NAME", options.name, RECIPES, "`md4keras train --help` says what they are.")
-    if "KERAS_BACKEND" not in os.environ:  # the recipes' default, chosen before Keras starts
-        sys.stdout.flush()
-        environment = {**os.environ, "KERAS_BACKEND": "jax"}
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
     prog = f"md4keras train {options.name}"
     module = importlib.import_module(f"{_package()}.{options.name}")
     if options.name == "demo":

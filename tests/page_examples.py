@@ -1,0 +1,159 @@
+"""What the examples of pages find when tests run them: names, small numbers, and why some are not.
+
+A new page needs nothing here if its blocks run as they stand and are short.
+"""
+
+import contextlib
+import dataclasses
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import md4keras
+from md4keras import layers, networks, tokenizers
+from tests.tiny_models import save_image_model, save_text_model
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """A fenced block of a page.
+
+    Attributes:
+        page: its path in the checkout.
+        language: what follows the fence; empty for commands.
+        text: its lines, without the indentation of the fence.
+    """
+
+    page: str
+    language: str
+    text: str
+
+    @property
+    def key(self) -> str:
+        """The page and the first line."""
+        return f"{self.page}: {self.text.splitlines()[0]}"
+
+    def commands(self) -> list[str]:
+        r"""The lines that are typed: those after `$ `, or all where there is none."""
+        lines = re.sub(r"\\\n\s*", "", self.text).splitlines()
+        typed = [line[2:] for line in lines if line.startswith("$ ")]
+        return typed or [line for line in lines if line.strip() and line.strip()[0] != "#"]
+
+
+# Blocks, by page and first line, and the reason.
+NOT_RUN = {
+    "docs/export.md: import tensorflow as tf": (
+        "runs without Keras in tests/export/test_plain_tensorflow.py"
+    ),
+    "docs/results.md: rted of and applaced bys notem are insults sht lite the conted ind ither "
+    "objectarame and x batht future targumenby any numbers d": "samples, no commands",
+}
+PROGRAMS_NOT_RUN = {
+    "curl": "needs the server; tests/test_model_server.py sends the same",
+    "docker": "needs Docker; tests/test_serving_folder.py reads its files",
+    "pip": "needs the network; tests/test_wheel.py installs",
+}
+SLOW = {"docs/export.md"}  # a process of TensorFlow for each format
+
+# Numbers that make an example long, and what a test takes instead.
+SHORTER = {
+    "README.md": {"epochs=17": "epochs=1", "num_steps=32": "num_steps=2"},
+    "docs/data.md": {"steps_per_epoch=500": "steps_per_epoch=2"},
+    "docs/sampling.md": {
+        "num_steps=256": "num_steps=2",
+        "num_steps=64": "num_steps=2",
+        "generate_blocks(4, length=2000)": "generate_blocks(4, length=40, num_steps=2)",
+        "infill(tokens, mask)  #": "infill(tokens, mask, num_steps=2)  #",
+        "num_samples=64)  # nats": "num_samples=2)  # nats",
+    },
+    "docs/export.md": {"linspace(1.0, 0.0, 257)": "linspace(1.0, 0.0, 3)"},
+}
+# What is true after a page's Python has run, of its names and of what it printed.
+AFTERWARDS = {
+    "README.md": lambda names, said: Path("runs/first/config.json").is_file(),
+    "docs/data.md": lambda names, said: (
+        "Read pydoc: 386,903 characters." in said and names["model"].optimizer.iterations == 2
+    ),
+    "docs/networks.md": lambda names, said: names["Mixer"](27, LENGTH, 1, 8).count_params() > 0,
+    "docs/sampling.md": lambda names, said: (
+        "1 of at most 3 network calls" in said and names["samples"].shape == (4, LENGTH)
+    ),
+}
+FEW = {  # options that keep a command short
+    "evaluate": ["--num-draws", "2", "--limit", "8"],
+    "generate": ["--num-steps", "2"],
+    "infill": ["--num-steps", "2"],
+    "score": ["--num-draws", "2"],
+}
+
+LENGTH = 16
+SIZES = dict(num_layers=1, num_heads=2, feature_dim=64)
+
+
+def names(page: str, stack: contextlib.ExitStack) -> dict:
+    """The names that a page's Python expects; `shorter` has further replacements."""
+    prepared = {
+        "docs/networks.md": _of_networks,
+        "docs/sampling.md": _of_sampling,
+        "docs/export.md": _of_export,
+        "docs/serving.md": _of_serving,
+    }
+    return prepared[page](stack) if page in prepared else {}
+
+
+def _of_networks(stack) -> dict:
+    shapes = dict(sequence_length=LENGTH, image_shape=(8, 8, 1), num_dit_layers=1, hidden_dim=64)
+    return {
+        **SIZES,
+        **shapes,
+        "vocabulary_size": 27,
+        "keras": keras,
+        "layers": layers,
+        "networks": networks,
+        "network": networks.Transformer(27, LENGTH, **SIZES),
+        "tokens": np.zeros((2, LENGTH), "int32"),
+        "time": np.full(2, 0.5, "float32"),
+        "padding_mask": np.arange(LENGTH) < np.array([[LENGTH], [3]]),
+    }
+
+
+def _of_sampling(stack) -> dict:
+    network = networks.Transformer(27, LENGTH, **SIZES)
+    tokens = np.zeros((2, LENGTH), "int32")
+    mask = np.arange(LENGTH) < np.array([[8], [4]])
+    return {"np": np, "model": md4keras.MD4(network), "tokens": tokens, "mask": mask}
+
+
+def _of_export(stack) -> dict:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model = md4keras.MD4(networks.Transformer(27, 256, **SIZES))
+    model.tokenizer = tokenizers.CharacterTokenizer()
+    Path("exported").mkdir()
+    return {"np": np, "onnxruntime": onnxruntime, "model": model}
+
+
+def _of_serving(stack) -> dict:
+    pytest.importorskip("tensorflow_serving", reason='pip install "md4keras[serving]"')
+    from tests.serving_double import ServingDouble
+    from tests.serving_model import save_small_model
+
+    Path("served").mkdir()
+    save_small_model(Path("served"))
+    double = stack.enter_context(ServingDouble(Path("served")))
+    rest = double.rest_address.split("/v1")[0]
+    grpc = double.grpc_address.removeprefix("grpc://").split("/")[0]
+    return {"shorter": {"http://localhost:8501": rest, "localhost:8500": grpc}}
+
+
+def save_tiny_model(folder: str) -> None:
+    """A model where a command expects one: of text if the place is called so, else of digits."""
+    path = Path(folder)
+    if (path / "model").is_dir() or (path / "config.json").is_file() or path.name == "runs":
+        return
+    if {"pydoc", "text", "text8", "notes"} & set(path.parts):
+        save_text_model(path, {"recipe": "pydoc", "source": "pydoc"})
+    else:
+        save_image_model(path, {"recipe": "digits", "source": "digits"}, list("0123456789"))

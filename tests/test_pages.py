@@ -1,0 +1,144 @@
+"""Every example of every page runs: Python as it stands, commands by the parsers that read them.
+
+The Python of a page runs block after block in a folder of its own, with the names and the small
+numbers of `page_examples.py`. What cannot run stands there too, with the reason.
+"""
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import types
+
+import pytest
+
+from md4keras import cli
+from tests import page_examples as examples
+from tests.page_examples import Block
+from tests.reference import ROOT
+
+pytestmark = pytest.mark.one_backend
+
+BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.S | re.M)
+
+
+def blocks(path) -> list[Block]:
+    """The fenced blocks of a page."""
+    page = path.relative_to(ROOT).as_posix()
+    found = BLOCK.findall(path.read_text(encoding="utf-8"))
+    return [
+        Block(page, language, re.sub(f"^{indent}", "", text, flags=re.M))
+        for indent, language, text in found
+    ]
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCKS = [block for path in PAGES for block in blocks(path)]
+RUN = [block for block in BLOCKS if block.key not in examples.NOT_RUN]
+PYTHON = sorted({block.page for block in RUN if block.language == "python"})
+LINES = [
+    (block.page, line) for block in RUN if block.language != "python" for line in block.commands()
+]
+
+
+def test_every_block_is_of_a_known_language():
+    assert {block.language for block in RUN} <= {"python", "", "sh", "bash", "console"}
+    stale = set(examples.NOT_RUN) - {block.key for block in BLOCKS}
+    assert not stale, f"no page has these blocks any more: {stale}"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(p, marks=[pytest.mark.slow] if p in examples.SLOW else []) for p in PYTHON],
+)
+def test_python(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERAS_BACKEND", os.environ["KERAS_BACKEND"])  # README sets it
+    program = [b.text for b in RUN if b.page == page and b.language == "python"]
+    with contextlib.ExitStack() as stack:
+        names = examples.names(page, stack)
+        shorter = examples.SHORTER.get(page, {}) | names.pop("shorter", {})
+        for long, short in shorter.items():
+            assert any(long in text for text in program), f"{page} has no {long!r}"
+            program = [text.replace(long, short) for text in program]
+        for text in program:
+            exec(compile(text, page, "exec"), names)
+    said = capsys.readouterr().out
+    assert examples.AFTERWARDS.get(page, lambda names, said: True)(names, said)
+
+
+@pytest.mark.parametrize("page, line", LINES)
+def test_command(page, line, monkeypatch):
+    """It is read as its author meant, and the files of the project that it names are there."""
+    for step in line.split(" && "):
+        words = step.split("#")[0].split()
+        while words and re.match(r"[A-Z_]+=", words[0]):
+            words.pop(0)
+        read = READERS.get(words[0])
+        if words[0] not in examples.PROGRAMS_NOT_RUN:
+            assert read, f"say in tests/test_pages.py how '{words[0]}' is tested, for {page}"
+            read(shlex.split(step, comments=True)[1:], monkeypatch)
+
+
+def read_verb(words, monkeypatch):
+    """A command `md4keras`; of the recipes' command lines nothing but the training is left out."""
+    if words[0] != "train":
+        cli.parse(words)
+        return
+    for module in ("train.loop", "train.demo"):
+        monkeypatch.setattr(f"{module}.run", lambda *options: {})
+    with contextlib.suppress(SystemExit) if "--help" in words else contextlib.nullcontext():
+        assert cli.main(words) == 0
+
+
+def read_module(words, monkeypatch):
+    """A command `python -m MODULE`: a recipe, or the benchmarks without their measurements."""
+    assert words[0] == "-m", f"say in tests/page_examples.py why this is not run: python {words}"
+    if words[1].startswith("train."):
+        read_verb(["train", words[1].removeprefix("train."), *words[2:]], monkeypatch)
+        return
+    import benchmarks.__main__ as program
+
+    assert words[1] == "benchmarks"
+    table = types.SimpleNamespace(markdown=lambda: "")
+    monkeypatch.setattr(program, "Table", lambda *args: table)
+    for module in program.TABLES.values():
+        monkeypatch.setattr(f"{module}.rows", lambda options: ())
+    program.main(words[2:])
+
+
+def read_target(words, monkeypatch):
+    """A command `make TARGET`."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = [word for word in words if "=" not in word]
+    assert targets and all(re.search(rf"^{t}:", makefile, re.M) for t in targets)
+
+
+def read_folder(words, monkeypatch):
+    """A command `cd FOLDER` into the checkout."""
+    assert (ROOT / words[0]).is_dir()
+
+
+READERS = {
+    "md4keras": read_verb,
+    "python": read_module,
+    "make": read_target,
+    "cd": read_folder,
+}
+
+WORKS_ON_A_MODEL = ("evaluate", "generate", "infill", "score", "models")
+ON_MODELS = sorted({line for _, line in LINES if line.split()[:2][-1] in WORKS_ON_A_MODEL})
+
+
+def test_commands_on_a_model_run(tmp_path, monkeypatch):
+    """Those that need no server and no training, on tiny models where they expect some."""
+    assert {line.split()[1] for line in ON_MODELS} == set(WORKS_ON_A_MODEL)
+    monkeypatch.chdir(tmp_path)
+    for line in ON_MODELS:
+        words = shlex.split(line, comments=True)[1:]
+        examples.save_tiny_model(words[1])
+        words += examples.FEW.get(words[0], [])
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            assert cli.main(words) == 0, line
+        assert out.getvalue(), line
