@@ -1,6 +1,7 @@
 """The demo's training as a process of its own: it is started, watched and stopped."""
 
 import atexit
+import functools
 import importlib
 import json
 import subprocess
@@ -8,15 +9,20 @@ import sys
 import threading
 from pathlib import Path
 
-# In a checkout the recipes are `train` beside `app`; in an installation both are in `md4keras`.
-TRAIN = f"{__package__.removesuffix('app')}train"
-COMMAND = (sys.executable, "-m", f"{TRAIN}.demo")
-_FOLDER = Path(__file__).resolve().parents[1] if TRAIN == "train" else None  # where it is found
-_RECIPES = [importlib.import_module(f"{TRAIN}.{name}").DEMO for name in ("digits", "pydoc")]
+from . import IN_CHECKOUT, PARENT, RECIPES
+
+COMMAND = (sys.executable, str(Path(__file__).with_name("child.py")), f"{RECIPES}.demo")
+_GRACE = 15.0  # seconds for saving what was reached, when it is stopped
+
+
+@functools.cache
+def _recipes() -> list:
+    """The demo's recipes; imported when training is asked for, as they bring Keras along."""
+    return [importlib.import_module(f"{RECIPES}.{name}").DEMO for name in ("digits", "pydoc")]
 
 
 class DemoTraining:
-    """`python -m train.demo` in the background.
+    """`python -m train.demo` in the background; it ends with this process, however that ends.
 
     Args:
         output: folder for the models; the log of the run is written to `train.log` in it.
@@ -55,13 +61,13 @@ class DemoTraining:
             self._process, self._refusal = None, ""
             try:
                 self.output.mkdir(parents=True, exist_ok=True)
-                for recipe in _RECIPES:  # of an earlier training
+                for recipe in _recipes():  # of an earlier training
                     (self.output / recipe.name / "history.json").unlink(missing_ok=True)
                 with open(self._log, "wb") as log:
                     self._process = subprocess.Popen(
                         [*COMMAND, "--output", str(self.output)],
-                        cwd=_FOLDER,
-                        stdin=subprocess.DEVNULL,
+                        cwd=PARENT if IN_CHECKOUT else self.output,
+                        stdin=subprocess.PIPE,  # see `child.py`
                         stdout=log,
                         stderr=subprocess.STDOUT,
                     )
@@ -73,15 +79,20 @@ class DemoTraining:
         with self._lock:
             if self.running:
                 self._process.terminate()
-                self._process.wait()
+                try:
+                    self._process.wait(_GRACE)
+                except subprocess.TimeoutExpired:
+                    self._process.kill()
+                    self._process.wait()
             self._process = None
 
     def progress(self) -> tuple[float, str]:
         """The part that is done, in `[0, 1]`, and what is being done."""
-        done = [min(self._steps(recipe.name), recipe.steps) for recipe in _RECIPES]
-        part = sum(done) / sum(recipe.steps for recipe in _RECIPES)
-        at = next((i for i, recipe in enumerate(_RECIPES) if done[i] < recipe.steps), -1)
-        name, steps, interval = _RECIPES[at].name, _RECIPES[at].steps, _RECIPES[at].interval
+        recipes = _recipes()
+        done = [min(self._steps(recipe.name), recipe.steps) for recipe in recipes]
+        part = sum(done) / sum(recipe.steps for recipe in recipes)
+        at = next((i for i, recipe in enumerate(recipes) if done[i] < recipe.steps), -1)
+        name, steps, interval = recipes[at].name, recipes[at].steps, recipes[at].interval
         return part, f"{name}: {done[at]} of {steps} steps (told at every {interval})"
 
     def _steps(self, name: str) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from . import background, shell
+from . import RECIPES, background, frame
 
 
 @functools.cache
@@ -18,13 +18,15 @@ def offer(training: background.DemoTraining) -> None:
     """A button that starts the training, then its progress bar, until the models are there."""
     if not training.running:
         if training.failure:
-            st.error(shell.plain(f"The training ended with an error: {training.failure}"))
+            st.error(frame.plain(f"The training ended with an error: {training.failure}"))
         st.button(
-            "Train the demo models (about ten minutes)",
+            "Train the demo models",
             icon=":material/model_training:",
+            type="primary",
             on_click=training.start,
-            help=f"Runs `python -m {background.TRAIN}.demo`: digits and a small text model.",
+            help=f"Runs `python -m {RECIPES}.demo`: digits and a small text model.",
         )
+        st.caption("About ten minutes on a laptop. It ends when the app ends.")
         return
     _progress(training)
 

@@ -39,7 +39,10 @@ def control(shape, colours, scale: int):
     mask = kinds[kind](shape, colours)
     if kind != "Paint":
         hidden = np.where(mask, pictures.MASK_COLOUR, colours).astype("uint8")
-        st.image(pictures.colour_grid(hidden[None], 1, scale, transparent=True))
+        with st.container(key="picture"):
+            st.image(
+                pictures.colour_grid(hidden[None], 1, scale, transparent=True), width="stretch"
+            )
     return mask
 
 

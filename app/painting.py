@@ -1,6 +1,7 @@
 """A canvas on which pixels are masked with mouse, pen, finger or keys."""
 
 import base64
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ _canvas = st.components.v2.component(
 def paint(colours, key: str, brush: int = 1):
     """A picture whose pixels are masked by dragging or with keys, and unmasked the same way.
 
-    What was painted is kept for the session, and for any picture of the same size.
+    What was painted is kept for the session, and belongs to its picture.
 
     Args:
         colours: uint8 `[height, width, 3]`, the picture.
@@ -35,17 +36,21 @@ def paint(colours, key: str, brush: int = 1):
         The masked pixels, counted row by row from 0, as the browser tells them: not yet checked.
     """
     height, width, _ = colours.shape
-    kept, canvas = f"{key}_painted_{height}x{width}", f"{key}_canvas_{height}x{width}"
+    content = np.ascontiguousarray(colours).tobytes()
+    picture = f"{height}x{width}_{hashlib.sha256(content).hexdigest()[:16]}"
+    canvas = f"{key}_canvas_{picture}"
+    masks = st.session_state.setdefault(f"{key}_painted", {})  # by picture
 
     def keep():
-        st.session_state[kept] = st.session_state[canvas].get("painted") or []
+        masks[picture] = st.session_state[canvas].get("painted") or []
 
-    painted = st.session_state.setdefault(kept, [])
+    painted = masks.setdefault(picture, [])
     data = {
         "width": width,
         "height": height,
         "brush": brush,
-        "colours": base64.b64encode(np.ascontiguousarray(colours).tobytes()).decode(),
+        "picture": picture,
+        "colours": base64.b64encode(content).decode(),
         "mask_colour": list(MASK_COLOUR),
         "painted": painted,
     }

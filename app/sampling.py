@@ -1,15 +1,16 @@
 """Controls of the reverse process, and a run of it with progress, a stop button and times."""
 
 import dataclasses
+import secrets
 import time
 
 import numpy as np
 import streamlit as st
 
 from md4keras import samplers
+from md4keras.catalog import ModelFolder
 
 from . import progress, shell
-from .catalog import ModelFolder
 
 SAMPLERS = {
     "ancestral": (samplers.Ancestral, "the paper's: reveals at the rate of the exact posterior"),
@@ -22,6 +23,7 @@ DESCRIPTIONS = "How masks are taken off, one step after the other.\n\n" + "\n".j
     f"- **{name}**: {description}" for name, (_, description) in SAMPLERS.items()
 )
 MOST_BYTES = 2**28  # of the states of one run
+EXPECT = "The first run of a kind compiles: about ten seconds for a small model. Later ones do not."
 
 
 def available(model) -> list[str]:
@@ -72,6 +74,7 @@ def settings_controls(saved: ModelFolder, key: str, steps: int = 32) -> tuple[tu
     num_steps = st.slider(
         "Steps", 1, 256, steps, key=f"{key}_steps", help="More steps: better samples, more time."
     )
+    seed = _seed_control(key)
     with st.expander("More settings"):
         temperature = st.slider(
             "Temperature",
@@ -107,22 +110,46 @@ def settings_controls(saved: ModelFolder, key: str, steps: int = 32) -> tuple[tu
             key=f"{key}_time_grid",
             help="Cosine takes its smallest steps first, while nearly all is masked.",
         )
-        seed = st.number_input(
-            "Seed",
-            0,
-            2**32 - 1,
-            0,
-            key=f"{key}_seed",
-            help="The same seed gives the same samples.",
-        )
     filters = (samplers.TopP(top_p),) if top_p < 1.0 else ()
     return filters, {
         "num_steps": num_steps,
         "time_grid": time_grid,
         "temperature": temperature,
         "guidance_scale": guidance if saved.label_dropout else 1.0,
-        "seed": int(seed),
+        "seed": seed,
     }
+
+
+def _seed_control(key: str) -> int:
+    """The seed of the last run, which can be typed, and a lock that keeps it for the next."""
+    state = st.session_state
+    state.setdefault(f"{key}_seed", state.get(f"{key}_drawn", 0))
+    seed = st.number_input(
+        "Seed",
+        0,
+        2**32 - 1,
+        step=1,
+        key=f"{key}_seed",
+        help="The same seed gives the same samples. A new one is drawn for each run; one that you "
+        "type is kept.",
+    )
+    st.toggle(
+        "Keep this seed",
+        key=f"{key}_keep_seed",
+        on_change=lambda: state.update({f"{key}_drawn": state[f"{key}_seed"]}),
+        help="On: the next run has this seed again. Off: each run is a new draw.",
+    )
+    return int(seed)
+
+
+def new_seed(key: str) -> None:
+    """Draws a seed for the run that begins, unless it is kept or was typed: for buttons."""
+    state = st.session_state
+    if state[f"{key}_seed"] != state.get(f"{key}_drawn", 0):  # typed
+        state[f"{key}_keep_seed"] = True
+    if not state[f"{key}_keep_seed"]:
+        state[f"{key}_seed"] = secrets.randbelow(1_000_000)
+    state[f"{key}_drawn"] = state[f"{key}_seed"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,7 +190,9 @@ def run(steps, stop_key: str = "stop", keep_states: bool = False) -> Run:
                 times.append(time.perf_counter())
             yield state
 
-    tokens, calls, _ = progress.follow(noted(), "Starting ... (the first run compiles)", stop_key)
+    tokens, calls, _ = progress.follow(
+        noted(), "Starting: a first run compiles for about ten seconds ...", stop_key
+    )
     seconds = np.diff(times)
     extra = max(0.0, seconds[0] - np.median(seconds)) if len(seconds) > 1 else 0.0
     return Run(tokens, np.stack(states) if states else None, calls, times[-1] - start, extra)

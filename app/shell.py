@@ -1,32 +1,26 @@
 """Shared by the pages: the folder of models, the chosen model, and its messages."""
 
 import contextlib
-import re
-import sys
-from pathlib import Path
 
 import numpy as np
 import streamlit as st
 
 import md4keras
+from md4keras import catalog
+from md4keras.catalog import ModelFolder
 
-from . import catalog
-from .catalog import ModelFolder
+from . import folders
+from .frame import plain
 
 _CHOSEN = "chosen_model"
 _PICKER = "model_picker"
 EACH = -1  # stands for each class in turn
 
 
-def folder() -> Path:
-    """The one folder that models come from: the argument after `--`, by default `runs`."""
-    return Path(sys.argv[1] if len(sys.argv) > 1 else "runs")
-
-
 def models() -> list[ModelFolder]:
     """What is saved there now; read again only after a change."""
     try:
-        return _models(str(folder()), catalog.stamp(folder()))
+        return _models(str(folders.root()), folders.stamp(folders.root()))
     except ValueError as error:
         st.error(plain(error), icon=":material/error:")
         st.stop()
@@ -35,18 +29,6 @@ def models() -> list[ModelFolder]:
 @st.cache_data(show_spinner="Reading the models ...", max_entries=2)
 def _models(root: str, stamp) -> list[ModelFolder]:
     return catalog.model_folders(root)
-
-
-def plain(text) -> str:
-    """Text as it stands, where Streamlit would read Markdown: nothing in it is markup or a link."""
-    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:&^=@])", r"\\\1", str(text))
-
-
-def _changed(file: Path) -> int:
-    try:
-        return file.stat().st_mtime_ns
-    except OSError:  # it went away in between
-        return 0
 
 
 def choose(name: str, wanted: str = "model") -> None:
@@ -69,7 +51,7 @@ def pick(suits=lambda saved: True, wanted: str = "model"):
     names = list(found)
     if not names:
         st.info(
-            f"There is no {wanted} in `{folder()}`. The page **Models** says how to train one.",
+            f"There is no {wanted} in `{folders.root()}`. The page **Models** says how to get one.",
             icon=":material/info:",
         )
         st.stop()
@@ -79,9 +61,12 @@ def pick(suits=lambda saved: True, wanted: str = "model"):
         "Model",
         names,
         index=names.index(chosen) if chosen in names else 0,
+        format_func=catalog.labels(list(found.values())).get,
         key=f"{_PICKER}_{wanted}",
-        help="The model that this page uses.",
+        help="The model that this page uses, and how many bits per dimension it needs for what it "
+        "has not seen (fewer are better).",
     )
+    st.sidebar.caption(plain(f"{found[name].design}, {found[name].size} parameters, in {name}"))
     st.session_state[_CHOSEN] = name  # on the other pages too
     return found[name], load(found[name])
 
@@ -89,7 +74,7 @@ def pick(suits=lambda saved: True, wanted: str = "model"):
 def load(saved: ModelFolder):
     """The model, loaded once for all sessions; ends the page with the reason where it cannot be."""
     try:
-        return _load(str(saved.folder), _changed(saved.folder / "metadata.json"))
+        return _load(str(saved.folder), folders.changed(saved.folder))
     except Exception as error:  # noqa: BLE001 (Keras raises anything for a folder of odd content)
         reason = f"{saved.name} cannot be loaded. {type(error).__name__}: {error}"
         st.error(plain(reason), icon=":material/error:")
@@ -129,7 +114,7 @@ def forget_unless(key: str, choices, missing: str) -> None:
         del st.session_state[key]
 
 
-def labels_control(saved: ModelFolder, key: str, every: bool = True):
+def labels_control(saved: ModelFolder, key: str, every: bool = True, width="stretch"):
     """The class to draw: a label, `EACH` for each class in turn, or `None` without classes."""
     if not saved.num_classes:
         return None
@@ -140,6 +125,7 @@ def labels_control(saved: ModelFolder, key: str, every: bool = True):
         choices,
         format_func=lambda label: "each in turn" if label == EACH else saved.class_names[label],
         key=key,
+        width=width,
         help="What the model is asked to draw.",
     )
 

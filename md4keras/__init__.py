@@ -1,6 +1,12 @@
 """Masked discrete diffusion (MD4, GenMD4) in Keras 3, on JAX, TensorFlow and PyTorch."""
 
+# ruff: noqa: E402  (the backend is chosen before anything imports Keras)
+from md4keras.default_backend import choose_backend
+
+choose_backend()
+
 from md4keras import (
+    catalog,
     checkpoints,
     data,
     export,
@@ -22,6 +28,7 @@ __all__ = [
     "MD4",
     "GenMD4",
     "__version__",
+    "catalog",
     "checkpoints",
     "data",
     "export",

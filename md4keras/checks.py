@@ -101,17 +101,33 @@ def check_mask(name: str, mask, shape: tuple) -> np.ndarray:
     """A truth value for each token, bool of this shape.
 
     Args:
-        mask: bool array of the shape `[B, *data_shape]`, or of one example.
+        mask: bool array of the shape `[B, *data_shape]`, or of one example; for images the
+            channels may be left out, which then share it.
         shape: `(B, *data_shape)`.
     """
     mask = np.asarray(mask)
+    images = len(shape) == 4  # [B, height, width, channels]
+    if images and mask.shape not in (shape, shape[1:]) and mask.shape in (shape[:3], shape[1:3]):
+        mask = np.broadcast_to(mask[..., None], (*mask.shape, shape[-1]))
     if mask.dtype != bool or mask.shape not in (shape, shape[1:]):
         raise ValueError(
             f"`{name}` is a mask, a truth value for each token. Expected booleans of shape "
-            f"{shape} or {shape[1:]}. Received: shape={mask.shape}, dtype={mask.dtype}. "
+            f"{shape} or {shape[1:]}{' (channels may be left out)' if images else ''}. "
+            f"Received: shape={mask.shape}, dtype={mask.dtype}. "
             f"`{name}.astype(bool)` makes one of 0 and 1."
         )
     return np.broadcast_to(mask, shape)
+
+
+def as_array(name: str, values) -> np.ndarray:
+    """The values as an array; a `ValueError` where they are rows of different lengths."""
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ValueError(
+            f"`{name}` cannot be used: its rows differ in length. Expected an array. "
+            f"Received: {name}={str(values)[:60]}. Bring them to one length first."
+        ) from error
 
 
 def check_integers(
@@ -135,7 +151,7 @@ def check_integers(
     >>> check_integers("colours", [[255, 0, 0], [0, 9, 0]], ("n", 3), below=256).shape
     (2, 3)
     """
-    values = np.asarray(values)
+    values = as_array(name, values)
     if values.size == least == 0:
         values = values.astype("int32")  # of an empty list NumPy makes floats
     axes = [axis for axis in shape if axis is not ...]

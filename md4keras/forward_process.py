@@ -12,7 +12,7 @@ from md4keras.checks import check_name
 TIME_SAMPLING = ("antithetic", "independent")
 
 
-def sample_times(batch_size, seed_generator, method: str = "antithetic"):
+def sample_times(batch_size, seed_generator, method: str = "antithetic", counted=None):
     """Draws one time per example.
 
     Args:
@@ -28,26 +28,31 @@ def sample_times(batch_size, seed_generator, method: str = "antithetic"):
     if method == "independent":
         return keras.random.uniform((batch_size,), seed=seed_generator, dtype="float32")
     offset = keras.random.uniform((), seed=seed_generator, dtype="float32")
-    times = offset + _strata(batch_size) / ops.cast(batch_size, "float32")
+    strata, count = _strata(batch_size, counted)
+    times = offset + strata / count
     return times - ops.floor(times)
 
 
-def spread_times(point, batch_size):
+def spread_times(point, batch_size, counted=None):
     """`((i + r) mod B + o) / B` for `i = 0..B-1`: one number in each of `B` equal strata, `[B]`.
 
     Args:
         point: float tensor `[2]` in `[0, 1)`: the place `o` in each stratum, and the rotation of
             strata `r = floor(B point[1])`. Uniform points give uniform numbers.
-        batch_size: int or scalar tensor, `B`.
+        batch_size, counted: as in `sample_times`.
     """
-    count = ops.cast(batch_size, "float32")
-    strata = _strata(batch_size) + ops.floor(point[1] * count)
+    strata, count = _strata(batch_size, counted)
+    strata = strata + ops.floor(point[1] * count)
     strata = strata - count * ops.floor(strata / count)
     return ops.minimum((strata + point[0]) / count, 1.0 - 2.0**-24)
 
 
-def _strata(batch_size):
-    return ops.cast(ops.arange(batch_size), "float32")
+def _strata(batch_size, counted):
+    """The number of each row among those that count, float32 `[B]`, and how many these are."""
+    if counted is None:
+        return ops.cast(ops.arange(batch_size), "float32"), ops.cast(batch_size, "float32")
+    numbers = ops.cumsum(ops.cast(counted, "float32"))
+    return numbers - 1.0, numbers[-1]
 
 
 def discretize_times(t, timesteps: int):

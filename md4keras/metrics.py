@@ -1,4 +1,4 @@
-"""Metrics in the units of the field: bits per dimension and perplexity."""
+"""Metrics in the units of the field (bits per dimension, perplexity), and the range of ids."""
 
 import math
 
@@ -26,3 +26,20 @@ class Perplexity(keras.metrics.Mean):
 
     def result(self):
         return ops.exp(super().result())
+
+
+class IdRange(keras.metrics.Metric):
+    """The smallest and the largest of all ids and 0, float32 `[2]` (exact up to 2**24)."""
+
+    def __init__(self, name: str, dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        self.ends = self.add_weight(shape=(2,), initializer="zeros", name="ends", dtype="float32")
+
+    def update_state(self, ids):
+        """Takes ids, ints of any shape."""
+        ids = ops.cast(ids, "float32")
+        low, high = ops.minimum(self.ends[0], ops.min(ids)), ops.maximum(self.ends[1], ops.max(ids))
+        self.ends.assign(ops.stack([low, high]))
+
+    def result(self):
+        return ops.copy(self.ends)  # PyTorch's variables are changed in place

@@ -112,8 +112,10 @@ def _least_layers(item: dict) -> int:
     config = item["config"] if _registered_name(item).startswith(_OURS) else {}
     if not isinstance(config, dict) or not isinstance(config.get("num_layers"), int):
         return 0
-    levels = len(config.get("channel_multipliers") or (1,))
-    return max(0, config["num_layers"]) * levels + max(0, int(config.get("num_dit_layers") or 0))
+    layers = config["num_layers"]
+    if levels := config.get("channel_multipliers"):  # of a UViT
+        layers = len(levels) * (2 * layers + 1) + int(config.get("num_dit_layers") or 0)
+    return max(0, layers)
 
 
 def _is_foreign(item: dict) -> bool:

@@ -21,6 +21,7 @@ SECONDS = 2  # of a busy machine
 MAKERS = {
     "text": lambda: MD4(Transformer(5, 8, num_layers=2, num_heads=2, feature_dim=8, dropout=0.1)),
     "bare": lambda: MD4(Transformer(5, 8, 0, 1, 4, time_features="none")),
+    "half": lambda: MD4(Transformer(5, 8, 1, 1, 8, dtype="bfloat16")),
     "plain": lambda: MD4(Transformer(5, 8, 3, 1, 4, time_features="none", embedding="outside")),
     "classes": lambda: GenMD4(
         Transformer(5, 8, 1, 2, 8, num_classes=3, label_dropout=0.1, positions="learned")
@@ -111,6 +112,7 @@ TOO_MUCH = {
         dict(num_dit_layers=10**6),
         dict(hidden_dim=4 * 10**8),
         dict(channel_multipliers=[1] * 10**5),
+        dict(channel_multipliers=[1] * 60, num_layers=0, image_shape=[2**61, 2**61, 1]),
         dict(channel_multipliers=[1, 10**6]),
         dict(image_shape=[2**16, 2**16, 1]),
         dict(image_shape=[2**100, 2**100, 1], channel_multipliers=[1] * 99),

@@ -24,6 +24,7 @@ MAX_LINES = 350
 COMMON = {"version", "checks", "files"}
 MAY_IMPORT = {
     "version": set(),
+    "default_backend": set(),
     "checks": set(),
     "files": set(),
     "random": set(),
@@ -53,6 +54,7 @@ MAY_IMPORT = {
     "conversion": {"layers", "networks", "models"},
     "weights_file": set(),
     "checkpoints": {"tokenizers", "models", "conversion", "weights_file"},
+    "catalog": {"checkpoints"},
     "client": set(),
     "export": {"random", "schedules", "samplers", "models", "tokenizers", "data", "checkpoints"},
 }

@@ -4,9 +4,8 @@ export default function (component) {
     const { parentElement, data, setStateValue } = component;
     const { width, height, brush } = data;
     const canvas = parentElement.querySelector("canvas");
-    const shape = `${width}x${height}`;
-    if (canvas.dataset.shape !== shape) {
-        canvas.dataset.shape = shape;
+    if (canvas.dataset.picture !== data.picture) {  // what was painted belongs to its picture
+        canvas.dataset.picture = data.picture;
         canvas.width = width;
         canvas.height = height;
         canvas.stroke = { painted: new Set(data.painted), last: null, erases: false };

@@ -3,14 +3,15 @@
 import numpy as np
 import streamlit as st
 
-from app import progress, samples, sampling, shell
+from app import frame, progress, results, samples, sampling, shell
+from md4keras import catalog
 from md4keras.evaluation import variety
 from md4keras.evaluation.likelihood import in_bits
 
 _COLUMNS = 3  # results beside each other
-_WIDTH = 48  # of an image, in pixels, about
+_CHOICE = 420  # pixels, for what is compared
 _CHEAP = 10.0  # seconds: a run of at most so many is repeated, to time it without compilation
-_SAMPLERS, _MODELS = "Samplers of one model", "Models"
+_SAMPLERS, _MODELS = "Samplers", "Models"
 
 st.title("Compare")
 saved, model = shell.pick()
@@ -30,6 +31,7 @@ def chosen_samplers() -> list[tuple]:
         possible,
         default=possible[:3],
         key=key,
+        width=_CHOICE,
         help="Each draws samples from the model with the same settings and the same seed.",
     )
     return [(name, saved, name) for name in names]
@@ -42,6 +44,7 @@ def chosen_models() -> list[tuple]:
         for each in shell.models()
         if each.problem is None and kind_of(each) == kind_of(saved)
     }
+    titles = catalog.titles(list(same.values()))
     others = [name for name in same if name != saved.name]
     key = f"compare_models_{saved.name}"
     shell.forget_unless(key, same, "The folder no longer has, for this kind of data, the model")
@@ -50,20 +53,22 @@ def chosen_models() -> list[tuple]:
         same,
         default=[saved.name, *others[:1]],
         max_selections=4,
+        format_func=titles.get,
         key=key,
+        width=_CHOICE,
         help="Models of the same kind of data; each draws with the same settings and seed.",
     )
     if not others:
-        st.caption("The folder holds one model of this kind of data.")
+        side.caption("The folder holds one model of this kind of data.")
     possible, key = sampling.available(model), f"compare_sampler_{saved.name}"
     shell.forget_unless(key, possible, "This model has no sampler")
-    sampler = st.selectbox(
+    sampler = side.selectbox(
         "Sampler",
         possible,
         key=key,
         help="How masks are taken off, one step after the other.",
     )
-    return [(name, same[name], sampler) for name in names]
+    return [(titles[name], same[name], sampler) for name in names]
 
 
 def timed(network, number: int, arguments: dict):
@@ -101,106 +106,118 @@ def measured(number: int, name: str, each, sampler: str) -> dict:
         "Distinct": variety.distinct_fraction(run.tokens),
         "Entropy": variety.token_entropy(run.tokens),
     }
-    return {"row": row, "samples": samples.drawn(run.tokens, each, network, _WIDTH, columns=4)}
+    return {"row": row, "samples": samples.drawn(run.tokens, each, network)}
 
 
-def show_table(results: list[dict]) -> None:
-    """A row for each run; the head of a column explains it."""
-    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
-    st.dataframe(
-        [result["row"] for result in results],
-        hide_index=True,
-        column_config={
-            "Name": text(help="The sampler or the model."),
-            "Seconds": number(
-                format="%.2f",
-                help="Of drawing all samples, with the states shown step by step. Without "
-                "compilation: a run of at most ten seconds is done a second time for this.",
-            ),
-            "Compilation": number(
-                format="%.1f",
-                help="Seconds by which the first run was slower: it compiles what was never run "
-                "at this number of samples. About 0 if it was run before.",
-            ),
-            "Network calls": number(
-                "Calls",
-                help="How often the network was asked; with guidance, each such network call has "
-                "two halves.",
-            ),
-            "Bits per dimension": number(
-                format="%.3f",
-                help="How likely the model itself finds its samples (an upper bound from 8 draws "
-                "each, averaged). Low means likely; far below what real data have means dull. "
-                "Different models are different judges.",
-            ),
-            "Uncertainty": number(
-                "±",
-                format="%.3f",
-                help="Standard error of the bits per dimension: their spread over the samples, "
-                "divided by the root of their number. Smaller differences say nothing.",
-            ),
-            "Distinct": number(
-                format="percent", help="Samples that differ from all before them in the list."
-            ),
-            "Entropy": number(
-                format="%.2f",
-                help="Of how often each token occurs in all samples together, in bits. Much "
-                "lower than in the other rows: a few tokens are repeated.",
-            ),
-        },
-    )
+FIGURES = {
+    "Seconds": (
+        lambda row: f"{row['Seconds']:.2f}",
+        "Of drawing all samples, with the states shown step by step. Without compilation: a run of "
+        "at most ten seconds is done a second time for this.",
+    ),
+    "Compilation": (
+        lambda row: f"{row['Compilation']:.1f} s",
+        "Seconds by which the first run was slower: it compiles what was never run at this number "
+        "of samples. About 0 if it was run before.",
+    ),
+    "Network calls": (
+        lambda row: f"{row['Network calls']}",
+        "How often the network was asked; with guidance, each such call has two halves.",
+    ),
+    "Bits per dimension": (
+        lambda row: f"{row['Bits per dimension']:.3f} ± {row['Uncertainty']:.3f}",
+        "How likely the model itself finds its samples (an upper bound from 8 draws each, "
+        "averaged, and its standard error over the samples). Low means likely; far below what real "
+        "data have means dull. Different models are different judges.",
+    ),
+    "Distinct": (
+        lambda row: f"{row['Distinct']:.0%}",
+        "Samples that differ from all before them in the list.",
+    ),
+    "Entropy": (
+        lambda row: f"{row['Entropy']:.2f} bits",
+        "Of how often each token occurs in all samples together. Much lower than in the other "
+        "columns: a few tokens are repeated.",
+    ),
+}
 
 
-def show_samples(results: list[dict]) -> None:
+def show_table(rows: list[dict]) -> None:
+    """A column for each run, so that it is read on a phone too; below, what the figures mean."""
+    cells = {"": list(FIGURES)}
+    cells |= {frame.plain(row["Name"]): [text(row) for text, _ in FIGURES.values()] for row in rows}
+    st.table(cells, border="horizontal", hide_index=True)
+    with st.expander("What the figures mean"):
+        for name, (_, explanation) in FIGURES.items():
+            st.markdown(f"**{name}**: {explanation}")
+
+
+def show_samples(runs: list[dict]) -> None:
     """What each run drew, side by side."""
-    for first in range(0, len(results), _COLUMNS):
-        together = results[first : first + _COLUMNS]
-        columns = st.columns(min(len(results), _COLUMNS))
+    for first in range(0, len(runs), _COLUMNS):
+        together = runs[first : first + _COLUMNS]
+        columns = st.columns(min(len(runs), _COLUMNS))
         for column, result in zip(columns, together, strict=False):
             with column:
                 st.text(result["row"]["Name"])
-                samples.show(result["samples"], together=True)
+                samples.show(result["samples"], together=True, key=None)
 
 
-left, right = st.columns([1, 3])
-with left:
+bar, middle, side = frame.places()
+with bar:
     way = st.radio(
         "What to compare",
         [_SAMPLERS, _MODELS],
         horizontal=True,
         key="compare_way",
+        width="content",
         help="Several samplers of the model chosen in the side bar, or several models.",
     )
     runs = chosen_samplers() if way == _SAMPLERS else chosen_models()
+    button = st.container(width="content")  # filled when it is known what is run
+with side:
     count = st.slider(
-        "Number", 4, 32, 8, key="compare_number", help="How many samples each of them draws."
+        "Number", 4, 32, 10, key="compare_number", help="How many samples each of them draws."
     )
     label = shell.EACH
     if len({each.class_names for _, each, _ in runs}) == 1:
         label = shell.labels_control(runs[0][1], f"compare_label_{runs[0][1].name}")
     guided = next((each for _, each, _ in runs if each.label_dropout), saved)
     filters, settings = sampling.settings_controls(guided, "compare")
-    start = st.button(
-        "Compare",
-        type="primary",
-        key="compare_start",
-        disabled=not runs,
-        help="Draws with each of them, one after the other. What is finished stays if you stop.",
-    )
-with right:
+start = button.button(
+    "Compare",
+    type="primary",
+    key="compare_start",
+    disabled=not runs,
+    on_click=sampling.new_seed,
+    args=("compare",),
+    help="Draws with each of them, one after the other. What is finished stays if you stop.",
+)
+asked = {
+    "choice": tuple((name, each.name, sampler) for name, each, sampler in runs),
+    "number": count,
+    "class": label,
+    "settings": (filters, settings),
+}
+with middle:
     if not runs:
-        st.info("Choose at least one to run.", icon=":material/arrow_back:")
+        st.info("Choose at least one to run.", icon=":material/arrow_upward:")
     if start and runs:
-        results = st.session_state["compare_results"] = []
+        rows = []
         names = sorted({each.name for _, each, _ in runs})
-        st.session_state["compare_of"] = f"{', '.join(names)}, seed {settings['seed']}"
+        about = f"{', '.join(names)}, seed {settings['seed']}"
+        results.keep("compare", {"runs": rows, "about": about}, model, **asked)
         for number, (name, each, sampler) in enumerate(runs):
             with shell.messages():
-                results.append(measured(number, name, each, sampler))
-    results = st.session_state.get("compare_results")
-    if results:
-        st.caption(shell.plain(st.session_state["compare_of"]))
-        show_table(results)
-        show_samples(results)
+                rows.append(measured(number, name, each, sampler))
+    result = results.found("compare", model)
+    if result is not None and result["runs"]:
+        results.mark_if_stale("compare", "Compare", **asked)
+        show_samples(result["runs"])
+        show_table([run["row"] for run in result["runs"]])
+        st.caption(frame.plain(result["about"]))
     elif runs:
-        st.info("Choose what to compare, and press **Compare**.", icon=":material/arrow_back:")
+        st.info(
+            f"Choose what to compare, and press **Compare**. {sampling.EXPECT}",
+            icon=":material/arrow_upward:",
+        )

@@ -5,14 +5,13 @@ import io
 import numpy as np
 import streamlit as st
 
-from app import samples, sampling, shell
+from app import frame, results, samples, sampling, shell
 from md4keras.visualization import pictures
 
 st.title("Generate")
 saved, model = shell.pick()
 gallery = st.session_state.setdefault("gallery", [])
 _KEPT = 12  # results that the gallery shows
-_WIDTH = 48  # of an image, in pixels, about
 
 
 def restore(settings: dict) -> None:
@@ -20,6 +19,7 @@ def restore(settings: dict) -> None:
     shell.choose(settings["model"])
     for key, value in settings["controls"].items():
         st.session_state[key] = value
+    st.session_state["gen_keep_seed"] = True
 
 
 def show(result: dict) -> None:
@@ -27,17 +27,16 @@ def show(result: dict) -> None:
     name = result["name"]
     lines, png = result["samples"].lines, result["samples"].png
     samples.show(result["samples"])
-    if lines is not None:
-        text = "\n".join(lines) + "\n"
-        shell.download("Text", text, f"{name}.txt", "text/plain", "The samples, one a line.")
-    if png is not None:
-        with st.container(horizontal=True):
+    with st.container(horizontal=True):
+        if lines is not None:
+            text = "\n".join(lines) + "\n"
+            shell.download("Text", text, f"{name}.txt", "text/plain", "The samples, one a line.")
+        if png is not None:
             shell.download("PNG", png, f"{name}.png", "image/png", "The grid.")
             shell.download("GIF", result["gif"], f"{name}.gif", "image/gif", "The reverse process.")
-    shell.download(
-        "NPZ", result["npz"], f"{name}.npz", "application/zip", "Tokens and labels as arrays."
-    )
-    st.caption(shell.plain(result["about"]))
+        explanation = "Tokens and labels as arrays."
+        shell.download("NPZ", result["npz"], f"{name}.npz", "application/zip", explanation)
+    st.caption(frame.plain(result["about"]))
 
 
 def described(run) -> str:
@@ -59,24 +58,39 @@ def finished(run, labels) -> dict:
     np.savez_compressed(file, **arrays)
     result = {"name": f"{saved.name.replace('/', '_')}_seed{settings['seed']}"}
     result |= {"tokens": run.tokens, "npz": file.getvalue(), "about": described(run)}
-    result["samples"] = samples.drawn(run.tokens, saved, model, _WIDTH)
+    result["samples"] = samples.drawn(run.tokens, saved, model)
     if saved.is_image:
-        look = samples.grid_look(saved, _WIDTH)
+        look = samples.grid_look(saved, len(run.tokens))
         result["gif"] = pictures.gif_bytes(run.states, mask_token=model.mask_token, **look)
     controls = {key: st.session_state[key] for key in st.session_state if key.startswith("gen_")}
     result["settings"] = {"model": saved.name, "controls": controls}
     return result
 
 
-left, right = st.columns([1, 2])
-with left:
+bar, middle, side = frame.places()
+with bar:
+    label = shell.labels_control(saved, f"gen_label_{saved.name}", width=150)
     count = st.slider(
-        "Number", 1, 100, 10, key="gen_number", help="How many samples to draw at once."
+        "Number",
+        1,
+        100,
+        3 if saved.has_tokenizer else 10,
+        key="gen_number",
+        width=220,
+        help="How many samples to draw at once.",
     )
-    label = shell.labels_control(saved, f"gen_label_{saved.name}")
+    start = st.button(
+        "Generate",
+        type="primary",
+        key="generate",
+        on_click=sampling.new_seed,
+        args=("gen",),
+        help="Draws the samples.",
+    )
+with side:
     settings = sampling.controls(saved, model, "gen")
-    start = st.button("Generate", type="primary", key="generate", help="Draws the samples.")
-with right:
+asked = {"number": count, "class": label, "settings": settings}
+with middle:
     if start:
         labels = shell.labels_of(saved, label, count)
         with shell.messages():
@@ -85,15 +99,24 @@ with right:
             result = finished(run, labels)
             gallery.insert(0, result)
             del gallery[_KEPT:]
-    if gallery:
-        show(gallery[0])
+            results.keep("generate", result, model, **asked)
+    newest = results.found("generate", model)
+    if newest is not None:
+        results.mark_if_stale("generate", "Generate", **asked)
+        show(newest)
     else:
-        st.info("Choose how to sample, and press **Generate**.", icon=":material/arrow_back:")
+        st.info(f"Press **Generate**. {sampling.EXPECT}", icon=":material/arrow_upward:")
 
-if len(gallery) > 1:
+earlier = [result for result in gallery if result is not newest]
+if earlier:
     st.subheader("Earlier in this session")
-    for number, result in enumerate(gallery[1:], start=1):
+    for number, result in enumerate(earlier, start=1):
         with st.container(border=True):
+            if result["samples"].png is not None:
+                st.image(result["samples"].png, width=320)
+            elif result["samples"].lines is not None:
+                st.code(result["samples"].lines[0], language=None, wrap_lines=True)
+            st.caption(frame.plain(result["about"]))
             st.button(
                 "Restore these settings",
                 key=f"restore_{number}",
@@ -101,8 +124,3 @@ if len(gallery) > 1:
                 args=(result["settings"],),
                 help="Sets the controls as they were; press Generate to draw the same again.",
             )
-            if result["samples"].png is not None:
-                st.image(result["samples"].png, width=320)
-            elif result["samples"].lines is not None:
-                st.code(result["samples"].lines[0], language=None, wrap_lines=True)
-            st.caption(shell.plain(result["about"]))

@@ -3,14 +3,14 @@
 import numpy as np
 import streamlit as st
 
-from app import progress, sampling, shell
+from app import frame, progress, results, sampling, shell, windows
 from md4keras.data import gaps, pydoc
-from md4keras.evaluation.candidates import candidate_steps
+from md4keras.models import long_infill
 from md4keras.tokenizers import TEXT8_ALPHABET, decode_masked
 from md4keras.visualization import marked_text
 
-_MOST_CHARACTERS = 20_000  # of the text areas
-_COLUMNS = 3  # alternatives beside each other
+_MOST = 20_000  # characters in the text areas, and tokens
+_AREA = 130  # height of the text areas, in pixels: the button below stays in sight
 _NEUTRAL = "the quick brown fox jumps over the lazy dog and the dog goes on sleeping in the sun "
 
 st.title("Infill text")
@@ -55,77 +55,80 @@ def fitted(text: str, keep_gaps: bool) -> str:
     return gaps.fit_to_alphabet(text, tokenizer, keep_gaps)
 
 
-def shortened(tokens, mask):
-    """The first tokens, as many as the model was trained on, and a line about the others."""
-    count = len(tokens)
-    tokens, mask, left_out = gaps.cut(tokens, mask, tokenizer, length)
-    if left_out:
-        st.warning(
-            f"The text has {count} tokens, and the model was trained on {length} at a time. The "
-            f"first {len(tokens)} are used; the last {left_out} characters are left out.",
-            icon=":material/content_cut:",
+def tell_windows(mask) -> None:
+    """Says how a text is filled that is longer than those the model was trained on."""
+    if len(mask) > length:
+        number = len(long_infill.windows(mask, length))
+        st.caption(
+            f"The text has {len(mask):,} tokens, and the model was trained on {length} at a time: "
+            f"its gaps are filled in {number} window{'s' * (number != 1)}, from left to right."
         )
-    return tokens, mask
+
+
+def parsed(text: str):
+    """Tokens and mask of a text with gaps; what is wrong is told in the words that were typed."""
+    meant = fitted(text, True)
+    try:
+        return gaps.parse_gaps(meant, tokenizer, _MOST)
+    except ValueError as error:
+        raise ValueError(str(error).replace(repr(meant[:60]), repr(text[:60]))) from error
 
 
 def typed():
-    """Tokens and mask of a text with gaps; `None` where it cannot be filled."""
+    """The text with gaps, its tokens and mask; `None` for these where it cannot be filled."""
     text = st.text_area(
         "Text with gaps",
         with_gaps(shown),
         key=f"infill_text_{saved.name}",
-        max_chars=_MOST_CHARACTERS,
+        max_chars=_MOST,
+        height=_AREA,
         help="A gap is ____ (an underscore for each token), or [mask 12] for twelve tokens.",
     )
     with shell.messages():
-        tokens, mask = shortened(*gaps.parse_gaps(fitted(text, True), tokenizer))
-        if mask.any():
-            return tokens, mask
-        st.error(
-            "No gap is left in the part that is used. Move a gap towards the beginning, or "
-            "shorten the text before it.",
-            icon=":material/error:",
-        )
-    return None
+        tokens, mask = parsed(text)
+        tell_windows(mask)
+        return text, (tokens, mask)
+    return text, None
 
 
 def clicked():
-    """Tokens and mask of a whole text whose words are clicked; `None` as for `typed`."""
+    """The whole text and the words to replace, then as for `typed`."""
     text = st.text_area(
         "Whole text",
         shown,
         key=f"infill_whole_{saved.name}",
-        max_chars=_MOST_CHARACTERS,
+        max_chars=_MOST,
+        height=_AREA,
         help="A text without gaps; its words appear below.",
     )
     if not text.strip():
         st.info("Type some words, to click those that are to be replaced.", icon=":material/info:")
-        return None
+        return (text, ()), None
     with shell.messages():
-        tokens = tokenizer.encode(fitted(text, False))
-        tokens, _ = shortened(tokens, np.zeros(len(tokens), bool))
-        text = tokenizer.decode(tokens)
-        words = text.split()
+        meant = tokenizer.decode(tokenizer.encode(fitted(text, False)))
+        words = meant.split()
         chosen = st.pills(
             "Words to replace",
             range(len(words)),
             selection_mode="multi",
             default=longest(words),
-            format_func=lambda number: shell.plain(words[number]),
-            key=f"infill_words_{saved.name}_{hash(text)}",
+            format_func=lambda number: frame.plain(words[number]),
+            key=f"infill_words_{saved.name}_{hash(meant)}",
             help="Click the words that the model is to write anew, in as many characters.",
         )
         if chosen:
-            return gaps.mask_words(text, chosen, tokenizer)
+            tokens, mask = gaps.mask_words(meant, chosen, tokenizer)
+            tell_windows(mask)
+            return (text, tuple(sorted(chosen))), (tokens, mask)
         st.info("Click the words that are to be replaced.", icon=":material/touch_app:")
-    return None
+    return (text, ()), None
 
 
 def all_candidates(rows, mask, label):
-    """`candidate_steps` of one row after the other: what is found so far, and the calls."""
+    """`candidate_steps` of one row after the other: those found so far, and the calls."""
     complete = []
     for number, tokens in enumerate(rows):
-        for found, calls, most in candidate_steps(model, tokens, mask, labels=label):
+        for found, calls, most in windows.candidate_steps(model, tokens, mask, label, length):
             if found is not None:
                 complete.append(found)
             yield complete, number * most + calls, len(rows) * most
@@ -158,77 +161,88 @@ def finished(run, complete) -> dict:
     }
 
 
-def fill(tokens, mask) -> None:
+def fill(way: str, text, tokens, mask) -> None:
     """Runs the model, and keeps what it gave."""
     with shell.messages():
-        rows = np.repeat(tokens[None], count, axis=0)  # [count, length]
+        rows = np.repeat(tokens[None], count, axis=0)  # [count, L]
         labels = shell.labels_of(saved, label, count)
-        run = sampling.run(model.infill_steps(rows, mask, labels, **settings))
+        run = sampling.run(long_infill.infill_steps(model, rows, mask, labels, length, settings))
         steps = all_candidates(run.tokens, mask, label)
         complete, *_ = progress.follow(steps, "Asking how sure the model is ...", "infill_stop")
-        st.session_state["infill_result"] = finished(run, complete)
+        result = finished(run, complete) | {"way": way}
+        results.keep("infill", result, model, text=text, **asked)
 
 
 def show(result: dict) -> None:
-    """The alternatives, what their colours mean, and the download."""
-    pages = result["pages"]
-    for first in range(0, len(pages), _COLUMNS):
-        columns = st.columns(min(len(pages), _COLUMNS))
-        for column, number in zip(columns, range(first, len(pages)), strict=False):
-            with column, st.container(border=True):
-                st.html(pages[number])
-                st.caption(f"Alternative {number + 1}: {result['means'][number]:.0%} on average")
+    """What the colours mean, the alternatives, and the download."""
     levels = (0.0, 0.25, 0.5, 0.75, 1.0)
-    st.html(
-        marked_text.marked_html(
-            [f" {level:.0%} " for level in levels],
-            [marked_text.confidence_colour(level) for level in levels],
+    legend, words = st.columns([2, 3], vertical_alignment="center")
+    with legend:
+        st.html(
+            marked_text.marked_html(
+                [f" {level:.0%} " for level in levels],
+                [marked_text.confidence_colour(level) for level in levels],
+            )
         )
+    words.caption(
+        "Colour and per cent: how likely the model finds what it filled in, given all the rest. "
+        "Rest the pointer on a letter for its five likeliest. Without colour: given."
     )
-    st.caption(
-        "The colour of a filled token: how likely the model finds it, given all the others. Rest "
-        "the pointer on it for the five likeliest. What was given has no colour, and stays."
-    )
-    st.caption(result["about"])
+    for number, (page, mean) in enumerate(zip(result["pages"], result["means"], strict=True), 1):
+        with st.container(border=True):
+            st.html(page)
+            st.caption(f"Alternative {number}: filled letters are {mean:.0%} likely on average.")
     shell.download(
         "Text", result["text"], f"{result['name']}.txt", "text/plain", "Every alternative."
     )
+    st.caption(frame.plain(result["about"]))
 
 
-left, right = st.columns([1, 2])
-with left:
+middle, side = st.columns([3, 1], gap="medium")
+with side:
     count = st.slider(
         "Alternatives", 1, 6, 3, key="infill_number", help="How many ways of filling to draw."
     )
     label = shell.labels_control(saved, f"infill_label_{saved.name}", every=False)
     replace = st.toggle(
-        "Replace characters the model does not know",
+        "Adapt characters",
         True,
         key="infill_replace",
-        help="By the lower-case letter, or else a space. Off: such characters are refused.",
+        help="Replaces characters that the model does not know by the lower-case letter, or else "
+        "a space. Off: such characters are refused.",
     )
     settings = sampling.controls(saved, model, "infill")
-with right:
-    type_gaps, click_words = st.tabs(["Type gaps", "Click words"])
-    shown, wanted = example(), None
-    with type_gaps:
-        ready = typed()
-        if st.button(
-            "Fill the gaps", type="primary", key="infill_gaps", help="Draws what stands in them."
-        ):
-            wanted = ready
-    with click_words:
-        ready = clicked()
-        if st.button(
-            "Replace the words",
-            type="primary",
-            key="infill_clicked",
-            help="Draws other words in the place of the clicked ones.",
-        ):
-            wanted = ready
+asked = {"number": count, "class": label, "settings": settings}
+with middle:
+    tabs = st.tabs(["Type gaps", "Click words"])
+    shown, texts, wanted = example(), {}, None
+    for tab, way, mark, name, explanation in (
+        (tabs[0], "gaps", typed, "Fill the gaps", "Draws what stands in them."),
+        (tabs[1], "clicked", clicked, "Replace the words", "Draws others in their place."),
+    ):
+        with tab:
+            texts[way], ready = mark()
+            if (
+                st.button(
+                    name,
+                    type="primary",
+                    key=f"infill_{way}",
+                    on_click=sampling.new_seed,
+                    args=("infill",),
+                    help=explanation,
+                )
+                and ready is not None
+            ):
+                wanted = (way, texts[way], *ready)
     if wanted is not None:
         fill(*wanted)
-    if "infill_result" in st.session_state:
-        show(st.session_state["infill_result"])
+    result = results.found("infill", model)
+    if result is not None:
+        name = {"gaps": "Fill the gaps", "clicked": "Replace the words"}[result["way"]]
+        results.mark_if_stale("infill", name, text=texts[result["way"]], **asked)
+        show(result)
     else:
-        st.info("Mark what is missing, and have it filled.", icon=":material/arrow_upward:")
+        st.info(
+            f"Mark what is missing, and have it filled. {sampling.EXPECT}",
+            icon=":material/arrow_upward:",
+        )

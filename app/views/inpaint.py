@@ -5,20 +5,20 @@ import math
 import numpy as np
 import streamlit as st
 
-from app import masking, progress, sampling, shell
+from app import frame, masking, progress, results, sampling, shell
 from md4keras import data
 from md4keras.data import images
 from md4keras.evaluation.likelihood import in_bits
 from md4keras.visualization import pictures
 
-_WIDTH = 128  # of a shown image, in pixels, about
+_WIDTH = 100  # of a shown image, in pixels: three fit beside the canvas
 _VALIDATION, _UPLOAD = "Validation image", "Upload"
 
 st.title("Inpaint images")
 saved, model = shell.pick(lambda saved: saved.is_image, "image model")
 shape, levels = saved.data_shape, saved.vocabulary_size
 height, width, channels = shape
-scale = max(1, _WIDTH // width)
+scale = max(1, 2 * _WIDTH // width)
 
 
 @st.cache_data(show_spinner=False)
@@ -44,11 +44,12 @@ def held_out():
 def from_validation(x, y):
     """A validation image and its label."""
     number = st.number_input(
-        "Number of the image",
+        "Its number",
         0,
         len(x) - 1,
         0,
         key="inpaint_number",
+        width=150,
         help="Which of the images that were held out in training.",
     )
     return x[number], int(y[number])
@@ -85,7 +86,7 @@ def from_upload():
     return None
 
 
-def chosen():
+def chosen(upload_place):
     """The image's tokens and its own label, if it has one; `None` without an image."""
     found = held_out()
     sources = [_VALIDATION] * (found is not None) + [_UPLOAD]
@@ -94,9 +95,13 @@ def chosen():
         sources,
         horizontal=True,
         key=f"inpaint_source_{len(sources)}",
+        width="content",
         help="Where the image comes from. Validation images only where the data are built in.",
     )
-    return from_validation(*found) if source == _VALIDATION else from_upload()
+    if source == _VALIDATION:
+        return from_validation(*found)
+    with upload_place:
+        return from_upload()
 
 
 def shown(tokens):
@@ -110,7 +115,6 @@ def finished(run, tokens, mask, label) -> dict:
     colours = [shown(row) for row in rows]
     kept = int((run.tokens == tokens)[:, ~mask].all(axis=0).sum())
     return {
-        "model": model,
         "truth": (tokens, mask, label),
         "pictures": [
             pictures.colour_grid(colour[None], 1, scale, transparent=True) for colour in colours
@@ -133,7 +137,8 @@ def complete(tokens, mask, label) -> None:
         rows = np.repeat(tokens[None], count, axis=0)  # [count, *shape]
         labels = shell.labels_of(saved, label, count)
         run = sampling.run(model.infill_steps(rows, mask, labels, **settings))
-        st.session_state["inpaint_result"] = finished(run, tokens, mask, label)
+        result = finished(run, tokens, mask, label)
+        results.keep("inpaint", result, model, picture=tokens, mask=mask, **asked)
 
 
 def score(result: dict) -> None:
@@ -150,7 +155,7 @@ def score(result: dict) -> None:
 
 def show(result: dict) -> None:
     """Original, masked and completed images; then what the model says of the original."""
-    st.image(result["pictures"], caption=result["captions"])
+    st.image(result["pictures"], caption=result["captions"], width=_WIDTH)
     st.caption(f"{result['kept']} {result['about']}.")
     shell.download(
         "PNG", result["png"], f"{result['name']}.png", "image/png", "The images, side by side."
@@ -179,31 +184,39 @@ def show(result: dict) -> None:
         st.caption(f"Guessing evenly among {levels} values costs {math.log2(levels):.2f} bits.")
 
 
-left, right = st.columns([1, 2])
+bar, middle, side = frame.places()
+left, right = middle.columns(2, gap="medium")
 mask, label = None, None
-with left:
-    image = chosen()
-    if image is not None:
-        tokens, own_label = image[0].astype("int32"), image[1]
-        with shell.messages():
-            mask = masking.control(shape, shown(tokens), scale)
+with bar:
+    image = chosen(left)
+    if image is not None and image[1] is not None and image[1] < (saved.num_classes or 0):
+        key = f"inpaint_label_{saved.name}_{st.session_state['inpaint_number']}"
+        st.session_state.setdefault(key, image[1])  # each image begins with its own class
+    else:
         key = f"inpaint_label_{saved.name}"
-        if own_label is not None and own_label < (saved.num_classes or 0):
-            key += f"_{st.session_state['inpaint_number']}"
-            st.session_state.setdefault(key, own_label)  # each image begins with its own class
-        label = shell.labels_control(saved, key, every=False)
+    label = shell.labels_control(saved, key, every=False, width=120)
+    button = st.container(width="content")  # filled when the mask is known
+with side:
     count = st.slider(
         "Completions", 1, 8, 4, key="inpaint_completions", help="How many ways of filling to draw."
     )
     settings = sampling.controls(saved, model, "inpaint")
-    ready = mask is not None and bool(mask.any())
-    start = st.button(
-        "Inpaint",
-        type="primary",
-        key="inpaint_start",
-        disabled=not ready,
-        help="Draws what is masked, given all the rest.",
-    )
+with left:
+    if image is not None:
+        tokens = image[0].astype("int32")
+        with shell.messages():
+            mask = masking.control(shape, shown(tokens), scale)
+ready = mask is not None and bool(mask.any())
+start = button.button(
+    "Inpaint",
+    type="primary",
+    key="inpaint_start",
+    disabled=not ready,
+    on_click=sampling.new_seed,
+    args=("inpaint",),
+    help="Draws what is masked, given all the rest.",
+)
+asked = {"class": label, "number": count, "settings": settings}
 with right:
     if mask is not None and not ready:
         st.info(
@@ -212,8 +225,12 @@ with right:
         )
     if start and ready:
         complete(tokens, mask, label)
-    result = st.session_state.get("inpaint_result")
-    if result is not None and result["model"] is model:
+    result = results.found("inpaint", model)
+    if result is not None and image is not None:
+        results.mark_if_stale("inpaint", "Inpaint", picture=tokens, mask=mask, **asked)
         show(result)
     elif ready:
-        st.info("Press **Inpaint** to fill in what is masked.", icon=":material/arrow_back:")
+        st.info(
+            f"Press **Inpaint** to fill in what is masked. {sampling.EXPECT}",
+            icon=":material/arrow_upward:",
+        )

@@ -1,9 +1,13 @@
 """Every model of the folder: what it is, how it was trained, what it draws."""
 
+import secrets
+
 import streamlit as st
 
-from app import background, demo, samples, sampling, shell
+from app import RECIPES, demo, folders, frame, results, samples, sampling, shell
+from md4keras import catalog
 
+_ROWS, _HEIGHT = 6, 220  # of the table: with more it is scrolled, in so many pixels
 CURVE = {
     "mark": {"type": "line", "point": True},
     "encoding": {
@@ -29,15 +33,31 @@ def points(saved) -> list[dict]:
     ]
 
 
+def facts(saved) -> str:
+    """What it was trained on and with, as far as its recipe tells, in a line."""
+    recipe, read = saved.recipe, saved.recipe.get("read")
+    read = read if isinstance(read, dict) else {}
+    kind = "text" if saved.has_tokenizer else "x".join(map(str, saved.data_shape))
+    told = [f"{saved.kind} of {kind}", f"{saved.parameters:,} parameters"]
+    told += [f"{recipe[name]:,} {name}" for name in ("steps",) if isinstance(recipe.get(name), int)]
+    told += [
+        f"{read[name]:,} {name}"
+        for name in ("files", "characters", "images")
+        if isinstance(read.get(name), int)
+    ]
+    told += [f"trained on {recipe['backend']}"] if recipe.get("backend") else []
+    return frame.plain(", ".join(told))
+
+
 st.title("Models")
 found = shell.models()
 good = [saved for saved in found if saved.problem is None]
 
-training = demo.training(shell.folder() / "demo")
+training = demo.training(folders.root() / "demo")
 if not good:
     st.info(
-        f"There is no model in `{shell.folder()}` yet. Train one (`python -m "
-        f"{background.TRAIN}.digits`), start the app on another folder (`md4keras app FOLDER`), or "
+        f"There is no model in `{folders.root()}` yet. Train one (`python -m "
+        f"{RECIPES}.digits`), start the app on another folder (`md4keras app FOLDER`), or "
         "let the app train the two small demo models.",
         icon=":material/info:",
     )
@@ -46,49 +66,59 @@ if not good or training.running or training.failure:
 
 for saved in found:
     if saved.problem is not None:
-        reason = shell.plain(f"{saved.name} cannot be loaded. {saved.problem}")
+        reason = frame.plain(f"{saved.name} cannot be loaded. {saved.problem}")
         st.warning(reason, icon=":material/warning:")
 
 if good:
-    st.dataframe(
-        [
+    titles = catalog.titles(good)
+    with st.container(height="content" if len(good) < _ROWS else _HEIGHT, border=False):
+        st.table(
             {
-                "Model": saved.name,
-                "Kind": saved.kind,
-                "Network": saved.network,
-                "Data": "text" if saved.has_tokenizer else "x".join(map(str, saved.data_shape)),
-                "Parameters": f"{saved.parameters:,}",
-                "Bits per dimension": saved.bits_per_dim,
-                "Trained on": saved.recipe.get("backend", ""),
-            }
-            for saved in good
-        ],
-        hide_index=True,
-        column_config={
-            "Bits per dimension": st.column_config.NumberColumn(
-                format="%.3f", help="Upper bound on the validation split; lower is better."
-            )
-        },
-    )
+                "Model": [frame.plain(titles[each.name]) for each in good],
+                "Folder": [f":small[:gray[{frame.plain(each.name)}]]" for each in good],
+            },
+            border="horizontal",
+            hide_index=True,
+        )
     saved, model = shell.pick()
-    st.header(shell.plain(saved.name))
-    left, right = st.columns(2)
+    st.subheader(frame.plain(titles[saved.name]))
+    left, right = st.columns(2, gap="medium")
     with left:
-        st.subheader("Training")
+        st.caption(facts(saved))
         if curve := points(saved):
-            st.vega_lite_chart(curve, CURVE)
+            st.vega_lite_chart(curve, CURVE, height=240)
         else:
             st.caption("The model does not tell how it was trained.")
         baselines = saved.recipe.get("baselines_bits_per_dim")
         if isinstance(baselines, dict):
             st.caption("Baselines on the same split, bits per dimension:")
-            st.dataframe(baselines, column_config={"": "baseline", "value": "bits"})
+            numbers = {k: v for k, v in baselines.items() if isinstance(v, int | float)}
+            st.table(
+                {
+                    "baseline": [frame.plain(name) for name in numbers],
+                    "bits": [f"{bits:.2f}" for bits in numbers.values()],
+                },
+                border="horizontal",
+                hide_index=True,
+            )
     with right:
-        st.subheader("Samples")
-        count = 3 if saved.has_tokenizer else 2 * min(saved.num_classes or 10, 10)
-        if st.button("Draw samples", help="Some of each class, in 32 steps, under seed 0."):
+        count = 3 if saved.has_tokenizer else min(saved.num_classes or 10, 10)
+        start = st.button(
+            "Draw samples",
+            type="primary",
+            key="models_draw",
+            help="Some of each class, in 32 steps; another draw each time.",
+        )
+        if start:
             labels = shell.labels_of(saved, shell.EACH, count)
             with shell.messages():
-                result = sampling.run(model.sample_steps(count, labels, num_steps=32))
-                samples.show(samples.drawn(result.tokens, saved, model))
-                st.caption(result.describe())
+                seed = secrets.randbelow(1_000_000)
+                run = sampling.run(model.sample_steps(count, labels, num_steps=32, seed=seed))
+                content = {"samples": samples.drawn(run.tokens, saved, model)}
+                content["about"] = f"Seed {seed}: {run.describe()}"
+                results.keep("models", content, model)
+        if result := results.found("models", model):
+            samples.show(result["samples"])
+            st.caption(result["about"])
+        elif not start:
+            st.info(sampling.EXPECT, icon=":material/arrow_upward:")

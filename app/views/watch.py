@@ -5,12 +5,12 @@ import math
 import numpy as np
 import streamlit as st
 
-from app import sampling, shell
+from app import frame, results, samples, sampling, shell
 from md4keras.evaluation.candidates import entropy_map
 from md4keras.visualization import marked_text, pictures
 from md4keras.visualization.trajectories import reveal_steps, step_colours
 
-_WIDTH = 320  # pixels of a grid of images, about
+_WIDTH = 640  # pixels of a grid of images, about; it is fitted to its place
 _FRAMES = 80  # of a long run when it is played
 _MASK_SYMBOL = "·"
 
@@ -23,7 +23,6 @@ def finished(run, labels) -> dict:
     """A run to look at; `entropy` is filled in as steps are looked at."""
     states = run.states.astype(np.min_scalar_type(model.mask_token))  # [T + 1, n, *data_shape]
     return {
-        "model": model,
         "states": states,
         "steps": reveal_steps(states, model.mask_token),  # [n, *data_shape]
         "labels": labels,
@@ -52,37 +51,43 @@ def show_images(result: dict, k: int) -> None:
     """The state, the steps in which its pixels were revealed, and the network's doubts."""
     zt, last = result["states"][k], len(result["states"]) - 1
     height, width, channels = zt.shape[1:]
-    columns = min(4, len(zt))
+    columns = samples.columns_of(len(zt))
     look = {"columns": columns, "scale": max(1, _WIDTH // (columns * (width + 1) + 1))}
     look["transparent"] = True
     strip = np.linspace(0.0, 1.0, 60)[None, None].repeat(3, 1)  # [1, 3, 60]
     strip_look = {"columns": 1, "scale": 4, "transparent": True}
-    left, middle, right = st.columns(3)
-    with left:
+    state, revealed, unsure = st.columns([5, 3, 3])
+    with state, st.container(key="picture"):
         grid = pictures.image_grid(
             zt.astype("int32"), saved.vocabulary_size, mask_token=model.mask_token, **look
         )
-        st.image(grid, caption="The state; what is masked is magenta.")
-    with middle:
+        st.image(grid, caption="The state; what is masked is magenta.", width="stretch")
+    with revealed:
         steps = result["steps"].max(-1)  # [n, height, width]: when the pixel was complete
         colours = step_colours(steps, last)
         colours[steps > k] = pictures.MASK_COLOUR
-        st.image(pictures.colour_grid(colours, **look), caption="When pixels were revealed.")
         scale = step_colours((1 + strip * (last - 1)).round().astype(int), last)
-        st.image(
+        show_map(
+            pictures.colour_grid(colours, **look),
+            "When pixels were revealed.",
             pictures.colour_grid(scale, **strip_look),
-            caption=f"From step 1 to step {last}; magenta: not yet, or not for good.",
+            f"From step 1 to step {last}; magenta: not yet, or not for good.",
         )
     if entropy:
-        with right:
+        with unsure:
             bits, most = doubts(result, k).sum(-1), channels * most_bits
-            grid = pictures.colour_grid(pictures.shades(bits, most), **look)
-            st.image(grid, caption="How unsure the network is of each pixel.")
-            scale = pictures.shades(strip * most, most)
-            st.image(
-                pictures.colour_grid(scale, **strip_look),
-                caption=f"From 0 (or revealed) to {most:.1f} bits.",
+            show_map(
+                pictures.colour_grid(pictures.shades(bits, most), **look),
+                "How unsure the network is of each pixel.",
+                pictures.colour_grid(pictures.shades(strip * most, most), **strip_look),
+                f"From 0 (or revealed) to {most:.1f} bits.",
             )
+
+
+def show_map(grid, caption: str, scale, scale_caption: str) -> None:
+    """A grid whose colours mean something, and what they mean."""
+    st.image(grid, caption=caption, width="stretch")
+    st.image(scale, caption=scale_caption, width="stretch")
 
 
 def show_text(result: dict, k: int) -> None:
@@ -161,7 +166,7 @@ def show(result: dict, playing: bool) -> None:
 def play() -> None:
     """From where the slider is, or from the beginning where it is at the end."""
     st.session_state["watch_playing"] = True
-    last = len(st.session_state["watch_result"]["states"]) - 1
+    last = len(results.found("watch", model)["states"]) - 1
     if st.session_state.get("watch_state", last) >= last:
         st.session_state["watch_state"] = 0
 
@@ -170,43 +175,59 @@ def stop() -> None:
     st.session_state["watch_playing"] = False
 
 
-left, right = st.columns([1, 3])
-with left:
+bar, middle, side = frame.places()
+with bar:
     most = 5 if saved.has_tokenizer else 16
+    label = shell.labels_control(saved, f"watch_label_{saved.name}", width=150)
     count = st.slider(
         "Number",
         1,
         most,
-        most // 4 + 1,
+        3 if saved.has_tokenizer else 4,
         key=f"watch_number_{most}",
+        width=220,
         help="How many samples to draw and watch at once.",
     )
-    label = shell.labels_control(saved, f"watch_label_{saved.name}")
+    start = st.button(
+        "Run",
+        type="primary",
+        key="watch_run",
+        on_click=sampling.new_seed,
+        args=("watch",),
+        help="Draws, and keeps every state.",
+    )
+    player = st.container(width="content")  # filled when there is something to play
+with side:
+    settings = sampling.controls(saved, model, "watch")
     entropy = st.toggle(
         "Entropy map",
         True,
         key="watch_entropy",
         help="Asks the network at each state that is looked at; off: slow networks play faster.",
     )
-    settings = sampling.controls(saved, model, "watch")
-    start = st.button("Run", type="primary", key="watch_run", help="Draws, and keeps every state.")
-with right:
+asked = {"number": count, "class": label, "settings": settings}
+with middle:
     if start:
         labels = shell.labels_of(saved, label, count)
         with shell.messages():
             run = sampling.run(model.sample_steps(count, labels, **settings), keep_states=True)
-            st.session_state["watch_result"] = finished(run, labels)
+            results.keep("watch", finished(run, labels), model, **asked)
             st.session_state["watch_state"] = len(run.states) - 1
             stop()
-    result = st.session_state.get("watch_result")
-    if result is None or result["model"] is not model:
-        st.info("Choose how to sample, and press **Run**.", icon=":material/arrow_back:")
+    result = results.found("watch", model)
+    if result is None:
+        st.info(
+            f"Choose how to sample, and press **Run**. {sampling.EXPECT}",
+            icon=":material/arrow_upward:",
+        )
     else:
+        results.mark_if_stale("watch", "Run", **asked)
         playing = st.session_state.get("watch_playing", False)
-        if playing:
-            st.button("Pause", on_click=stop, icon=":material/pause:", help="Stops at this step.")
-        else:
-            st.button("Play", on_click=play, icon=":material/play_arrow:", help="Step by step.")
+        with player:
+            if playing:
+                st.button("Pause", on_click=stop, icon=":material/pause:", help="At this step.")
+            else:
+                st.button("Play", on_click=play, icon=":material/play_arrow:", help="By steps.")
         st.fragment(show, run_every=0.25 if playing else None)(result, playing)
         st.caption(
             "The entropy is that of the network alone at the time of the state, without "

@@ -1,10 +1,12 @@
 """The one place that asks which backend runs.
 
-Each backend module has the steps of a model (`train_step`, `test_step`), the end of its `fit`
-(`release_shared_buffers`), `compile_function` with `COMPILES_EACH_SHAPE`, `remat`, and
-`keep_mask(seed, rate, shape)`: what dropout keeps, bool, each entry with probability `1 - rate`
-(`seed`: a tensor `[2]` from a `SeedGenerator`).
+Each backend module has the steps of a model (`train_step`, `test_step`), `compile_function` with
+`COMPILES_EACH_SHAPE`, and `keep_mask(seed, rate, shape)`: what dropout keeps, bool, each entry
+with probability `1 - rate` (`seed`: a tensor `[2]` from a `SeedGenerator`). The others are what
+JAX needs and the others get by without.
 """
+
+import contextlib
 
 import keras
 
@@ -22,11 +24,23 @@ else:
         "Set KERAS_BACKEND to 'jax', 'tensorflow' or 'torch' before importing keras."
     )
 
+
+def _run_step(model, function, *args):
+    """Runs a compiled step of Keras's trainer; returns its logs, and all that it returns."""
+    logs = function(*args)
+    return logs, logs
+
+
 COMPILES_EACH_SHAPE = _module.COMPILES_EACH_SHAPE
 compile_function = _module.compile_function
 keep_mask = _module.keep_mask
-# Here the others need nothing of JAX's care: no two of their variables share a buffer.
+# Elsewhere no two variables share a buffer, and a failed call leaves them as they were.
+averages_kept_on_failure = getattr(
+    _module, "averages_kept_on_failure", lambda model: contextlib.nullcontext()
+)
 release_shared_buffers = getattr(_module, "release_shared_buffers", lambda model: None)
 remat = getattr(_module, "remat", lambda function, through_weights=False: keras.remat(function))
+restore_variables = getattr(_module, "restore_variables", lambda model: None)
+run_step = getattr(_module, "run_step", _run_step)
 test_step = _module.test_step
 train_step = _module.train_step

@@ -1,7 +1,10 @@
 """JAX: a pure training step that keeps the old state where the new one is not finite."""
 
+import contextlib
 import functools
+import itertools
 import math
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -54,6 +57,54 @@ def test_step(model, state, data):
     batch = keras.utils.unpack_x_y_sample_weight(data)
     logs, others = _stateless(model, model.evaluate_batch, batch, trainable, others)
     return logs, (trainable, *others)
+
+
+def run_step(model, function, state, iterator):
+    """Runs a compiled step of Keras's trainer; returns its logs, and all that it returns.
+
+    Keras takes the variables' values out of the model while it trains or evaluates. They stay
+    where `restore_variables` finds them: of the step before until this one has its batches (they
+    are read first, because a step takes its state's memory), then of this one.
+    """
+    _hold(model, state)
+    batches = list(itertools.islice(iterator, model.steps_per_execution))
+    logs, state = function(state, iter(batches))
+    _hold(model, state)
+    return logs, (logs, state)
+
+
+def _hold(model, state):
+    """Keeps the values of the variables where Keras's trainer does after a step."""
+    kinds = ["trainable", "non_trainable", "optimizer", "metrics"]
+    if len(state) == 3:  # an evaluation's
+        kinds.remove("optimizer")
+    model._jax_state = {f"{kind}_variables": s for kind, s in zip(kinds, state, strict=False)}
+
+
+def restore_variables(model):
+    """Puts the values of the last whole step back into the model's variables."""
+    model.jax_state_sync()
+    model._jax_state = None
+
+
+@contextlib.contextmanager
+def averages_kept_on_failure(model):
+    """A `fit` in which the averaged weights replace the others at its good end alone.
+
+    (Keras's trainer does it on JAX whatever the end.)
+    """
+    optimizer, before = model.optimizer, sys.exc_info()[1]
+    finalize = optimizer.finalize_variable_values
+
+    def finalize_unless_failing(variables):
+        if sys.exc_info()[1] is before:
+            finalize(variables)
+
+    optimizer.finalize_variable_values = finalize_unless_failing
+    try:
+        yield
+    finally:
+        del optimizer.finalize_variable_values
 
 
 def release_shared_buffers(model):

@@ -1,39 +1,64 @@
-"""The command `md4keras`: each verb is a file here, and is registered in `VERBS`."""
+"""The command `md4keras`: each verb is a file here, named in `VERBS`."""
 
 import argparse
+import importlib
+import os
 import sys
 
-from md4keras.cli import app, export, request, train
 from md4keras.cli.terminal import printable
 from md4keras.client import ServingError
-from md4keras.export import ExportError
 
-# A verb is a function that adds its parser and sets `run`, which takes the parsed options and
-# returns the exit status.
-VERBS = (train.add_verb, app.add_verb, export.add_verb, request.add_verb)
+# A verb's file has `add_verb`, which adds its parser and sets `run`, a function of the parsed
+# options that returns the exit status.
+VERBS = ("train", "evaluate", "generate", "infill", "score", "models", "export", "request", "app")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that tells of a mistake in one line."""
+
+    def error(self, message):
+        print(f"error: {printable(message)} (see {self.prog} --help)", file=sys.stderr)
+        raise SystemExit(2)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="md4keras",
-        description="Masked discrete diffusion: the app, exports, and models that are served.",
-    )
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    for add_verb in VERBS:
-        add_verb(verbs)
-    options = _parse(parser, arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        return options.run(options)
-    except (ValueError, ImportError, OSError, ServingError, ExportError) as error:
-        print(f"error: {printable(str(error))}", file=sys.stderr)
+        options = _parse(make_parser(arguments), arguments)
+        status = options.run(options)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # as shells count it
+    except (ValueError, ImportError, OSError, RuntimeError, MemoryError, ServingError) as error:
+        words = str(error) or "there is not enough memory"
+        print(f"error: {printable(words)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        return 130  # as shells count it
+        print("stopped", file=sys.stderr)
+        return 130
 
 
-def _parse(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argparse.Namespace:
-    """Parses arguments; `name=value` may stand before, between and after options.
+def make_parser(arguments: list[str]) -> argparse.ArgumentParser:
+    """The parser of these arguments: it knows the verb that they begin with, or else all."""
+    parser = Parser(
+        prog="md4keras",
+        description="Masked discrete diffusion of text and images: trains models, measures them, "
+        "draws from them, serves them.",
+        epilog="`md4keras VERB --help` explains a verb, with an example. KERAS_BACKEND chooses "
+        "jax (the default), tensorflow or torch.",
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    asked = [verb for verb in VERBS if arguments[:1] == [verb]]
+    for verb in asked or VERBS:
+        importlib.import_module(f"md4keras.cli.{verb}").add_verb(verbs)
+    return parser
+
+
+def _parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
+    """Parses arguments; a verb's `inputs` may stand before, between and after options.
 
     argparse itself takes a verb's list of arguments from one place, which may be empty.
     """

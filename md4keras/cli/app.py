@@ -3,14 +3,18 @@
 import argparse
 import importlib.util
 import os
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
 
 def add_verb(verbs) -> None:
     """Adds the verb to a parser's verbs."""
-    parser = verbs.add_parser("app", help="open the app in the browser")
+    parser = verbs.add_parser(
+        "app",
+        help="open the app in the browser",
+        epilog="example: md4keras app runs/demo",
+    )
     parser.add_argument(
         "folder",
         type=Path,
@@ -25,31 +29,37 @@ def add_verb(verbs) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serves the app on `localhost` until it is stopped; returns the exit status."""
+    """Serves the app on `localhost` until it is stopped: this process becomes Streamlit's."""
     folder, port = options.folder, options.port
     if folder.is_file():
         raise ValueError(
             f"Models are looked for in a folder. Received: folder='{folder}', a file. Name the "
             "folder that holds the models."
         )
+    if not 1 <= port <= 65_535:
+        raise ValueError(
+            f"The app cannot be served there. Expected a port from 1 to 65535. Received: "
+            f"port={port}. Leave it out for 8501."
+        )
     if importlib.util.find_spec("streamlit") is None:
         raise ImportError('The app needs Streamlit: pip install "md4keras[app]"')
-    server = {
-        "server.address": "localhost",
-        "server.port": str(port),
-        "server.maxUploadSize": "10",
-        "server.showEmailPrompt": "false",
-        "browser.gatherUsageStats": "false",
-    }
-    flags = [f"--{name}={value}" for name, value in server.items()]
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+    # All other options are in `.streamlit/config.toml` beside the app's first page.
+    flags = ["--server.address=localhost", f"--server.port={port}"]
+    become("streamlit", ["run", *flags, str(_home()), "--", str(folder)])
+    return 0
+
+
+def become(module: str, arguments: list[str]) -> None:
+    """Goes on as `python -m module`: what this program imported is gone, and no parent stays."""
+    if os.name == "nt":  # there `exec` would start a second process
+        sys.argv = [module, *arguments]
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
     # Not from the folder that the user stands in (-P): a checkout of md4keras, for instance.
-    command = [sys.executable, "-P", "-m", "streamlit", "run", *flags]
-    command += [str(_home()), "--", str(folder)]
-    environment = {"KERAS_BACKEND": "jax", **os.environ}
-    try:
-        return subprocess.run(command, env=environment, check=False).returncode
-    except KeyboardInterrupt:  # the way to stop it
-        return 0
+    os.execv(sys.executable, [sys.executable, "-P", "-m", module, *arguments])
 
 
 def _home() -> Path:

@@ -1,4 +1,13 @@
-"""Text from elsewhere, made safe to print."""
+"""What a command writes: results to standard output, all else to standard error."""
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator
+
+from md4keras.backend import COMPILES_EACH_SHAPE
+
+_SECONDS = 10  # between two words on how far a run is
 
 
 def printable(text: str) -> str:
@@ -12,3 +21,29 @@ def printable(text: str) -> str:
     return "".join(
         c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text
     )
+
+
+def say(words: str) -> None:
+    """A line for whoever waits, on standard error."""
+    print(printable(words), file=sys.stderr, flush=True)
+
+
+def followed(states: Iterable, what: str) -> Iterator:
+    """The states of a run, such as those of `model.sample_steps`, with words on how far it is.
+
+    Args:
+        states: with `calls` and `most_calls`.
+        what: str, what is done, for the words.
+    """
+    say(f"{what}{' (it compiles first, some seconds)' if COMPILES_EACH_SHAPE else ''} ...")
+    said = time.monotonic()
+    for state in states:
+        yield state
+        if time.monotonic() - said > _SECONDS:
+            said = time.monotonic()
+            say(f"  {state.calls} of at most {state.most_calls} network calls")
+
+
+def print_json(result) -> None:
+    """Prints a result as JSON: control characters are escaped, there is no NaN."""
+    print(json.dumps(result, indent=2, allow_nan=False))

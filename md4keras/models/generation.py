@@ -8,7 +8,7 @@ from keras import ops
 
 from md4keras import random, samplers
 from md4keras.backend import COMPILES_EACH_SHAPE
-from md4keras.checks import Interval, check_mask, check_number, check_sizes, check_whole
+from md4keras.checks import Interval, as_array, check_mask, check_number, check_sizes, check_whole
 from md4keras.models import validation
 from md4keras.models.trainer import Trainer
 from md4keras.samplers import SampleState
@@ -65,6 +65,7 @@ class Generation(Trainer):
         seed: int = 0,
         guidance_scale: float = 1.0,
         data_shape=None,
+        length: int | None = None,
     ) -> np.ndarray:
         """Draws samples by reversing the masking from time 1 to time 0.
 
@@ -83,8 +84,10 @@ class Generation(Trainer):
             guidance_scale: float, at least 0: logits are `unconditional + scale * (conditional -
                 unconditional)`; 1 is the conditional model itself. Other values need a network
                 with `label_dropout` (classifier-free guidance, Ho and Salimans 2022).
-            data_shape: shape of one sample; `None` for the network's. Text of other lengths
-                than the training length is possible.
+            data_shape: shape of one sample; `None` for the network's.
+            length: int, tokens of one text, another way to give `data_shape`; other lengths than
+                the training length are possible (`generate_blocks`: at a cost that is not its
+                square).
 
         Returns:
             int32 array `[num_samples, *data_shape]`.
@@ -93,7 +96,7 @@ class Generation(Trainer):
             ValueError: for a bad argument, before any work.
         """
         settings = Settings(sampler, num_steps, time_grid, temperature, seed, guidance_scale)
-        return self._run(self._all_masked(num_samples, labels, data_shape), settings)
+        return self._run(self._all_masked(num_samples, labels, data_shape, length), settings)
 
     def sample_steps(
         self,
@@ -106,6 +109,7 @@ class Generation(Trainer):
         seed: int = 0,
         guidance_scale: float = 1.0,
         data_shape=None,
+        length: int | None = None,
     ) -> Iterator[SampleState]:
         """The run of `generate` as an iterator of states; leaving the loop stops the run.
 
@@ -126,7 +130,7 @@ class Generation(Trainer):
         ```
         """
         settings = Settings(sampler, num_steps, time_grid, temperature, seed, guidance_scale)
-        return self._states(self._all_masked(num_samples, labels, data_shape), settings)
+        return self._states(self._all_masked(num_samples, labels, data_shape, length), settings)
 
     def infill(
         self,
@@ -183,9 +187,17 @@ class Generation(Trainer):
         settings = Settings(sampler, num_steps, time_grid, temperature, seed, guidance_scale)
         return self._states(self._with_gaps(tokens, mask, labels, start_time), settings)
 
-    def _all_masked(self, num_samples, labels, data_shape) -> Start:
+    def _all_masked(self, num_samples, labels, data_shape, length) -> Start:
         check_whole("num_samples", num_samples)
         shape = tuple(self.network.data_shape)
+        if length is not None:
+            if len(shape) != 1 or data_shape is not None:
+                raise ValueError(
+                    "`length` is the shape of a text. Expected a network of sequences, and no "
+                    f"`data_shape`. Received: length={length!r}, data_shape={data_shape!r}, "
+                    f"network.data_shape={shape}. Leave `length` out."
+                )
+            data_shape = (check_whole("length", length),)
         if data_shape is not None:
             shape = check_sizes("data_shape", np.atleast_1d(data_shape).tolist())
             validation.check_shape(self.network, (1, *shape))
@@ -255,7 +267,8 @@ def _cut(tokens, start: Start) -> np.ndarray:
 
 def _check_infilling(network, tokens, mask):
     """The first state of infilling, int32, and the masked fraction of each row, float32 `[B]`."""
-    tokens = np.array(tokens)
+    tokens = np.array(as_array("tokens", tokens))
+    validation.check_no_text(tokens, "tokens")
     validation.check_shape(network, tokens.shape)
     if not tokens.size:
         raise ValueError(f"There is nothing to fill. Received: tokens of shape={tokens.shape}")

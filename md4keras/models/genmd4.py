@@ -93,10 +93,10 @@ class GenMD4(LongText):
         """The exponents, `[V]`."""
         return self.schedule.power
 
-    def draw_maskings(self, x):
+    def draw_maskings(self, x, counted=None):
         """Two independent maskings at random times in `[t1, 1]`."""
         seeds = self.seed_generator
-        t = forward_process.sample_times(ops.shape(x)[0], seeds, self.time_sampling)
+        t = forward_process.sample_times(ops.shape(x)[0], seeds, self.time_sampling, counted)
         t = self.t1 + (1.0 - self.t1) * t
         log_masked = self.schedule.token_log_masked(x, forward_process.expand_like(t, x))
         alpha_t = -ops.expm1(log_masked)  # [B, *data_shape]

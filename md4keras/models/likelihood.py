@@ -3,6 +3,7 @@
 Both average `stratified_loss`, the diffusion term as a function of evenly spread numbers.
 """
 
+import types
 import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -12,9 +13,10 @@ import numpy as np
 from keras import ops
 
 from md4keras import backend, forward_process, head_loss, metrics, random
-from md4keras.checks import check_mask, check_whole
+from md4keras.checks import as_array, check_mask, check_whole
 from md4keras.models import validation
-from md4keras.models.masked_diffusion import MaskedDiffusion
+from md4keras.models.checked_batches import CheckedBatches
+from md4keras.models.filled_batches import counted_rows
 
 _ROBERTS = (0.7548776662466927, 0.5698402909980532)  # 1/g, 1/g^2 with g^3 = g + 1
 
@@ -53,7 +55,7 @@ class Draws(NamedTuple):
     seed: Any
 
 
-class Likelihood(MaskedDiffusion):
+class Likelihood(CheckedBatches):
     """`evaluate` and `score` of a model that has a `stratified_loss`."""
 
     def __init__(self, network, seed: int | None = None, **kwargs):
@@ -76,7 +78,7 @@ class Likelihood(MaskedDiffusion):
 
     @property
     def metrics(self):
-        return [*self._means]
+        return [*self._means, *super().metrics]
 
     def stratified_loss(self, x, labels, fraction, noise, given=None):
         """The diffusion term as a function of evenly spread numbers.
@@ -100,17 +102,18 @@ class Likelihood(MaskedDiffusion):
             return self.masked_cost(self.network_logits(zt, t, labels), x, zt)
         return head_loss.per_example(head_loss.masked_cost(*rows, self.cost_power), x)
 
-    def evaluation_loss(self, x, labels):
+    def evaluation_loss(self, x, labels, counted=None):
         """The diffusion term, evenly spread over batch, batches and passes, `[B]`, nats.
 
         Row `i` of `B` gets the stratum `(i + rotation) mod B` of `B` equal ones, and a place in
         it; both move from batch to batch along a sequence that fills the unit square evenly
-        (Roberts 2018), from a random start.
+        (Roberts 2018), from a random start. Where rows do not count (`counted`, bool `[B]`, is
+        False), `B` is the number of those that do.
         """
         point = ops.convert_to_tensor(self.evaluation_point)
         moved = point + ops.convert_to_tensor(_ROBERTS, dtype="float32")
         self.evaluation_point.assign(moved - ops.floor(moved))
-        fraction = forward_process.spread_times(point, ops.shape(x)[0])
+        fraction = forward_process.spread_times(point, ops.shape(x)[0], counted)
         noise = keras.random.uniform(
             ops.shape(x), seed=self.evaluation_seed_generator, dtype="float32"
         )
@@ -141,9 +144,11 @@ class Likelihood(MaskedDiffusion):
 
     def evaluate_batch(self, x, y=None, sample_weight=None) -> dict:
         """One batch of `evaluate`; returns the running logs."""
-        x, labels = validation.check_tokens(self.network, *validation.split_labels(x, y))
-        self.record(x, self.evaluation_loss(x, labels), sample_weight, training=False)
-        return {metric.name: metric.result() for metric in self._means}
+        x, labels, _ = self.usable_batch(x, y)  # an unusable one ends the evaluation
+        counted, sample_weight = counted_rows(sample_weight)
+        diffusion = self.evaluation_loss(x, labels, counted)
+        self.record(x, diffusion, sample_weight, training=False)
+        return {metric.name: metric.result() for metric in Likelihood.metrics.fget(self)}
 
     def evaluate(
         self, x=None, y=None, *args, num_passes: int | None = None, seed: int = 0, **kwargs
@@ -154,20 +159,27 @@ class Likelihood(MaskedDiffusion):
 
         Args:
             x, y: arrays or a data set that can be read repeatedly.
-            num_passes: int; `None` for as many as it takes to see 2**20 positions, 64 at most.
+            num_passes: int; `None` for as many as it takes to see 2**20 positions, 64 at most
+                (a generator, which can be read once, has one pass).
             seed: int in `[0, 2**32)`, of the masks.
 
         Returns:
             list of `loss` (nats per dimension), `bits_per_dim`, `perplexity`, `diffusion_loss` and
             `reconstruction_loss`; a dictionary with `return_dict=True`.
         """
-        if num_passes is not None:
+        if isinstance(x, types.GeneratorType):
+            num_passes = 1 if num_passes is None else num_passes
+            mend = "A generator can be read once; give an array or a data set for more."
+            check_whole("num_passes", num_passes, most=1, mend=mend)
+        elif num_passes is not None:
             check_whole("num_passes", num_passes)
         random.check_seed(seed)
+        if not self.compiled:
+            super().compile(optimizer=None)  # an evaluation needs none
         during_fit = kwargs.get("_use_cached_eval_dataset", False)
         return_dict = kwargs.pop("return_dict", False)
         if not during_fit:
-            validation.check_host_data(self.network, x, y)
+            validation.check_host_data(self.network, x, y, kwargs.get("sample_weight"))
         self.evaluation_seed_generator.state.assign(np.array([seed, 0], dtype="uint32"))
         self.evaluation_point.assign(np.random.default_rng(seed).random(2))
         logs = [self._evaluate_once(x, y, *args, **kwargs)]
@@ -304,7 +316,7 @@ def _rows_of(asked: Draws, example, draw) -> Draws:
 
 def _check_scoring(network, x, given):
     """Tokens to score, int32, and what is given, bool like them or `None`."""
-    x = np.asarray(x)
+    x = as_array("x", x)
     validation.check_host_tokens(network, x, "x")
     if given is not None:
         given = check_mask("given", given, x.shape)

@@ -1,8 +1,8 @@
 """A network as a Keras model that predicts masked tokens: its calls, and the terms of the bound.
 
 The models are built floor upon floor, each of which uses the floors above it alone:
-`MaskedDiffusion` (this file), `Likelihood` (`evaluate`, `score`), `Trainer` (`fit`), `Generation`
-(`generate`, `infill`), and on it `MD4` and `GenMD4`.
+`WholeSteps` and `MaskedDiffusion` (this file), `CheckedBatches`, `Likelihood` (`evaluate`,
+`score`), `Trainer` (`fit`), `Generation` (`generate`, `infill`), and on it `MD4` and `GenMD4`.
 """
 
 from typing import Any
@@ -12,11 +12,12 @@ from keras import ops
 
 from md4keras.models import validation
 from md4keras.models.function_cache import FunctionCache
+from md4keras.models.whole_steps import WholeSteps
 
 _KEPT_FUNCTIONS = 32  # compiled samplers, each for one shape, and the scoring
 
 
-class MaskedDiffusion(keras.Model):
+class MaskedDiffusion(WholeSteps):
     """A denoising network with a masking schedule.
 
     A subclass sets `schedule`, and says what a masking costs (`masked_cost`) and counts

@@ -74,10 +74,10 @@ class MD4(LongText):
         """The masked cross-entropy."""
         return losses.masked_cross_entropy(logits, x, zt, self.mask_token)
 
-    def draw_maskings(self, x):
+    def draw_maskings(self, x, counted=None):
         """One masking, each position on its own, at random times (Eq. 5 and 6)."""
         seeds = self.seed_generator
-        t = forward_process.sample_times(ops.shape(x)[0], seeds, self.time_sampling)
+        t = forward_process.sample_times(ops.shape(x)[0], seeds, self.time_sampling, counted)
         noise = keras.random.uniform(ops.shape(x), seed=seeds, dtype="float32")
         t, zt = self._mask_at(x, t, noise)
         return t, (zt,)

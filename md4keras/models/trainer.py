@@ -4,10 +4,12 @@ import warnings
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 
 from md4keras import backend, forward_process, head_loss
 from md4keras.models import validation
+from md4keras.models.filled_batches import counted_rows
 from md4keras.models.likelihood import Likelihood
 
 
@@ -80,15 +82,13 @@ class Trainer(Likelihood):
 
     def fit(self, x=None, y=None, *args, **kwargs):
         """As `keras.Model.fit`; first checks the tokens that are at hand on the host."""
-        validation.check_host_data(self.network, x, y)
-        if y is None and kwargs.get("sample_weight") is not None:
-            raise ValueError(
-                "Sample weights without labels are dropped by Keras. Expected `y` with them, or a "
-                "data set without the examples of weight 0. Received: y=None"
-            )
+        validation.check_host_data(self.network, x, y, kwargs.get("sample_weight"))
         if kwargs.get("validation_data") is not None:
             held_out = keras.utils.unpack_x_y_sample_weight(kwargs["validation_data"])
-            validation.check_host_data(self.network, *held_out[:2])
+            validation.check_host_data(self.network, *held_out)
+        self._check_has_optimizer()
+        if not isinstance(x, (np.ndarray, dict, keras.utils.PyDataset)) and not ops.is_tensor(x):
+            kwargs.setdefault("shuffle", False)  # Keras shuffles arrays, and else warns
         try:
             history = super().fit(x, y, *args, **kwargs)
         finally:
@@ -102,11 +102,31 @@ class Trainer(Likelihood):
             )
         return history
 
+    def train_on_batch(self, x, y=None, *args, **kwargs):
+        """As `keras.Model.train_on_batch`."""
+        self._check_has_optimizer()
+        return super().train_on_batch(x, y, *args, **kwargs)
+
+    def _check_has_optimizer(self):
+        if getattr(self, "optimizer", None) is None:
+            raise ValueError(
+                "Training needs an optimizer. Expected a call of `compile` before. Received: "
+                "optimizer=None. Call `model.compile(keras.optimizers.AdamW(1e-3))`, for instance."
+            )
+
     train_step = backend.train_step  # as Keras's trainer of the running backend calls it
     release_shared_buffers = backend.release_shared_buffers
 
-    def draw_maskings(self, x):
-        """Draws the times `[B]` of a training step and a tuple of maskings (like `x`) at them."""
+    def draw_maskings(self, x, counted=None):
+        """Draws the times of a training step and maskings at them.
+
+        Args:
+            x: int tensor `[B, *data_shape]`.
+            counted: bool tensor `[B]`, the rows that count, or `None` for all.
+
+        Returns:
+            float32 tensor `[B]` and a tuple of tensors like `x`.
+        """
         raise NotImplementedError
 
     def reported_term(self, terms):
@@ -144,9 +164,12 @@ class Trainer(Likelihood):
 
     def draw_step(self, x, y=None, sample_weight=None) -> Step:
         """Checks a batch and draws what is random about a step."""
-        x, labels = validation.check_tokens(self.network, *validation.split_labels(x, y))
-        time, maskings = self.draw_maskings(x)
-        return Step(x, labels, sample_weight, _weight(x, sample_weight), time, maskings)
+        x, labels, usable = self.usable_batch(x, y)
+        counted, sample_weight = counted_rows(sample_weight)
+        time, maskings = self.draw_maskings(x, counted)
+        # Steps whose loss is not a number are left out.
+        weight = ops.where(usable, _weight(x, sample_weight, counted), float("nan"))
+        return Step(x, labels, sample_weight, weight, time, maskings)
 
     def masking_objective(self, step: Step, zt):
         """The part of the loss that one masking contributes.
@@ -195,14 +218,14 @@ class Trainer(Likelihood):
         norm = ops.where(finite > 0, gradient_norm, ops.zeros_like(gradient_norm))
         self._gradient_norm.update_state(norm, sample_weight=finite)
         self._skipped_steps.update_state(1.0 - finite)
-        return self.get_metrics_result()
+        return {metric.name: metric.result() for metric in self.metrics}
 
 
-def _weight(x, sample_weight):
+def _weight(x, sample_weight, counted):
     """What each example's nats count in the loss, a mean over examples and positions: `[B]`."""
-    batch_size = ops.shape(x)[0]
-    num_positions = ops.cast(forward_process.positions(x), "float32")
-    weight = ops.ones((batch_size,), dtype="float32")
+    weight = ops.ones((ops.shape(x)[0],), dtype="float32")
     if sample_weight is not None:
         weight = weight * ops.cast(sample_weight, "float32")
-    return weight / (ops.cast(batch_size, "float32") * num_positions)
+    num_rows = ops.shape(x)[0] if counted is None else ops.sum(ops.cast(counted, "float32"))
+    num_positions = ops.cast(forward_process.positions(x), "float32")
+    return weight / (ops.cast(num_rows, "float32") * num_positions)

@@ -5,7 +5,7 @@ import numbers
 import numpy as np
 from keras import ops
 
-from md4keras.checks import check_has, check_integers
+from md4keras.checks import as_array, check_has, check_integers
 
 _NETWORK_ATTRIBUTES = ("vocabulary_size", "data_shape", "num_classes", "time_conditioned")
 
@@ -51,7 +51,7 @@ def check_time(time, batch_size: int):
 def check_tokens_alone(network, x, name: str = "tokens", allow_mask: bool = False):
     """Checks tokens (values too, where they are a host array) and returns an int32 tensor."""
     if isinstance(x, (np.ndarray, list, tuple)):
-        x = np.asarray(x)
+        x = as_array(name, x)
         check_host_tokens(network, x, name, allow_mask)
     x = ops.convert_to_tensor(x)
     check_shape(network, tuple(x.shape))
@@ -60,7 +60,7 @@ def check_tokens_alone(network, x, name: str = "tokens", allow_mask: bool = Fals
             "Tokens are whole numbers. Expected an integer data type. Received: dtype="
             f"{x.dtype}. Quantise the data to {network.vocabulary_size} levels."
         )
-    return ops.cast(x, "int32")
+    return _as_int32(x)
 
 
 def check_tokens(network, x, labels=None, name: str = "tokens", allow_mask: bool = False):
@@ -77,7 +77,13 @@ def check_tokens(network, x, labels=None, name: str = "tokens", allow_mask: bool
     if labels is None:
         return x, None
     _check_has_classes(network)
-    labels = ops.cast(ops.convert_to_tensor(labels), "int32")
+    labels = ops.convert_to_tensor(labels)
+    if "int" not in str(labels.dtype):
+        raise ValueError(
+            "Labels are class ids. Expected an integer data type. Received: labels of dtype="
+            f"{labels.dtype}. Give the number of each example's class."
+        )
+    labels = _as_int32(labels)
     if len(labels.shape) != 1 or labels.shape[0] != x.shape[0]:
         raise ValueError(
             f"Labels are one class id per example. Expected shape ({x.shape[0]},). Received: "
@@ -86,15 +92,48 @@ def check_tokens(network, x, labels=None, name: str = "tokens", allow_mask: bool
     return x, labels
 
 
-def check_host_data(network, x, y=None) -> None:
+def id_limits(network) -> dict[str, int]:
+    """The ids that a batch may have lie below these: of `"tokens"`, and of `"labels"` if any."""
+    limits = {"tokens": network.vocabulary_size}
+    if network.num_classes:
+        limits["labels"] = _num_labels(network)
+    return limits
+
+
+def check_id_range(network, name: str, ends, place: str) -> None:
+    """Raises a `ValueError` if ids that a compiled step met were none of the network's.
+
+    Args:
+        name: a key of `id_limits`.
+        ends: the smallest and the largest id met, or 0.
+        place: where they were met, for the message.
+    """
+    low, high = int(ends[0]), int(ends[1])
+    below = id_limits(network)[name]
+    if not 0 <= low <= high < below:
+        mend = _LABELS_MEND if name == "labels" else _tokens_mend(network)
+        raise ValueError(
+            f"`{name}` cannot be used: values out of range. Expected integers in [0, {below}). "
+            f"Received: values from {low} to {high} in {place}, which changed nothing and counts "
+            f"nowhere. {mend}"
+        )
+
+
+def check_host_data(network, x, y=None, sample_weight=None) -> None:
     """Checks the values of arrays before training starts; passes other data by.
 
-    (Keras reads data sets and generators batch by batch; their shapes are checked there.)
+    (Keras reads data sets and generators batch by batch; they are checked there.)
     """
     if x is None:
         raise ValueError(
             "There is nothing to work on. Expected tokens [n, *data_shape] or a data set. "
             "Received: x=None"
+        )
+    if y is None and sample_weight is not None:
+        raise ValueError(
+            "Sample weights without `y` would be dropped by Keras. Expected labels as `y`, or "
+            "batches that hold the weights. Received: y=None. Without classes, give a generator of "
+            "`(tokens, None, sample_weight)`."
         )
     x, y = split_labels(x, y)
     x, y = (ops.convert_to_numpy(data) if ops.is_tensor(data) else data for data in (x, y))
@@ -113,21 +152,26 @@ def check_host_tokens(
     network, x: np.ndarray, name: str = "tokens", allow_mask: bool = False
 ) -> None:
     """Checks shape, data type and values of tokens on the host."""
+    check_no_text(x, name)
     check_shape(network, x.shape)
-    mend = (
-        "Build the network with a larger vocabulary_size, check the tokenizer, or quantise the "
-        f"images to {network.vocabulary_size} levels."
-    )
-    check_integers(name, x, ("B", ...), network.vocabulary_size + allow_mask, mend)
+    limit = network.vocabulary_size + allow_mask
+    check_integers(name, x, ("B", ...), limit, _tokens_mend(network))
+
+
+def check_no_text(x: np.ndarray, name: str) -> None:
+    """Raises a `ValueError` that says what to do with strings in the place of tokens."""
+    if x.dtype.kind in "USO":
+        raise ValueError(
+            f"`{name}` holds text. Expected ids, whole numbers [B, *data_shape]. Received: "
+            f"{name}={str(x)[:60]}. Encode it: `model.tokenizer.encode(text)[None]`; for a text "
+            "with gaps `tokens, mask = md4keras.data.gaps.parse_gaps(text, model.tokenizer)`."
+        )
 
 
 def check_host_labels(network, labels: np.ndarray, count: int | str = "B") -> None:
     """Checks shape, data type and values of labels on the host."""
     _check_has_classes(network)
-    # The id num_classes is the null label of a network with label dropout.
-    with_null = bool(getattr(network, "label_dropout", 0.0))
-    mend = "Labels are one class id per example."
-    check_integers("labels", labels, (count,), network.num_classes + with_null, mend, least=0)
+    check_integers("labels", labels, (count,), _num_labels(network), _LABELS_MEND, least=0)
 
 
 def check_sampling_labels(network, labels, num_samples: int):
@@ -152,8 +196,11 @@ def check_shape(network, shape) -> None:
     same_rank = len(shape) == len(expected) + 1
     if not same_rank or (len(expected) > 1 and tuple(shape[1:]) != expected):
         wanted = "[B, length]" if len(expected) == 1 else f"[B, {', '.join(map(str, expected))}]"
+        one = len(shape) == len(expected) and (len(expected) == 1 or tuple(shape) == expected)
+        mend = "One example is a batch of one: `tokens[None]`." if one else "Reshape them."
         raise ValueError(
-            f"Tokens have the wrong shape. Expected {wanted}. Received: shape={tuple(shape)}"
+            f"Tokens have the wrong shape. Expected {wanted}. Received: shape={tuple(shape)}. "
+            f"{mend}"
         )
     longest = getattr(network, "max_length", None)
     if longest is not None and (shape[1] or 0) > longest:
@@ -162,6 +209,31 @@ def check_shape(network, shape) -> None:
             f"{longest}. Received: length={shape[1]}. Cut the text, or make the network with a "
             "larger `sequence_length` or with positions='rotary'."
         )
+
+
+_LABELS_MEND = (
+    "Labels are one class id per example; `model.recipe['class_names'].index(name)` is that of a "
+    "name, for a model of a recipe."
+)
+
+
+def _tokens_mend(network) -> str:
+    return (
+        "Build the network with a larger vocabulary_size, check the tokenizer, or quantise the "
+        f"images to {network.vocabulary_size} levels."
+    )
+
+
+def _num_labels(network) -> int:
+    # The id num_classes is the null label of a network with label dropout.
+    return network.num_classes + bool(getattr(network, "label_dropout", 0.0))
+
+
+def _as_int32(ids):
+    """Ids as int32; what does not fit becomes the largest or smallest that does."""
+    if str(ids.dtype).removeprefix("torch.") in ("int64", "uint32", "uint64"):
+        ids = ops.clip(ids, -(2**31) if "uint" not in str(ids.dtype) else 0, 2**31 - 1)
+    return ops.cast(ids, "int32")
 
 
 def _check_has_classes(network) -> None:

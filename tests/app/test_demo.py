@@ -114,6 +114,6 @@ def test_what_cannot_be_started_is_told(training, open_page, tmp_path):
 def test_in_the_end_the_models_are_there(started, training):
     end(training, "finish")
     rerun(started)
-    assert list(started.dataframe[0].value["Model"]) == ["demo/digits/model"]
+    assert started.table[0].value["Model"][0].startswith(r"Digits\: U\-Net")
     assert not started.error and not started.get("progress")
     assert not button(started, "Train the demo")

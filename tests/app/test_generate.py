@@ -28,8 +28,10 @@ def results(app):
 def test_the_same_seed_gives_the_same_picture(open_page, digits_folder):
     app = open_page("generate", digits_folder)
     app.slider(key="gen_steps").set_value(3)
+    app.number_input(key="gen_seed").set_value(5)
     for _ in range(2):
-        generate(app)
+        generate(app)  # what was typed is kept
+    assert app.toggle(key="gen_keep_seed").value
     app.number_input(key="gen_seed").set_value(1)
     generate(app)
     other, second, first = results(app)
@@ -38,6 +40,32 @@ def test_the_same_seed_gives_the_same_picture(open_page, digits_folder):
     assert {"download_PNG", "download_GIF", "download_NPZ"} <= {
         b.key for b in app.get("download_button")
     }
+
+
+def test_each_run_is_a_new_draw_until_the_seed_is_kept(open_page, digits_folder):
+    app = open_page("generate", digits_folder)
+    app.slider(key="gen_steps").set_value(2)
+    seeds = []
+    for keep in (False, False, True, True, False):
+        app.toggle(key="gen_keep_seed").set_value(keep).run()
+        seeds.append(generate(app).number_input(key="gen_seed").value)
+        assert f"seed {seeds[-1]}:" in results(app)[0]["about"]
+    assert seeds[1] == seeds[2] == seeds[3] and len(set(seeds)) == 3
+    assert results(app)[1]["samples"].png == results(app)[2]["samples"].png
+
+
+def test_a_result_is_marked_when_the_settings_change_and_goes_with_its_model(open_page, two_models):
+    app = open_page("generate", two_models)
+    app.slider(key="gen_steps").set_value(2)
+    assert not generate(app).warning
+    app.slider(key="gen_steps").set_value(3).run()
+    assert "**settings** changed" in app.warning[0].value
+    app.slider(key="gen_number").set_value(3).run()
+    assert "**number** and the **settings**" in app.warning[0].value
+    assert not generate(app).warning
+    app.sidebar.selectbox[0].select("image/model").run()
+    assert not app.warning and "Press **Generate**" in app.info[0].value
+    assert len([b for b in app.button if b.label.startswith("Restore")]) == 2
 
 
 def test_controls_are_followed_and_restored(open_page, digits_folder):
@@ -105,6 +133,7 @@ def test_other_numbers_of_samples_draw_the_same_first_ones(
     shutil.copytree(image_folder, tmp_path, dirs_exist_ok=True)  # a model that was not run before
     app = open_page("generate", tmp_path)
     app.slider(key="gen_steps").set_value(2)
+    app.toggle(key="gen_keep_seed").set_value(True)
     for count in (5, 7, 8):
         app.slider(key="gen_number").set_value(count)
         generate(app)
@@ -143,7 +172,8 @@ class TestWhatAModelDoesNotHave:
         controls = results(app)[1]["settings"]["controls"]
         controls |= {"gen_label_image/model": 9, "gen_sampler": "unheard-of"}
         app.button(key="restore_1").click().run()
-        assert not app.exception and len(app.warning) == 2
+        told = [warning.value for warning in app.warning]
+        assert not app.exception and sum("is set anew" in each for each in told) == 2
         assert app.selectbox(key="gen_sampler").value == "ancestral"
         generate(app)
 

@@ -1,4 +1,4 @@
-"""The first page: what is saved, what does not load, and what to do where there is nothing."""
+"""The page of models: what is saved, what does not load, and what to do where there is nothing."""
 
 import json
 import shutil
@@ -14,6 +14,10 @@ from md4keras.networks import UNet
 pytestmark = pytest.mark.one_backend
 
 
+def unescaped(markdown):
+    return markdown.replace("\\", "")
+
+
 @pytest.fixture
 def folder(text_folder, digits_folder, tmp_path):
     """Two models, and one that is damaged."""
@@ -26,7 +30,10 @@ def folder(text_folder, digits_folder, tmp_path):
 
 def test_models_are_listed_and_damaged_ones_with_the_reason(open_page, folder):
     app = open_page("models", folder)
-    assert list(app.dataframe[0].value["Model"]) == ["digits/model", "text/model"]
+    table = app.table[0].value
+    titles = ["Digits: U-Net", "Text: Transformer"]
+    assert [unescaped(title).partition(",")[0] for title in table["Model"]] == titles
+    assert "digits/model" in table["Folder"][0] and ":small" in table["Folder"][0]
     assert (
         "broken" in app.warning[0].value and "not the file that was saved" in app.warning[0].value
     )
@@ -36,11 +43,16 @@ def test_models_are_listed_and_damaged_ones_with_the_reason(open_page, folder):
 def test_samples_are_drawn_of_the_model_that_is_picked(open_page, folder):
     app = open_page("models", folder)
     app.sidebar.selectbox[0].select("text/model").run()
-    assert app.header[0].value == "text/model"
-    next(button for button in app.button if button.label == "Draw samples").click().run()
+    assert unescaped(app.subheader[0].value).startswith("Text: Transformer")
+    app.button(key="models_draw").click().run()
     assert not app.exception and len(app.code) == 3
     assert all(len(code.value) == 32 for code in app.code)
-    assert "network calls" in app.caption[-1].value
+    assert any("network calls" in caption.value for caption in app.caption)
+    first = [code.value for code in app.code]
+    app.run()
+    assert [code.value for code in app.code] == first  # they stay until others are drawn
+    app.button(key="models_draw").click().run()
+    assert [code.value for code in app.code] != first
 
 
 def test_the_training_curve_begins_near_its_values(open_page, tmp_path):
@@ -69,7 +81,7 @@ def test_without_models_the_demo_is_offered(open_page, tmp_path, monkeypatch):
     started = []
     monkeypatch.setattr(demo.background.DemoTraining, "start", lambda self: started.append(self))
     app = open_page("models", tmp_path / "absent")
-    assert "absent" in app.info[0].value and not app.dataframe
+    assert "absent" in app.info[0].value and not app.table
     (button,) = app.button
     button.click().run()
     assert started[0].output == (tmp_path / "absent" / "demo").resolve()

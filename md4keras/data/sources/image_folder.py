@@ -101,7 +101,7 @@ def _class_files(path: Path) -> tuple[dict[str, list[Path]], list[Path]]:
     except OSError as error:
         raise ValueError(
             f"This folder cannot be read ({reason_of(error)}). Expected a folder of images. "
-            f"Received: path={str(path)!r}. Check its spelling and permissions."
+            f"Received: path={str(path)!r}, {error.filename!r}. Check its spelling and permissions."
         ) from error
     if not below:
         raise ValueError(

@@ -1,11 +1,11 @@
 """The catalogue of models: what each says of itself, and why one cannot be loaded."""
 
+import dataclasses
 import json
 
 import pytest
 
-from app import catalog
-from md4keras import MD4, GenMD4, load_model, save_model
+from md4keras import MD4, GenMD4, catalog, load_model, save_model
 from md4keras.files import sha256
 from md4keras.networks import Transformer, UNet
 from md4keras.tokenizers import CharacterTokenizer
@@ -45,6 +45,20 @@ def test_models_describe_themselves(folder):
         assert each.data_shape == tuple(model.network.data_shape)
         assert each.vocabulary_size == model.network.vocabulary_size
         assert each.label_dropout == model.network.label_dropout
+
+
+def test_models_have_readable_titles(folder):
+    models = catalog.model_folders(folder)
+    image, text = models
+    assert image.title.startswith("Image: U-Net, ") and image.title.endswith(" M, 1.50 bits")
+    assert text.title.startswith("Text: GenMD4 Transformer, ")
+    assert list(catalog.labels(models).values()) == ["Image, 1.50 bits", "Text"]
+    told = dataclasses.replace(image, recipe={"recipe": "digits"}, parameters=12_345_678)
+    assert told.title == "Digits: U-Net, 12.3 M"
+    twins = [told, dataclasses.replace(told, name="second/model")]
+    places = ("a/b/image", "second")
+    assert list(catalog.titles(twins).values()) == [f"{told.title} ({p})" for p in places]
+    assert list(catalog.labels(twins).values()) == ["Digits (a/b/image)", "Digits (second)"]
 
 
 def test_the_folder_may_be_a_model_and_need_not_exist(folder):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from md4keras import checkpoints
 
 _MAX_MODELS = 1000
 _MAX_DEPTH = 6
+_NETWORKS = {"UNet": "U-Net", "UViT": "U-ViT"}  # as people write them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +46,45 @@ class ModelFolder:
     recipe: dict = dataclasses.field(default_factory=dict)
 
     @property
+    def place(self) -> str:
+        """Its folder, without the last part that all recipes write."""
+        return self.name.removesuffix("/model")
+
+    @property
+    def subject(self) -> str:
+        """What the model is of, as its recipe or folder says: `"Digits"`."""
+        told = self.recipe.get("recipe")
+        parts = [part for part in self.name.split("/") if part != "model"] or [self.name]
+        word = told if isinstance(told, str) and told else parts[-1]
+        return word[:1].upper() + word[1:60]
+
+    @property
+    def design(self) -> str:
+        """The network, and the model where it is not the usual one: `"U-Net"`, `"GenMD4 U-Net"`."""
+        network = _NETWORKS.get(self.network, self.network)
+        return network if self.kind == "MD4" else f"{self.kind} {network}"
+
+    @property
+    def size(self) -> str:
+        """The number of parameters, rounded: `"0.6 M"`."""
+        thousands = self.parameters / 1e3
+        return f"{thousands / 1e3:.1f} M" if thousands >= 100 else f"{thousands:.3g} k"
+
+    @property
+    def title(self) -> str:
+        """What a person reads: `"Digits: U-Net, 0.6 M, 1.71 bits"`."""
+        return f"{self.subject}: {self.design}, {self.size}{self._bits}"
+
+    @property
+    def label(self) -> str:
+        """What a person reads in a narrow place: `"Digits, 1.71 bits"`."""
+        return f"{self.subject}{self._bits}"
+
+    @property
+    def _bits(self) -> str:
+        return "" if self.bits_per_dim is None else f", {self.bits_per_dim:.2f} bits"
+
+    @property
     def is_image(self) -> bool:
         """Whether samples are images of 1 or 3 channels, which can be shown."""
         return len(self.data_shape) == 3 and self.data_shape[-1] in (1, 3)
@@ -74,8 +115,6 @@ class ModelFolder:
 def model_folders(folder: str | os.PathLike) -> list[ModelFolder]:
     """Every model at or below a folder, sorted by name; damaged ones with the reason.
 
-    Links to folders are not followed, and hidden folders are passed over.
-
     Args:
         folder: path; one that does not exist has no models.
 
@@ -84,7 +123,7 @@ def model_folders(folder: str | os.PathLike) -> list[ModelFolder]:
     """
     root = Path(folder)
     found = []
-    for path in _folders(root):
+    for path in saved_models(root):
         if len(found) == _MAX_MODELS:
             raise ValueError(
                 f"There are too many models to list. Expected at most {_MAX_MODELS}. "
@@ -95,18 +134,32 @@ def model_folders(folder: str | os.PathLike) -> list[ModelFolder]:
     return sorted(found, key=lambda model: model.name)
 
 
-def stamp(folder: str | os.PathLike) -> tuple:
-    """Something that changes whenever a model below the folder comes, goes or is replaced."""
-    return tuple(
-        (path.as_posix(), (path / "metadata.json").stat().st_mtime_ns)
-        for path in _folders(Path(folder))
-    )
+def titles(models: list[ModelFolder]) -> dict[str, str]:
+    """The title of each model by its name; with the folder where two would read the same."""
+    often = Counter(model.title for model in models)
+    return {
+        model.name: model.title if often[model.title] == 1 else f"{model.title} ({model.place})"
+        for model in models
+    }
 
 
-def _folders(root: Path) -> Iterator[Path]:
-    for place, folders, _ in os.walk(root):
+def labels(models: list[ModelFolder]) -> dict[str, str]:
+    """As `titles`, but short: `"Digits, 1.71 bits"`, or `"Digits (demo/digits)"`."""
+    often = Counter(model.label for model in models)
+    return {
+        model.name: model.label if often[model.label] == 1 else f"{model.subject} ({model.place})"
+        for model in models
+    }
+
+
+def saved_models(folder: str | os.PathLike) -> Iterator[Path]:
+    """The folders at or below `folder` that look like saved models.
+
+    Links to folders are not followed, and hidden folders are passed over.
+    """
+    for place, folders, _ in os.walk(folder):
         path = Path(place)
-        deep = len(path.relative_to(root).parts) >= _MAX_DEPTH
+        deep = len(path.relative_to(folder).parts) >= _MAX_DEPTH
         folders[:] = [] if deep else sorted(name for name in folders if name[0] != ".")
         if checkpoints.is_saved_model(path):
             folders.clear()

@@ -1,0 +1,58 @@
+"""The first page: what this is, and three ways to start. It needs neither Keras nor a model."""
+
+import streamlit as st
+
+from app import demo, folders, frame
+
+WAYS = (
+    (
+        "Generate digits",
+        "Draw images or text from nothing, and keep what you like.",
+        ("views/generate.py", "Generate", ":material/auto_awesome:"),
+    ),
+    (
+        "Fill gaps in text",
+        "Type ____ where words are missing; see how sure the model is.",
+        ("views/infill.py", "Infill text", ":material/edit_note:"),
+    ),
+)
+
+words, picture = st.columns([5, 4], gap="large", vertical_alignment="center")
+with words:
+    st.title("md4keras")
+    st.markdown(
+        "Models that write text and draw images by **uncovering a hidden sample piece by piece**, "
+        "in any order: masked diffusion.  \nDraw from them, let them fill what you mask, and watch "
+        "every step."
+    )
+with picture:
+    st.image(
+        frame.STATIC / "welcome.png",
+        caption="A model of digits: from all masked (above) to drawn (below).",
+        width="stretch",
+    )
+
+training = demo.training(folders.root() / "demo")
+there = next(folders.saved_models(folders.root()), None) is not None
+cards = st.columns(3)
+for card, (title, text, (view, label, icon)) in zip(cards, WAYS, strict=False):
+    with card, st.container(border=True, height="stretch"):
+        st.subheader(title)
+        st.write(text)
+        if there:
+            if st.button(label, icon=icon, type="primary", key=view):
+                st.switch_page(view)
+        else:
+            st.caption("Needs a model: train one first.")
+with cards[-1], st.container(border=True, height="stretch"):
+    st.subheader("Bring models")
+    if there:
+        st.write("See what is in the folder, or start on another: `md4keras app FOLDER`.")
+        if st.button("Models", icon=":material/inventory_2:"):
+            st.switch_page("views/models.py")
+    else:
+        st.write("None here yet. Train two small ones, or start on another folder:")
+        st.write("`md4keras app FOLDER`")
+    if not there or training.running or training.failure:
+        demo.offer(training)
+st.caption(f"Models are taken from {frame.plain(folders.root())}, and from nowhere else.")

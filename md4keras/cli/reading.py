@@ -1,0 +1,135 @@
+"""Data that a command hands to a model: texts as tokens, images in the model's shape."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from md4keras import data
+from md4keras.cli.model import class_names
+from md4keras.cli.terminal import say
+from md4keras.data import gaps
+
+
+class Examples(NamedTuple):
+    """Examples to be measured.
+
+    Attributes:
+        tokens: int `[n, *data_shape]`.
+        labels: int32 `[n]`, or `None`.
+        name: str, what they are, for people.
+        left_out: int, tokens at the end of a text that fill no window.
+    """
+
+    tokens: np.ndarray
+    labels: np.ndarray | None
+    name: str
+    left_out: int = 0
+
+
+def read_known(model, text: str, replace: bool, keep_gaps: bool = False) -> str:
+    """A text in the characters that the model knows.
+
+    Args:
+        replace: bool, whether others are replaced as `md4keras.data.gaps.fit_to_alphabet` does.
+        keep_gaps: bool, whether gaps are no characters.
+
+    Raises:
+        ValueError: for a text that is empty, or has other characters that are not replaced.
+    """
+    unknown = gaps.replacements(text, model.tokenizer, keep_gaps) if text else {}
+    shown = "".join(unknown)[:20]
+    if unknown and not replace:
+        alphabet = getattr(model.tokenizer, "alphabet", "")
+        expected = f"Expected some of {alphabet[:100]!r}. " if alphabet else ""
+        raise ValueError(
+            f"The model does not know these characters: {shown!r}. {expected}Received: "
+            f"{text[:60]!r}. Change them, or give --replace-unknown."
+        )
+    if unknown:
+        say(f"replaced what the model does not know: {shown!r}")
+        text = gaps.fit_to_alphabet(text, model.tokenizer, keep_gaps)
+    if not text:
+        raise ValueError("There is no text. Received: an empty one. Write some words.")
+    return text
+
+
+def read_picture(model, path: str) -> np.ndarray:
+    """An image file as tokens of the model, uint8 `[height, width, channels]`."""
+    return data.read_image(path, model.network.data_shape, model.network.vocabulary_size)
+
+
+def read_own(model, path: Path, replace: bool) -> Examples:
+    """All examples of a text file or folder, or of a folder of images."""
+    if model.tokenizer is not None:
+        text = data.text_files(path, validation_fraction=None).training
+        return _windows(model, read_known(model, text, replace), str(path))
+    splits = data.image_folder(path, *_format(model), validation_every=None)
+    return _images(model, splits.training, splits.class_names, str(path))
+
+
+def read_validation(model, replace: bool) -> Examples:
+    """The validation split of the model's own recipe.
+
+    Raises:
+        ValueError: if the recipe does not say which data, or they are not there.
+    """
+    recipe = model.recipe or {}
+    name, path = recipe.get("source") or recipe.get("recipe"), recipe.get("data")
+    if name not in data.SOURCES and not path:
+        raise ValueError(
+            "The model does not tell what it was trained on. Expected a recipe with a source of "
+            f"md4keras.data. Received: {name!r}. Name a file or a folder: --data PATH."
+        )
+    splits = _splits(model, name, path)
+    where = f"the validation split of {path or name}"
+    _check_same(recipe, splits)
+    if model.tokenizer is not None:
+        return _windows(model, read_known(model, splits.validation, replace), where)
+    return _images(model, splits.validation, splits.class_names, where)
+
+
+def _splits(model, name: str, path: str | None) -> data.Splits:
+    if path is None:
+        return data.get(name)()
+    if name == "text8":  # a copy of it
+        return data.text8(path)
+    skip = (model.recipe.get("read") or {}).get("skipped")
+    how = {"skip_bad": True} if skip else {}
+    if model.tokenizer is not None:
+        return data.text_files(path, **how)
+    return data.image_folder(path, *_format(model), **how)
+
+
+def _check_same(recipe: dict, splits) -> None:
+    """Says so where the data are not those of the training."""
+    then = (recipe.get("read") or {}).get("fingerprint")
+    now = (getattr(splits, "facts", None) or {}).get("fingerprint")
+    if then and now and then != now:
+        say("note: the data have changed since the model was trained on them")
+
+
+def _format(model) -> tuple:
+    return tuple(model.network.data_shape), model.network.vocabulary_size
+
+
+def _windows(model, text: str, name: str) -> Examples:
+    tokens = model.tokenizer.encode(text)
+    length = min(model.network.data_shape[0], len(tokens))
+    return Examples(data.text_windows(tokens, length), None, name, len(tokens) % length)
+
+
+def _images(model, split, names, where: str) -> Examples:
+    """Images with the model's numbers of their classes, which go by name."""
+    images, labels = split
+    known = class_names(model)
+    if not known:
+        return Examples(images, None, where)
+    unknown = set(names or ()) - set(known)
+    if names is None or unknown:
+        raise ValueError(
+            f"The classes are not those of the model. Expected sub-folders named {', '.join(known)}"
+            f". Received: {', '.join(sorted(unknown)) or 'no classes'}. Rename the folders."
+        )
+    numbers = np.array([known.index(name) for name in names], "int32")
+    return Examples(images, numbers[labels], where)

@@ -1,0 +1,61 @@
+"""Batches of a compiled step, which cannot raise: bad ids are noted, and raised after the step."""
+
+from keras import ops
+
+from md4keras import metrics
+from md4keras.models import validation
+from md4keras.models.masked_diffusion import MaskedDiffusion
+
+
+class CheckedBatches(MaskedDiffusion):
+    """A model whose steps meet ids that are none of the network's without harm."""
+
+    def __init__(self, network, seed: int | None = None, **kwargs):
+        super().__init__(network, seed, **kwargs)
+        self._id_ranges = {name: metrics.IdRange(name) for name in validation.id_limits(network)}
+        self._steps_seen = 0
+
+    @property
+    def metrics(self):
+        return [*self._id_ranges.values()]
+
+    def get_metrics_result(self):
+        """As Keras's, without the ranges of ids, which are for `step_findings`."""
+        results = super().get_metrics_result()
+        return {name: value for name, value in results.items() if name not in self._id_ranges}
+
+    def reset_metrics(self):
+        super().reset_metrics()
+        self._steps_seen = 0
+
+    def usable_batch(self, x, y=None):
+        """Checks a batch; what a compiled step cannot raise, it notes for `look_at_step`.
+
+        Returns:
+            tokens, int32 `[B, *data_shape]`; labels, int32 `[B]` or `None`; and whether all of
+            these ids are the network's, a bool scalar tensor. Those that are not become ids that
+            are, so that the step can go on; it must leave the batch out.
+        """
+        x, labels = validation.check_tokens(self.network, *validation.split_labels(x, y))
+        batch, usable = {"tokens": x, "labels": labels}, True
+        for name, below in validation.id_limits(self.network).items():
+            ids = batch[name]
+            self._id_ranges[name].update_state(ids)
+            usable = ops.logical_and(usable, ops.all(ops.logical_and(ids >= 0, ids < below)))
+            batch[name] = ops.clip(ids, 0, below - 1)
+        return batch["tokens"], batch["labels"], usable
+
+    def step_findings(self, logs: dict) -> dict:
+        """The ranges of ids, and the number of the step."""
+        self._steps_seen += 1
+        ranges = {name: logs.pop(name) for name in self._id_ranges}
+        return {**ranges, "step": self._steps_seen}
+
+    def look_at_step(self, findings: dict) -> None:
+        """Raises a `ValueError` if the step met ids that are none of the network's."""
+        last = findings["step"] * self.steps_per_execution
+        first = last - self.steps_per_execution + 1
+        place = f"batch {last}" if first == last else f"the batches {first} to {last}"
+        for name in self._id_ranges:
+            ends = ops.convert_to_numpy(findings[name])
+            validation.check_id_range(self.network, name, ends, f"{place} (the first is 1)")

@@ -1,0 +1,59 @@
+"""The first page: what this is, three ways to start, and nothing heavy before it is needed."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import demo
+from tests.app.conftest import HOME
+
+pytestmark = pytest.mark.one_backend
+
+
+@pytest.fixture
+def open_home(monkeypatch):
+    def run(folder):
+        monkeypatch.setattr(sys, "argv", [HOME, str(folder)])
+        home = AppTest.from_file(HOME, default_timeout=120).run()
+        assert not home.exception
+        return home
+
+    return run
+
+
+def test_says_what_it_is_and_leads_on(open_home, digits_folder):
+    home = open_home(digits_folder)
+    assert home.title[0].value == "md4keras" and len(home.get("image")) == 1
+    assert [way.label for way in home.button] == ["Generate", "Infill text", "Models"]
+    for number, way in enumerate(("Generate", "Infill text", "Models")):
+        page = open_home(digits_folder)
+        page.button[number].click().run()
+        assert not page.exception and page.title[0].value == way
+
+
+def test_without_a_model_training_is_the_way_to_start(open_home, tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr(demo.background.DemoTraining, "start", lambda self: started.append(self))
+    home = open_home(tmp_path)
+    (button,) = home.button
+    assert button.label == "Train the demo models"
+    button.click().run()
+    assert started[0].output == (tmp_path / "demo").resolve()
+
+
+def test_it_comes_before_keras():
+    """The first page is shown in the memory of Streamlit; the library follows with another page."""
+    code = """
+        import sys
+        from streamlit.testing.v1 import AppTest
+
+        home = AppTest.from_file(sys.argv[1], default_timeout=120).run()
+        assert home.title[0].value == "md4keras" and not home.exception, home.exception
+        heavy = {"keras", "jax", "tensorflow", "torch", "md4keras"} & set(sys.modules)
+        assert not heavy, heavy
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), HOME]
+    subprocess.run(command, check=True, timeout=120)
