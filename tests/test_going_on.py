@@ -102,17 +102,20 @@ def test_first_weights_from_a_saved_model(tmp_path, texts, capsys, monkeypatch):
     run(first, *TINY, "--data", texts, "--set", "model.schedule=cosine")
     saved = md4keras.load_model(first / "model")
     started = []
-    monkeypatch.setattr(
-        loop,
-        "_train",
-        lambda model, milestones: started.append(model.network.get_weights()) or 1 / 0,
-    )
+
+    def look(model, milestones):
+        started.extend(model.network.get_weights())
+        raise ZeroDivisionError
+
+    train = loop._train
+    monkeypatch.setattr(loop, "_train", look)
     (texts / "d.txt").write_text("a fox")
     with pytest.raises(ZeroDivisionError):
         run(second, "--init-from", first / "model", "--data", texts)
     assert "Weights at the start: of the saved model" in capsys.readouterr().out
-    for ours, theirs in zip(started[0], saved.network.get_weights(), strict=True):
+    for ours, theirs in zip(started, saved.network.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+    monkeypatch.setattr(loop, "_train", train)
     options = pydoc.RECIPE.parse(["--init-from", str(first / "model")])
     settings = loop.plan.new(pydoc.RECIPE, options).settings
     assert settings["network.feature_dim"] == 8 and settings["model.schedule"] == "cosine"

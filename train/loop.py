@@ -137,7 +137,8 @@ def _train(model, milestones: Milestones) -> dict:
         state.forget_metrics()
     elif milestones.at_end:  # an interrupt came between the last step and its row
         state.restore_metrics(model)
-        milestones.close(model, model.get_metrics_result())
+        logs = {name: float(value) for name, value in model.get_metrics_result().items()}
+        milestones.close(model, logs)
     left = milestones.steps - state.batches
     if left > 0:
         model.fit(
