@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from md4keras.checks import check_whole
+from md4keras.checks import as_array, check_whole
 from md4keras.models import validation
 from md4keras.models.generation import Generation, Settings
 
@@ -86,7 +86,8 @@ def _check_prompt(network, prompt, num_samples: int) -> np.ndarray:
     """The tokens to continue, int32 `[num_samples, P]`; `P` is 0 without a prompt."""
     if prompt is None:
         return np.zeros((num_samples, 0), dtype="int32")
-    prompt = np.asarray(prompt)
+    prompt = as_array("prompt", prompt)
+    validation.check_no_text(prompt, "prompt")
     if prompt.ndim not in (1, 2) or (prompt.ndim == 2 and len(prompt) != num_samples):
         raise ValueError(
             f"`prompt` holds the tokens to continue. Expected shape [P] or [{num_samples}, P]. "

@@ -166,7 +166,8 @@ class Trainer(Likelihood):
         """Checks a batch and draws what is random about a step."""
         x, labels, usable = self.usable_batch(x, y)
         counted, sample_weight = counted_rows(sample_weight)
-        time, maskings = self.draw_maskings(x, counted)
+        filled = {} if counted is None else {"counted": counted}
+        time, maskings = self.draw_maskings(x, **filled)
         # Steps whose loss is not a number are left out.
         weight = ops.where(usable, _weight(x, sample_weight, counted), float("nan"))
         return Step(x, labels, sample_weight, weight, time, maskings)

@@ -131,7 +131,7 @@ def check_host_data(network, x, y=None, sample_weight=None) -> None:
         )
     if y is None and sample_weight is not None:
         raise ValueError(
-            "Sample weights without `y` would be dropped by Keras. Expected labels as `y`, or "
+            "Sample weights without labels would be dropped by Keras. Expected labels as `y`, or "
             "batches that hold the weights. Received: y=None. Without classes, give a generator of "
             "`(tokens, None, sample_weight)`."
         )
