@@ -102,18 +102,12 @@ def train_nothing(monkeypatch):
 
 
 def read_python(words, page, monkeypatch):
-    """A command `python`: a file that is the page's own, a recipe, or the benchmarks."""
-    if words[0].endswith(".py"):
-        train_nothing(monkeypatch)
-        monkeypatch.setattr("sys.argv", words)
-        files = [b.text for b in RUN if b.page == page and "__main__" in b.text]
-        assert files, f"{page} has no Python that is {words[0]}"
-        for text in files:
-            exec(compile(text, words[0], "exec"), {"__name__": "__main__"})
-    elif words[1].startswith("train."):
+    """A command `python -m`: a recipe, or the benchmarks."""
+    assert words[0] == "-m", f"say in tests/test_pages.py how {page}'s python {words[0]} is tested"
+    if words[1].startswith("train."):
         read_verb(["train", words[1].removeprefix("train."), *words[2:]], page, monkeypatch)
     else:
-        assert words[:2] == ["-m", "benchmarks"]
+        assert words[1] == "benchmarks"
         read_benchmarks(words[2:], monkeypatch)
 
 
