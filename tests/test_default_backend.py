@@ -16,7 +16,7 @@ def run(program, home, backend=None, folder=None):
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("KERAS_", "TF_"))}
     environment |= {
         "KERAS_HOME": str(home),
-        "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)]),
+        "PYTHONPATH": os.pathsep.join([str(folder or ROOT), str(ROOT)]),
     }
     environment |= {} if backend is None else {"KERAS_BACKEND": backend}
     result = subprocess.run(

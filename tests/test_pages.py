@@ -17,6 +17,7 @@ from md4keras import cli
 from tests import page_examples as examples
 from tests.page_examples import Block
 from tests.reference import ROOT
+from train import build
 
 pytestmark = pytest.mark.one_backend
 
@@ -72,57 +73,70 @@ def test_python(page, tmp_path, monkeypatch, capsys):
 def test_command(page, line, monkeypatch):
     """It is read as its author meant, and the files of the project that it names are there."""
     for step in line.split(" && "):
-        words = step.split("#")[0].split()
-        while words and re.match(r"[A-Z_]+=", words[0]):
-            words.pop(0)
-        read = READERS.get(words[0])
-        if words[0] not in examples.PROGRAMS_NOT_RUN:
-            assert read, f"say in tests/test_pages.py how '{words[0]}' is tested, for {page}"
-            read(shlex.split(step, comments=True)[1:], monkeypatch)
+        step = re.sub(r"^([A-Z_]+=\S+ +)+", "", step)  # variables
+        program = step.split()[0]
+        if program not in examples.PROGRAMS_NOT_RUN:
+            assert program in READERS, f"say in tests/test_pages.py how '{step}' is tested"
+            READERS[program](shlex.split(step, comments=True)[1:], page, monkeypatch)
 
 
-def read_verb(words, monkeypatch):
+def read_verb(words, page, monkeypatch):
     """A command `md4keras`; of the recipes' command lines nothing but the training is left out."""
     if words[0] != "train":
         cli.parse(words)
         return
-    for module in ("train.loop", "train.demo"):
-        monkeypatch.setattr(f"{module}.run", lambda *options: {})
+    train_nothing(monkeypatch)
     with contextlib.suppress(SystemExit) if "--help" in words else contextlib.nullcontext():
         assert cli.main(words) == 0
 
 
-def read_module(words, monkeypatch):
-    """A command `python -m MODULE`: a recipe, or the benchmarks without their measurements."""
-    assert words[0] == "-m", f"say in tests/page_examples.py why this is not run: python {words}"
+def train_nothing(monkeypatch):
+    """Of a recipe's run only the settings are made, of which some are the command's."""
+
+    def check_settings(recipe, options):
+        build.optimizer(recipe.complete(options.changes))
+        return {}
+
+    monkeypatch.setattr("train.loop.run", check_settings)
+    monkeypatch.setattr("train.demo.run", lambda options: {})
+
+
+def read_python(words, page, monkeypatch):
+    """A command `python -m`: a recipe, or the benchmarks."""
+    assert words[0] == "-m", f"say in tests/test_pages.py how {page}'s python {words[0]} is tested"
     if words[1].startswith("train."):
-        read_verb(["train", words[1].removeprefix("train."), *words[2:]], monkeypatch)
-        return
+        read_verb(["train", words[1].removeprefix("train."), *words[2:]], page, monkeypatch)
+    else:
+        assert words[1] == "benchmarks"
+        read_benchmarks(words[2:], monkeypatch)
+
+
+def read_benchmarks(words, monkeypatch):
+    """Arguments of the benchmarks, without their measurements."""
     import benchmarks.__main__ as program
 
-    assert words[1] == "benchmarks"
     table = types.SimpleNamespace(markdown=lambda: "")
     monkeypatch.setattr(program, "Table", lambda *args: table)
     for module in program.TABLES.values():
         monkeypatch.setattr(f"{module}.rows", lambda options: ())
-    program.main(words[2:])
+    program.main(words)
 
 
-def read_target(words, monkeypatch):
+def read_target(words, page, monkeypatch):
     """A command `make TARGET`."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = [word for word in words if "=" not in word]
     assert targets and all(re.search(rf"^{t}:", makefile, re.M) for t in targets)
 
 
-def read_folder(words, monkeypatch):
+def read_folder(words, page, monkeypatch):
     """A command `cd FOLDER` into the checkout."""
     assert (ROOT / words[0]).is_dir()
 
 
 READERS = {
     "md4keras": read_verb,
-    "python": read_module,
+    "python": read_python,
     "make": read_target,
     "cd": read_folder,
 }
