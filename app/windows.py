@@ -1,4 +1,4 @@
-"""How sure a model is of what it filled, for texts longer than it was trained on."""
+"""Doubts: how sure a model is of what it filled, in texts longer than it was trained on."""
 
 import dataclasses
 from collections.abc import Iterator

@@ -27,7 +27,7 @@ Tokens: .*\.
 \w+: \w+ of a \w+ with [\d,]+ parameters, [\d,]+ steps of \d+, float32, backend jax, [\d :-]+
 Compiling the (training step|validation step|sampler) \.\.\.
 step [\d,]+ of [\d,]+, \d+ min \d+ s: bits per dimension [\d.]+ in training, [\d.]+ in validation
-  \| .*
+  [\d ] \| .*
   samples: \S+\.png
 Bits per dimension on the validation split \(lower is better\)
   (unigram|bigram|trigram|per-pixel histogram|this model \(upper bound\)) +\d+\.\d+
