@@ -62,19 +62,24 @@ def test_step(model, state, data):
 def run_step(model, function, state, iterator):
     """Runs a compiled step of Keras's trainer; returns its logs, and all that it returns.
 
-    Keras takes the variables' values out of the model while it trains or evaluates. They stay
-    where `restore_variables` finds them: of the step before until this one has its batches (they
-    are read first, because a step takes its state's memory), then of this one.
+    The batches are read first, because a step takes its state's memory.
     """
-    _hold(model, state)
     batches = list(itertools.islice(iterator, model.steps_per_execution))
     logs, state = function(state, iter(batches))
-    _hold(model, state)
+    hold_variables(model, state)
     return logs, (logs, state)
 
 
-def _hold(model, state):
-    """Keeps the values of the variables where Keras's trainer does after a step."""
+def hold_variables(model, state, *args):
+    """Keeps the values of the variables where `restore_variables` finds them.
+
+    Keras takes them out of the model while it trains or evaluates; it keeps them there too, but
+    only after the first step.
+
+    Args:
+        state: the values before a step, or after it.
+        args: not used, what else the step is given.
+    """
     kinds = ["trainable", "non_trainable", "optimizer", "metrics"]
     if len(state) == 3:  # an evaluation's
         kinds.remove("optimizer")

@@ -55,7 +55,7 @@ class CheckedBatches(MaskedDiffusion):
         """Raises a `ValueError` if the step met ids that are none of the network's."""
         last = findings["step"] * self.steps_per_execution
         first = last - self.steps_per_execution + 1
-        place = f"batch {last}" if first == last else f"the batches {first} to {last}"
+        place = f"batch {last}" if first == last else f"one of the batches {first} to {last}"
         for name in self._id_ranges:
             ends = ops.convert_to_numpy(findings[name])
-            validation.check_id_range(self.network, name, ends, f"{place} (the first is 1)")
+            validation.check_id_range(self.network, name, ends, f"{place} of the epoch")

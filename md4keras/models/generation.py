@@ -135,7 +135,7 @@ class Generation(Trainer):
     def infill(
         self,
         tokens,
-        mask,
+        mask=None,
         labels=None,
         sampler="ancestral",
         num_steps: int = 128,
@@ -173,7 +173,7 @@ class Generation(Trainer):
     def infill_steps(
         self,
         tokens,
-        mask,
+        mask=None,
         labels=None,
         sampler="ancestral",
         num_steps: int = 128,
@@ -270,6 +270,11 @@ def _check_infilling(network, tokens, mask):
     tokens = np.array(as_array("tokens", tokens))
     validation.check_no_text(tokens, "tokens")
     validation.check_shape(network, tokens.shape)
+    if mask is None:
+        raise ValueError(
+            "`mask` says what is to be filled. Expected booleans of the shape of `tokens`. "
+            "Received: mask=None. `tokens == model.mask_token` marks the masks among them."
+        )
     if not tokens.size:
         raise ValueError(f"There is nothing to fill. Received: tokens of shape={tokens.shape}")
     mask = check_mask("mask", mask, tokens.shape)

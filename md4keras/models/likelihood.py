@@ -148,7 +148,8 @@ class Likelihood(CheckedBatches):
         counted, sample_weight = counted_rows(sample_weight)
         diffusion = self.evaluation_loss(x, labels, counted)
         self.record(x, diffusion, sample_weight, training=False)
-        return {metric.name: metric.result() for metric in Likelihood.metrics.fget(self)}
+        measured = [*self._means, *self._id_ranges.values()]
+        return {metric.name: metric.result() for metric in measured}
 
     def evaluate(
         self, x=None, y=None, *args, num_passes: int | None = None, seed: int = 0, **kwargs

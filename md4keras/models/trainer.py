@@ -206,7 +206,8 @@ class Trainer(Likelihood):
         """
         terms = [ops.stop_gradient(term) for term in terms]
         surrogate = self.masking_surrogate(step, terms)
-        reported = self.reported_term(terms)
+        # Of a batch that cannot be used the metrics take nothing.
+        reported = ops.where(ops.isnan(step.weight), float("nan"), self.reported_term(terms))
         # The loss has the reported value, and the gradient of what is minimised.
         value = ops.stop_gradient(reported - sum(terms) / len(terms) - surrogate)
         nats = surrogate + value

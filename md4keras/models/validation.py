@@ -114,8 +114,8 @@ def check_id_range(network, name: str, ends, place: str) -> None:
         mend = _LABELS_MEND if name == "labels" else _tokens_mend(network)
         raise ValueError(
             f"`{name}` cannot be used: values out of range. Expected integers in [0, {below}). "
-            f"Received: values from {low} to {high} in {place}, which changed nothing and counts "
-            f"nowhere. {mend}"
+            f"Received: values from {low} to {high} in {place}, which was left out. "
+            f"{mend}"
         )
 
 
@@ -136,6 +136,7 @@ def check_host_data(network, x, y=None, sample_weight=None) -> None:
             "`(tokens, None, sample_weight)`."
         )
     x, y = split_labels(x, y)
+    _check_no_lists(network, x, y)
     x, y = (ops.convert_to_numpy(data) if ops.is_tensor(data) else data for data in (x, y))
     if isinstance(x, np.ndarray):
         check_host_tokens(network, x)
@@ -145,6 +146,21 @@ def check_host_data(network, x, y=None, sample_weight=None) -> None:
             raise ValueError(
                 "Each example needs one label. Expected arrays of the same length. "
                 f"Received: {len(x)} examples and {len(y)} labels"
+            )
+
+
+def _check_no_lists(network, x, y) -> None:
+    """Raises a `ValueError` for lists and strings, which Keras would not take for arrays."""
+    for name, values in {"tokens": x, "labels": y}.items():
+        if isinstance(values, (list, tuple, str)):
+            values = as_array(name, values)
+            if name == "tokens":
+                check_host_tokens(network, values)
+            else:
+                check_host_labels(network, values)
+            raise ValueError(
+                f"`{name}` is a list. Expected an array, or a data set. Received: {name} of "
+                f"shape={values.shape}. Give `np.asarray({name})`."
             )
 
 
@@ -197,7 +213,14 @@ def check_shape(network, shape) -> None:
     if not same_rank or (len(expected) > 1 and tuple(shape[1:]) != expected):
         wanted = "[B, length]" if len(expected) == 1 else f"[B, {', '.join(map(str, expected))}]"
         one = len(shape) == len(expected) and (len(expected) == 1 or tuple(shape) == expected)
-        mend = "One example is a batch of one: `tokens[None]`." if one else "Reshape them."
+        grey = len(expected) == 3 and tuple(shape[1:]) + (1,) == expected
+        mend = "Reshape them."
+        if one or grey:
+            mend = (
+                "One example is a batch of one: `tokens[None]`."
+                if one
+                else ("The channel is an axis of its own: `tokens[..., None]`.")
+            )
         raise ValueError(
             f"Tokens have the wrong shape. Expected {wanted}. Received: shape={tuple(shape)}. "
             f"{mend}"
@@ -230,7 +253,10 @@ def _num_labels(network) -> int:
 
 
 def _as_int32(ids):
-    """Ids as int32; what does not fit becomes the largest or smallest that does."""
+    """Ids as int32; what does not fit becomes the largest or smallest that does.
+
+    (Of a data set, JAX and TensorFlow have cut them to 32 bits before.)
+    """
     if str(ids.dtype).removeprefix("torch.") in ("int64", "uint32", "uint64"):
         ids = ops.clip(ids, -(2**31) if "uint" not in str(ids.dtype) else 0, 2**31 - 1)
     return ops.cast(ids, "int32")

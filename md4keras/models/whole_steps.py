@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 import signal
 import threading
 
@@ -10,13 +11,16 @@ import keras
 from md4keras import backend
 from md4keras.models.filled_batches import filled
 
+_NOTE = b"\nStopping at the end of this step.\n"
+
 
 class WholeSteps(keras.Model):
     """A model that is whole after every call: of the last step that was finished.
 
     Whatever a call ends with (data that cannot be read, an interrupt), the model holds the
     weights, the optimizer and the metrics of that step. Ctrl-C takes effect at the end of a step;
-    a second one at once. Batches may have any number of rows, whatever the number of devices.
+    a second one as soon as Python and Keras let it. Batches of training and evaluation may have
+    any number of rows, whatever the number of devices.
 
     A compiled step cannot raise an error. What it found out comes out in its logs, and
     `look_at_step` sees it while the next step is computed, or before any figure is formed.
@@ -103,6 +107,7 @@ class WholeSteps(keras.Model):
 
         @functools.wraps(function)
         def step(*args):
+            backend.hold_variables(self, *args)
             self._interrupt.check()
             logs, result = backend.run_step(self, function, *args)
             findings = self.step_findings(logs) if isinstance(logs, dict) else {}
@@ -122,7 +127,7 @@ class WholeSteps(keras.Model):
 
 
 class DeferredInterrupt:
-    """Keeps an interrupt (Ctrl-C) until it is asked for; a second one has effect at once.
+    """Keeps the first interrupt (Ctrl-C) until it is asked for.
 
     Without it an interrupt is lost wherever Keras catches all exceptions, and could come in the
     middle of a step. It is a context; a context inside another does nothing. It concerns Python's
@@ -134,20 +139,23 @@ class DeferredInterrupt:
 
     def check(self) -> None:
         """Raises the `KeyboardInterrupt` that was kept."""
-        if self._noted:
+        if self._noted and _in_main_thread():
             self._noted = False
             raise KeyboardInterrupt
 
     def __enter__(self):
+        if not _in_main_thread():
+            return self
         self._depth += 1
-        main = threading.current_thread() is threading.main_thread()
-        if self._depth == 1 and main:
+        if self._depth == 1:
             self._installed = signal.getsignal(signal.SIGINT) is signal.default_int_handler
             if self._installed:
                 signal.signal(signal.SIGINT, self._note)
         return self
 
     def __exit__(self, error_type, error, traceback):
+        if not _in_main_thread():
+            return
         self._depth -= 1
         if self._depth:
             return
@@ -160,3 +168,9 @@ class DeferredInterrupt:
     def _note(self, number, frame):
         self._noted = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        with contextlib.suppress(OSError):
+            os.write(2, _NOTE)  # `print` may be at work when a signal comes
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

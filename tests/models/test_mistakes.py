@@ -96,6 +96,9 @@ def test_strings_in_the_place_of_tokens(text):
         lambda: text.score("abc"),
         lambda: text.score(["abc", "abd"]),
         lambda: text.infill("ab__", mask),
+        lambda: text.infill("the ____ sat"),
+        lambda: text.fit("some text", verbose=0),
+        lambda: text.evaluate(["some text"], verbose=0),
         lambda: text.infill(["ab______"], mask),
         lambda: text.evaluate(np.array(["abc"]), verbose=0),
         lambda: text.predict_logits(["abc"], 0.5),
@@ -117,6 +120,25 @@ def test_a_row_without_a_batch_axis(text, image):
     ):
         with pytest.raises(ValueError, match=r"batch of one: `tokens\[None\]`"):
             call()
+
+
+def test_an_image_without_channels():
+    image = MD4(UNet(4, (4, 6, 1), num_layers=0, feature_dim=64))
+    with pytest.raises(ValueError, match=r"axis of its own: `tokens\[\.\.\., None\]`"):
+        image.score(np.zeros((3, 4, 6), "int32"))
+
+
+def test_lists_are_told_to_be_arrays(text):
+    for call in (text.fit, text.evaluate):
+        with pytest.raises(ValueError, match=r"`tokens` is a list.*np\.asarray"):
+            call(X.tolist(), verbose=0)
+        with pytest.raises(ValueError, match="`tokens` cannot be used.*from 5 to 5"):
+            call([[5] * 8], verbose=0)
+
+
+def test_a_mask_is_asked_for(text):
+    with pytest.raises(ValueError, match="`mask` says what is to be filled"):
+        text.infill(X)
 
 
 def test_rows_of_different_lengths(text):

@@ -1,5 +1,6 @@
 """Whatever ends `fit`, `evaluate` and their like, the model is that of the last whole step."""
 
+import concurrent.futures
 import functools
 import os
 import signal
@@ -216,3 +217,25 @@ def test_another_handler_of_interrupts_stays_in_charge():
     finally:
         signal.signal(signal.SIGINT, before)
     assert noted == [signal.SIGINT]
+
+
+@pytest.mark.parametrize("name", ["train", "test", "predict"])
+def test_an_interrupt_before_the_first_step_leaves_the_model_whole(name):
+    model = make()
+    interrupt = {f"on_{name}_batch_begin": lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)}
+    callback = keras.callbacks.LambdaCallback(**interrupt)
+    inputs = {"tokens": X, "time": np.full(64, 0.5, "float32")}
+    call = {"train": model.fit, "test": model.evaluate, "predict": model.predict}[name]
+    with pytest.raises(KeyboardInterrupt):
+        call(inputs if name == "predict" else X, batch_size=8, verbose=0, callbacks=[callback])
+    check_equal_weights(model, after_steps(0))
+    check_works(model)
+
+
+def test_other_threads_are_no_matter_of_signals():
+    """After a `fit` in the main thread, too."""
+    model = make()
+    model.fit(X, verbose=0)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        assert pool.submit(model.evaluate, X, verbose=0, num_passes=1).result()[0] > 0
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
