@@ -193,6 +193,11 @@ class Likelihood(CheckedBatches):
         mean["perplexity"] = float(np.exp(mean["loss"]))
         return mean if return_dict else [mean[metric.name] for metric in self._means]
 
+    def test_on_batch(self, x, y=None, *args, **kwargs):
+        """As `keras.Model.test_on_batch`; checks as `evaluate`."""
+        validation.check_host_data(self.network, x, y)
+        return super().test_on_batch(x, y, *args, **kwargs)
+
     def _evaluate_once(self, *args, **kwargs) -> dict:
         with warnings.catch_warnings():
             if kwargs.get("steps") is None:  # Keras takes the end of a Grain data set for a lack

@@ -103,7 +103,8 @@ class Trainer(Likelihood):
         return history
 
     def train_on_batch(self, x, y=None, *args, **kwargs):
-        """As `keras.Model.train_on_batch`."""
+        """As `keras.Model.train_on_batch`; checks as `fit`."""
+        validation.check_host_data(self.network, x, y)
         self._check_has_optimizer()
         return super().train_on_batch(x, y, *args, **kwargs)
 
