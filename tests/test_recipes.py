@@ -179,6 +179,27 @@ def test_a_folder_of_the_users_own_images(tmp_path):
 
 
 @one_backend
+def test_json_has_no_infinity(tmp_path, monkeypatch, capsys):
+    """The perplexity of a run that went astray is none that JSON can tell."""
+    evaluate = loop.Milestones.evaluate
+
+    def astray(milestones, model, **how):
+        return evaluate(milestones, model, **how) | {"perplexity": np.inf, "loss": np.nan}
+
+    monkeypatch.setattr(loop.Milestones, "evaluate", astray)
+    results = loop.main(tiny(pydoc.RECIPE), [*TINY, "--output", str(tmp_path / "run"), "--json"])
+    assert results["perplexity"] == np.inf
+    written = [tmp_path / "run" / name for name in ("model/recipe.json", "history.json")]
+    recipe, rows, printed = (
+        json.loads(text, parse_constant=lambda name: pytest.fail(name))
+        for text in (*(path.read_text() for path in written), capsys.readouterr().out)
+    )
+    assert recipe["validation"]["perplexity"] is printed["perplexity"] is printed["loss"] is None
+    assert rows == recipe["history"] and rows[0]["val_perplexity"] is None
+    assert printed["bits_per_dim"] == results["bits_per_dim"]
+
+
+@one_backend
 def test_text8_and_cifar10_run_on_data_of_their_kind(tmp_path, monkeypatch):
     words = data.Splits(*["abc xyz " * 200] * 3)
     monkeypatch.setattr(type(data.text8), "__call__", lambda self: words)

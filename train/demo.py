@@ -20,6 +20,7 @@ from md4keras.data import text_windows
 from md4keras.visualization import pictures
 
 from . import digits, loop, pydoc, samples
+from .history import finite
 from .recipe import positive
 
 
@@ -49,7 +50,7 @@ def main(arguments: list[str] | None = None, prog: str | None = None) -> dict:
         return run(options)
     with contextlib.redirect_stdout(sys.stderr):
         results = run(options)
-    print(json.dumps(results))
+    print(json.dumps(finite(results), allow_nan=False))
     return results
 
 

@@ -13,7 +13,7 @@ import md4keras
 
 from . import averages, build, initial, inputs, plan, samples
 from .folder import RunFolder
-from .history import History
+from .history import History, finite
 from .interrupts import Stop
 from .milestones import Milestones
 from .recipe import Recipe
@@ -28,7 +28,7 @@ def main(recipe: Recipe, arguments: list[str] | None = None, prog: str | None = 
             return run(recipe, options)
         with contextlib.redirect_stdout(sys.stderr):
             results = run(recipe, options)
-        print(json.dumps(results))
+        print(json.dumps(finite(results), allow_nan=False))
         return results
 
 
@@ -67,7 +67,8 @@ def run(recipe: Recipe, options) -> dict:
             raise SystemExit(stop.status) from None
         seconds = round(state.seconds, 1)
         reached = {"validation": results, "baselines_bits_per_dim": baselines, "seconds": seconds}
-        model.recipe = _recipe_of(recipe, made, data, model) | reached | {"history": rows}
+        told = _recipe_of(recipe, made, data, model) | reached | {"history": rows}
+        model.recipe = finite(told)
         md4keras.save_model(model, folder.model)
         report(results["bits_per_dim"], baselines)
         _tell_weights(model.optimizer)
