@@ -94,10 +94,10 @@ def _prepare(recipe, options, folder: RunFolder):
     folder.check(may_hold_run=goes_on or options.overwrite)
     made = plan.continued(recipe, options, folder.state) if goes_on else plan.new(recipe, options)
     settings = made.settings
+    build.check(settings)
     # What Keras draws its seeds from. (`keras.utils.set_random_seed` would import TensorFlow.)
     random.seed(settings["seed"])
     np.random.seed(settings["seed"])
-    optimizer = build.optimizer(settings, made.extensions)
     data = inputs.read(recipe, settings, made.data, made.skip_bad, made.tokenizer)
     made.check_read(data.facts)
     print("\n".join(inputs.lines(data)), flush=True)
@@ -106,7 +106,7 @@ def _prepare(recipe, options, folder: RunFolder):
     model.tokenizer = data.tokenizer
     if made.init_from and not goes_on:
         initial.take_weights(model, made.init_from)
-    model.compile(optimizer)
+    model.compile(build.optimizer(settings, made.extensions))
 
     folder.path.mkdir(parents=True, exist_ok=True)
     if options.overwrite:
