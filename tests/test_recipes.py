@@ -100,7 +100,7 @@ def test_a_run_continues_after_the_batches_it_used(tmp_path):
     saved.save(model)
     restored.restore(model)
     assert restored.batches == 3 and int(model.optimizer.iterations.numpy()) == 0
-    assert state.read_header(tmp_path / "state.npz") == ({"a": 1}, 3)
+    assert state.read_header(tmp_path / "state.npz") == ({"a": 1}, 3, 0)
 
 
 @one_backend

@@ -98,7 +98,7 @@ def _prepare(recipe, options, folder: RunFolder):
     # What Keras draws its seeds from. (`keras.utils.set_random_seed` would import TensorFlow.)
     random.seed(settings["seed"])
     np.random.seed(settings["seed"])
-    data = inputs.read(recipe, settings, made.data, made.skip_bad, made.tokenizer)
+    data = inputs.read(recipe, made)
     made.check_read(data.facts)
     print("\n".join(inputs.lines(data)), flush=True)
     classes = len(data.class_names) if data.class_names else None

@@ -99,6 +99,8 @@ def _parser(recipe: Recipe, prog: str) -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--data", type=Path, metavar="PATH", help="your own data instead: see docs/data.md")
     add("--skip-bad", action="store_true", help="go on without files that cannot be used")
+    what = "characters that the model does not know, such as capital letters"
+    add("--replace-unknown", action="store_true", help=f"replace {what}")
     for name, what in _FLAGS.items():
         default = recipe.settings.get(name, 0)
         add(_flag(name), type=whole(name), metavar="N", help=f"{what} (default: {default})")
