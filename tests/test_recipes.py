@@ -13,7 +13,7 @@ from PIL import Image
 
 import md4keras
 from md4keras import data
-from train import cifar10, demo, digits, interrupts, loop, pydoc, samples, state, text8
+from train import cifar10, demo, digits, interrupts, loop, milestones, pydoc, samples, state, text8
 
 one_backend = pytest.mark.one_backend  # of all but the exact continuation
 
@@ -222,6 +222,27 @@ def test_help_explains_every_option(recipe, capsys):
     options += ("set", "init-from", "extend", "skip-bad", "json")
     assert all(f"--{option}" in shown for option in options)
     assert f"python -m train.{recipe.RECIPE.name}" in shown
+    images = recipe.RECIPE.kind == "image"
+    assert ("image_shape and levels only along with --data" in shown) is images
+
+
+@one_backend
+def test_paths_hold_in_any_working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = pydoc.RECIPE.parse(["--data", "texts", "--init-from", "model"])
+    assert (options.data, options.init_from) == (tmp_path / "texts", tmp_path / "model")
+
+
+@one_backend
+@pytest.mark.parametrize("compiles", [True, False])
+def test_what_is_compiled_is_told_once(compiles, monkeypatch, capsys):
+    monkeypatch.setattr(milestones, "COMPILES_EACH_SHAPE", compiles)
+    made = milestones.Milestones.__new__(milestones.Milestones)
+    made._announced = set()
+    for what in ("the sampler", "the training step", "the sampler"):
+        made.announce(what)
+    lines = ["Compiling the sampler ...", "Compiling the training step ..."] if compiles else []
+    assert capsys.readouterr().out.splitlines() == lines
 
 
 @one_backend

@@ -139,32 +139,10 @@ def continued(recipe, options, path: Path) -> Plan:
     """
     header, batches, updates = state.read_header(path)
     settings, extensions = header["settings"], header["extensions"]
-    if options.init_from is not None:
-        raise ValueError(
-            "A run that goes on has its weights already. Received: --init-from along with "
-            "--resume or --extend. Leave one out."
-        )
-    if header["recipe"] != recipe.name:
-        raise ValueError(
-            f"The folder holds a run of another recipe. Expected {header['recipe']}. Received: "
-            f"{recipe.name}. Name that recipe, or another folder with --output."
-        )
-    wanted = recipe_changes(recipe, settings, options.changes)
-    free = FREE + (("optimizer.learning_rate",) if options.extend else ())
-    changed = [name for name in wanted if name not in free and wanted[name] != settings[name]]
+    _check_same_run(header, recipe, options)
+    wanted = _changes_of(recipe, settings, options.changes)
+    _check_same_settings(header, wanted, options)
     data = options.data if options.data is not None else header["data"]
-    if (data is None) != (header["data"] is None):
-        changed.append("data")
-    elif str(data) != str(header["data"]) and "fingerprint" not in header["read"]:
-        changed.append("data")
-    if changed:
-        before = ", ".join(f"{name}={settings.get(name, header['data'])}" for name in changed)
-        now = ", ".join(f"{name}={wanted.get(name, options.data)}" for name in changed)
-        raise ValueError(
-            f"The run cannot be continued with other settings. Changed: {', '.join(changed)}. "
-            f"Expected {before}. Received: {now}. Leave them out, or start another run with "
-            "--output."
-        )
     if data is not None and not Path(data).exists():
         raise ValueError(
             f"The run's data are not where they were. Expected them at '{data}'. Received: no such "
@@ -183,14 +161,45 @@ def continued(recipe, options, path: Path) -> Plan:
         extensions,
         tokenizer,
         header["read"],
-        header.get("replace_unknown", False) or options.replace_unknown,
+        header["replace_unknown"] or options.replace_unknown,
     )
 
 
-def recipe_changes(recipe, settings: dict, changes: dict) -> dict:
+def _changes_of(recipe, settings: dict, changes: dict) -> dict:
     """The changes, checked and as JSON holds them, of a run with these settings."""
     complete = recipe.complete({**settings, **changes})
     return {name: complete[name] for name in changes}
+
+
+def _check_same_run(header: dict, recipe, options) -> None:
+    if options.init_from is not None:
+        raise ValueError(
+            "A run that goes on has its weights already. Received: --init-from along with "
+            "--resume or --extend. Leave one out."
+        )
+    if header["recipe"] != recipe.name:
+        raise ValueError(
+            f"The folder holds a run of another recipe. Expected {header['recipe']}. Received: "
+            f"{recipe.name}. Name that recipe, or another folder with --output."
+        )
+
+
+def _check_same_settings(header: dict, wanted: dict, options) -> None:
+    """Refuses changes that would make another run of it; data may move if they can be known."""
+    settings, data = header["settings"], header["data"]
+    free = FREE + (("optimizer.learning_rate",) if options.extend else ())
+    changed = [name for name in wanted if name not in free and wanted[name] != settings[name]]
+    if options.data is not None and str(options.data) != str(data):
+        if data is None or "fingerprint" not in header["read"]:
+            changed.append("data")
+    if changed:
+        before = ", ".join(f"{name}={settings.get(name, data)}" for name in changed)
+        now = ", ".join(f"{name}={wanted.get(name, options.data)}" for name in changed)
+        raise ValueError(
+            f"The run cannot be continued with other settings. Changed: {', '.join(changed)}. "
+            f"Expected {before}. Received: {now}. Leave them out, or start another run with "
+            "--output."
+        )
 
 
 def _extended(settings: dict, batches: int, options) -> tuple[dict, dict]:

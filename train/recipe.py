@@ -23,7 +23,7 @@ _EXAMPLE = """\
 example:
   {prog} --steps 300 --set {example}
 
-settings of this recipe, which --set changes:
+settings of this recipe, which --set changes{limit}:
 {settings}
 
 What they mean, and recipes of your own: docs/recipes.md. KERAS_BACKEND chooses jax, tensorflow or
@@ -90,14 +90,16 @@ def _parser(recipe: Recipe, prog: str) -> argparse.ArgumentParser:
     values = [f"{name}={_written(value)}" for name, value in recipe.complete().items()]
     example = "network.num_layers=2 optimizer.learning_rate=1e-3"
     listed = textwrap.fill("  ".join(values), 96, initial_indent="  ", subsequent_indent="  ")
+    limit = " (image_shape and levels only along with --data)" if recipe.kind == "image" else ""
+    epilog = _EXAMPLE.format(prog=prog, example=example, limit=limit, settings=listed)
     parser = argparse.ArgumentParser(
         prog=prog,
         description=recipe.description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=_EXAMPLE.format(prog=prog, example=example, settings=listed),
+        epilog=epilog,
     )
     add = parser.add_argument
-    add("--data", type=Path, metavar="PATH", help="your own data instead: see docs/data.md")
+    add("--data", type=_absolute, metavar="PATH", help="your own data instead: see docs/data.md")
     add("--skip-bad", action="store_true", help="go on without files that cannot be used")
     what = "characters that the model does not know, such as capital letters"
     add("--replace-unknown", action="store_true", help=f"replace {what}")
@@ -115,7 +117,12 @@ def _parser(recipe: Recipe, prog: str) -> argparse.ArgumentParser:
     output = Path("runs") / recipe.name
     what = "folder for the model, samples, TensorBoard logs and the training state"
     add("--output", type=Path, default=output, metavar="FOLDER", help=f"{what} (default: {output})")
-    add("--init-from", type=Path, metavar="MODEL", help="start from the weights of a saved model")
+    add(
+        "--init-from",
+        type=_absolute,
+        metavar="MODEL",
+        help="start from the weights of a saved model",
+    )
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument(
         "--resume", action="store_true", help="continue the run in --output where it stopped"
@@ -149,6 +156,11 @@ def _changes(options: argparse.Namespace) -> dict:
         if value is not None:
             changes[name] = value
     return changes
+
+
+def _absolute(text: str) -> Path:
+    """A path that the run's files can tell: it holds in any working directory."""
+    return Path(text).absolute()
 
 
 def _flag(name: str) -> str:

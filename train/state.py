@@ -76,9 +76,7 @@ def read_header(path: Path) -> tuple[dict, int, int]:
             "Name the folder of the run with --output, or start one without --resume and --extend."
         )
     with _opened(path) as saved:
-        batches = int(saved["batches"])
-        updates = int(saved["updates"]) if "updates" in saved else batches  # of older files
-        return json.loads(str(saved["header"])), batches, updates
+        return json.loads(str(saved["header"])), int(saved["batches"]), int(saved["updates"])
 
 
 def _opened(path: Path):
