@@ -25,7 +25,14 @@ from md4keras.models.masked_diffusion import MaskedDiffusion
 from md4keras.version import __version__
 from md4keras.weights_file import check_worth, described, measure
 
-__all__ = ["check_output_folder", "from_md4", "is_saved_model", "load_model", "save_model"]
+__all__ = [
+    "check_output_folder",
+    "from_md4",
+    "is_saved_model",
+    "load_model",
+    "model_folder",
+    "save_model",
+]
 
 _FORMAT = 1
 _CONFIG, _WEIGHTS, _METADATA = "config.json", "model.weights.h5", "metadata.json"
@@ -147,6 +154,12 @@ def read_saved(folder: str | os.PathLike, unknown_tokenizer: bool = False) -> Sa
 def is_saved_model(folder: str | os.PathLike) -> bool:
     """Whether a folder looks like a saved model (without loading it)."""
     return (Path(folder) / _METADATA).is_file() and (Path(folder) / _CONFIG).is_file()
+
+
+def model_folder(path: str | os.PathLike) -> Path:
+    """The folder of a saved model: the path, or `model` in it, where a recipe saves its model."""
+    inside = Path(path) / "model"
+    return inside if not is_saved_model(path) and is_saved_model(inside) else Path(path)
 
 
 def check_output_folder(folder: str | os.PathLike) -> None:

@@ -65,7 +65,10 @@ def test_a_finished_run_is_extended(tmp_path, capsys):
     assert "0.001 and is held" in capsys.readouterr().out
     recipe = recipe_of(output)
     assert [row["step"] for row in recipe["history"]] == [2, 4, 6, 7, 8, 9]
-    assert [each["rate"] for each in recipe["extensions"]] == ["decay", "hold"]
+    assert recipe["extensions"] == [
+        {"from": 4, "updates": 4, "steps": 3, "rate": "decay"},
+        {"from": 7, "updates": 7, "steps": 2, "rate": "hold"},
+    ]
     after = md4keras.load_model(output / "model").network.get_weights()
     assert any((a != b).any() for a, b in zip(before, after, strict=True))
     assert "along with" in refusal(capsys, output, "--extend", 2, "--steps", 9)
@@ -88,7 +91,7 @@ def test_an_unfinished_run_is_not_extended(tmp_path, capsys, monkeypatch):
 
 def test_rates_of_extensions():
     def rates(rate):
-        extensions = [{"from": 100, "steps": 20, "rate": rate}]
+        extensions = [{"from": 103, "updates": 100, "steps": 20, "rate": rate}]  # 3 were skipped
         schedule = optimizers.rate(120, 0.5, 30, extensions)
         return [float(np.asarray(schedule(step))) for step in (100, 101, 102, 110, 120)]
 
@@ -116,18 +119,34 @@ def test_first_weights_from_a_saved_model(tmp_path, texts, capsys, monkeypatch):
     for ours, theirs in zip(started, saved.network.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     monkeypatch.setattr(loop, "_train", train)
-    options = pydoc.RECIPE.parse(["--init-from", str(first / "model")])
-    settings = loop.plan.new(pydoc.RECIPE, options).settings
+    options = pydoc.RECIPE.parse(["--init-from", str(first)])  # the folder of the run
+    made = loop.plan.new(pydoc.RECIPE, options)
+    settings = made.settings
+    assert made.init_from == first / "model"
     assert settings["network.feature_dim"] == 8 and settings["model.schedule"] == "cosine"
 
     def told(*arguments):
         return refusal(capsys, tmp_path / "third", "--init-from", *arguments)
 
     (texts / "e.txt").write_text("ZZZ 42 " * 100)
-    assert "Z" in told(first / "model", "--data", texts)  # not a character of the model
+    refused = told(first / "model", "--data", texts)
+    assert "does not know these characters: 'Z42'" in refused and "--replace-unknown" in refused
     (texts / "e.txt").unlink()
     layers = ("--set", "network.num_layers=2")
     fits = told(first / "model", "--data", texts, *layers)
     assert "Expected num_layers=1" in fits and "Received: num_layers=2" in fits
     assert "not a saved model" in told(tmp_path / "nothing")
     assert "Expected Transformer" in told(first / "model", "--set", "network=UNet")
+
+
+def test_unknown_characters_are_replaced_where_asked(tmp_path, texts, capsys):
+    first, second = tmp_path / "first", tmp_path / "second"
+    run(first, *TINY, "--data", texts)
+    (texts / "d.txt").write_text("THE CAT, " * 100)
+    more = ("--init-from", first, "--data", texts, "--replace-unknown")
+    run(second, *more, *TINY)
+    assert "Replaced what the model does not know: 'THECA,'" in capsys.readouterr().out
+    tokenizers = [(each / "model" / "tokenizer.json").read_text() for each in (first, second)]
+    assert tokenizers[0] == tokenizers[1]
+    run(second, "--extend", 1)  # which remembers it
+    assert "Replaced what" in capsys.readouterr().out

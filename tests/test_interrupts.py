@@ -136,6 +136,41 @@ def test_an_interrupt_while_the_model_is_saved_leaves_it_whole(
     md4keras.load_model(tmp_path / "run" / "model")
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["read", "state"])
+def test_an_interrupt_before_the_first_step_ends_in_one_line(
+    tmp_path, monkeypatch, capsys, little_text, number, moment
+):
+    place = (loop.inputs, "read") if moment == "read" else (loop, "TrainingState")
+    monkeypatch.setattr(*place, lambda *_: os.kill(os.getpid(), number))
+    with pytest.raises(SystemExit) as end:
+        loop.main(pydoc.RECIPE, [*COMMAND, "--output", str(tmp_path / "run")])
+    assert end.value.code == 128 + number
+    assert capsys.readouterr().err == "stopped before the first step; nothing was saved\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_of_the_imports_ends_in_one_line(tmp_path, number):
+    """A package that recipes import sends the signal while it is imported."""
+    (tmp_path / "h5py.py").write_text(f"import os\nos.kill(os.getpid(), {int(number)})\n")
+    arguments, environment = command(tmp_path / "run")
+    environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), str(ROOT)])
+    ended = subprocess.run(arguments, env=environment, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (128 + number, "stopped\n")
+
+
+def test_signals_that_are_ignored_stay_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with interrupts.Stop() as stop:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert stop.signal is None
+            assert signal.getsignal(signal.SIGTERM) == stop._note
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def command(folder):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "jax"}
     arguments = [sys.executable, "-m", "train.pydoc", "--output", str(folder)]

@@ -13,7 +13,7 @@ from PIL import Image
 
 import md4keras
 from md4keras import data
-from train import cifar10, demo, digits, interrupts, loop, pydoc, samples, state, text8
+from train import cifar10, demo, digits, interrupts, loop, milestones, pydoc, samples, state, text8
 
 one_backend = pytest.mark.one_backend  # of all but the exact continuation
 
@@ -100,7 +100,7 @@ def test_a_run_continues_after_the_batches_it_used(tmp_path):
     saved.save(model)
     restored.restore(model)
     assert restored.batches == 3 and int(model.optimizer.iterations.numpy()) == 0
-    assert state.read_header(tmp_path / "state.npz") == ({"a": 1}, 3)
+    assert state.read_header(tmp_path / "state.npz") == ({"a": 1}, 3, 0)
 
 
 @one_backend
@@ -179,6 +179,27 @@ def test_a_folder_of_the_users_own_images(tmp_path):
 
 
 @one_backend
+def test_json_has_no_infinity(tmp_path, monkeypatch, capsys):
+    """The perplexity of a run that went astray is none that JSON can tell."""
+    evaluate = loop.Milestones.evaluate
+
+    def astray(milestones, model, **how):
+        return evaluate(milestones, model, **how) | {"perplexity": np.inf, "loss": np.nan}
+
+    monkeypatch.setattr(loop.Milestones, "evaluate", astray)
+    results = loop.main(tiny(pydoc.RECIPE), [*TINY, "--output", str(tmp_path / "run"), "--json"])
+    assert results["perplexity"] == np.inf
+    written = [tmp_path / "run" / name for name in ("model/recipe.json", "history.json")]
+    recipe, rows, printed = (
+        json.loads(text, parse_constant=lambda name: pytest.fail(name))
+        for text in (*(path.read_text() for path in written), capsys.readouterr().out)
+    )
+    assert recipe["validation"]["perplexity"] is printed["perplexity"] is printed["loss"] is None
+    assert rows == recipe["history"] and rows[0]["val_perplexity"] is None
+    assert printed["bits_per_dim"] == results["bits_per_dim"]
+
+
+@one_backend
 def test_text8_and_cifar10_run_on_data_of_their_kind(tmp_path, monkeypatch):
     words = data.Splits(*["abc xyz " * 200] * 3)
     monkeypatch.setattr(type(data.text8), "__call__", lambda self: words)
@@ -201,6 +222,27 @@ def test_help_explains_every_option(recipe, capsys):
     options += ("set", "init-from", "extend", "skip-bad", "json")
     assert all(f"--{option}" in shown for option in options)
     assert f"python -m train.{recipe.RECIPE.name}" in shown
+    images = recipe.RECIPE.kind == "image"
+    assert ("image_shape and levels only along with --data" in shown) is images
+
+
+@one_backend
+def test_paths_hold_in_any_working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = pydoc.RECIPE.parse(["--data", "texts", "--init-from", "model"])
+    assert (options.data, options.init_from) == (tmp_path / "texts", tmp_path / "model")
+
+
+@one_backend
+@pytest.mark.parametrize("compiles", [True, False])
+def test_what_is_compiled_is_told_once(compiles, monkeypatch, capsys):
+    monkeypatch.setattr(milestones, "COMPILES_EACH_SHAPE", compiles)
+    made = milestones.Milestones.__new__(milestones.Milestones)
+    made._announced = set()
+    for what in ("the sampler", "the training step", "the sampler"):
+        made.announce(what)
+    lines = ["Compiling the sampler ...", "Compiling the training step ..."] if compiles else []
+    assert capsys.readouterr().out.splitlines() == lines
 
 
 @one_backend

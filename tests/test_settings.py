@@ -7,7 +7,7 @@ import pytest
 import md4keras
 from tests.test_recipes import TINY, quick_evaluation, tiny  # noqa: F401
 from train import build, cifar10, digits, loop, pydoc, text8
-from train.settings import read_pairs
+from train.settings import RANGES, read_pairs
 
 pytestmark = pytest.mark.one_backend
 RECIPES = [digits.RECIPE, pydoc.RECIPE, text8.RECIPE, cifar10.RECIPE]
@@ -88,6 +88,17 @@ WRONG = {
     "batch_size=1e9": "Received: batch_size=1000000000",
     "sequence_length=0": "Received: sequence_length=0",
     "sequence_length=__import__('os')": "Received: sequence_length=",
+    "steps=1e20": "from 1 to 2147483647",
+    "steps=inf": "Use 1000, for instance",
+    "network.num_layers=100000000": "from 0 to 1000",
+    "network.feature_dim=1e8": "from 1 to 65536",
+    "network.num_heads=1001": "from 1 to 1000",
+    "optimizer.warmup_steps=1e20": "a whole number below 2**31",
+    "network.remat=3": "None, 'activations', 'full'",
+    "network.remat=true": "None, 'activations', 'full'",
+    "network.mlp_type=2": "'swiglu'",
+    "model.schedule=3": "'cosine'",
+    "network.mlp_type=a,b": "'swiglu'",
     "steps": "written as name=value",
     "steps=": "written as name=value",
     "=3": "written as name=value",
@@ -97,17 +108,54 @@ WRONG = {
 @pytest.mark.parametrize("pair", WRONG)
 def test_what_is_wrong_is_named(pair):
     with pytest.raises(ValueError) as error:
-        settings = complete(pydoc.RECIPE, pair)
-        build.optimizer(settings)
-        build.model(settings, 27)
+        build.check(complete(pydoc.RECIPE, pair))
     message = str(error.value)
     assert WRONG[pair] in message and "Received: " in message
 
 
-@pytest.mark.parametrize("value", ["32,32", "32,32,2", "0,8,1", "a,b,c", "8", "9000,8,1", "none"])
+@pytest.mark.parametrize(
+    "value", ["32,32", "32,32,2", "0,8,1", "a,b,c", "8", "9000,8,1", "8192,8192,1", "none"]
+)
 def test_shapes_of_images_are_checked(value):
     with pytest.raises(ValueError, match="Write image_shape=32,32,3"):
         complete(digits.RECIPE, f"image_shape={value}")
+
+
+@pytest.mark.parametrize("value", ["65", "1," * 13 + "1"])
+def test_resolutions_are_bounded(value):
+    with pytest.raises(ValueError, match="up to 13 whole numbers, each up to 64"):
+        complete(
+            digits.RECIPE, "network=UViT", "network.num_dit_layers=1", "network.num_heads=2",
+            "network.hidden_dim=32", f"network.channel_multipliers={value}",
+        )  # fmt: skip
+
+
+def test_models_that_fit_nowhere_are_refused():
+    wide = complete(pydoc.RECIPE, "network.feature_dim=65536", "network.num_layers=8")
+    with pytest.raises(ValueError, match="too large. Expected at most 17,179,869,184 parameters"):
+        build.check(wide)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_ranges_are_checked_before_anything_is_read(recipe, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(loop.inputs, "read", lambda *_: pytest.fail("read"))
+    for wrong in ("network.dropout=1.5", "model.time_sampling=no", "optimizer.weight_decay=-1"):
+        with pytest.raises(SystemExit):
+            loop.main(recipe, ["--output", str(tmp_path / "run"), "--set", wrong])
+        assert f"Received: {wrong.replace('no', repr('no'))}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["steps", "batch_size", "interval", "seed"])
+def test_flags_have_the_ranges_of_settings(name, capsys):
+    least, most, good = RANGES[name]
+    flag = f"--{name.replace('_', '-')}"
+    assert pydoc.RECIPE.parse([flag, str(most)]).changes == {name: most}
+    for value in (least - 1, most + 1, "1.5"):
+        with pytest.raises(SystemExit):
+            pydoc.RECIPE.parse([flag, str(value)])
+        assert f"must be a whole number from {least} to {most}" in capsys.readouterr().err
+        with pytest.raises(ValueError, match=f"from {least} to {most}.*Use {good}, for instance"):
+            complete(pydoc.RECIPE, f"{name}={value}")
 
 
 def test_a_setting_is_given_once():

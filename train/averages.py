@@ -46,6 +46,13 @@ def keep_result(model) -> None:
             average.assign(ops.convert_to_numpy(weight))
 
 
+def finish(model) -> None:
+    """Does what the end of `fit` does, for a run that stopped between its last step and its end."""
+    keep_result(model)
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    model.release_shared_buffers()
+
+
 def _swap(model) -> None:
     for weight, average in _pairs(model):
         kept = ops.convert_to_numpy(weight).copy()  # on PyTorch it would share the memory

@@ -20,7 +20,8 @@ from md4keras.data import text_windows
 from md4keras.visualization import pictures
 
 from . import digits, loop, pydoc, samples
-from .recipe import positive
+from .history import finite
+from .recipe import whole
 
 
 def main(arguments: list[str] | None = None, prog: str | None = None) -> dict:
@@ -39,7 +40,11 @@ def main(arguments: list[str] | None = None, prog: str | None = None) -> dict:
     for recipe in (digits.DEMO, pydoc.DEMO):
         what = f"training steps of the {recipe.name} (default: {recipe.steps})"
         parser.add_argument(
-            f"--{recipe.name}-steps", type=positive, default=recipe.steps, metavar="N", help=what
+            f"--{recipe.name}-steps",
+            type=whole("steps"),
+            default=recipe.steps,
+            metavar="N",
+            help=what,
         )
     parser.add_argument(
         "--json", action="store_true", help="print the results as JSON, and the rest to stderr"
@@ -49,7 +54,7 @@ def main(arguments: list[str] | None = None, prog: str | None = None) -> dict:
         return run(options)
     with contextlib.redirect_stdout(sys.stderr):
         results = run(options)
-    print(json.dumps(results))
+    print(json.dumps(finite(results), allow_nan=False))
     return results
 
 

@@ -1,6 +1,7 @@
 """The history of a run: a row for each interval, in a JSON file and for TensorBoard."""
 
 import json
+import math
 from pathlib import Path
 
 from md4keras.files import import_optional, write_whole
@@ -29,7 +30,7 @@ class History:
     def add(self, step: int, seconds: float, logs: dict) -> dict:
         """Writes a row; returns it."""
         row = {"step": step, "seconds": round(seconds, 1)}
-        row.update({name: round(float(value), 5) for name, value in logs.items()})
+        row.update(finite({name: round(float(value), 5) for name, value in logs.items()}))
         self.rows.append(row)
         for name, value in logs.items():
             self._writer.add_scalar(name, value, step)
@@ -40,3 +41,16 @@ class History:
     def close(self) -> None:
         """Closes TensorBoard's file."""
         self._writer.close()
+
+
+def finite(value):
+    """A value as JSON holds it: in the place of infinity and NaN, at any depth, is `None`.
+
+    >>> finite({"perplexity": math.inf, "rows": [{"loss": 0.5}, {"loss": math.nan}]})
+    {'perplexity': None, 'rows': [{'loss': 0.5}, {'loss': None}]}
+    """
+    if isinstance(value, dict):
+        return {key: finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -6,7 +6,7 @@ from typing import Any
 
 import md4keras
 from md4keras import tokenizers
-from md4keras.data import image_dataset, text_dataset
+from md4keras.data import gaps, image_dataset, text_dataset
 from md4keras.evaluation.baselines import measure
 
 _TOKENIZERS = {
@@ -41,16 +41,14 @@ class Data:
     facts: dict = dataclasses.field(default_factory=dict)
 
 
-def read(recipe, settings: dict, path=None, skip_bad: bool = False, tokenizer=None) -> Data:
-    """Reads a recipe's data, or the user's own at a path.
+def read(recipe, made) -> Data:
+    """Reads a recipe's data, or the user's own, as a plan says.
 
     Args:
         recipe: a `Recipe`.
-        settings: dict, from `recipe.complete`.
-        path: of the user's own data, or `None`.
-        skip_bad: bool, whether to go on without files that cannot be used.
-        tokenizer: for text; `None` for the one that the settings name.
+        made: a `Plan`.
     """
+    settings, path, skip_bad = made.settings, made.data, made.skip_bad
     source = md4keras.data.get(recipe.source if path is None else recipe.own)
     if skip_bad and source.name not in ("text_files", "image_folder"):
         raise ValueError(
@@ -70,22 +68,25 @@ def read(recipe, settings: dict, path=None, skip_bad: bool = False, tokenizer=No
     names = md4keras.data.get(recipe.source).baselines
     if recipe.kind == "image":
         return of_images(splits, settings, facts, names)
-    return of_text(splits, settings, facts, names or md4keras.data.pydoc.baselines, tokenizer)
+    texts = splits.training + splits.validation
+    tokenizer = made.tokenizer or _TOKENIZERS[settings["tokenizer"]](texts)
+    splits = _known(splits, tokenizer, made.replace_unknown)
+    return of_text(splits, tokenizer, settings, facts, names or md4keras.data.pydoc.baselines)
 
 
-def of_text(splits, settings: dict, facts: dict, baselines, tokenizer=None) -> Data:
+def of_text(splits, tokenizer, settings: dict, facts: dict, baselines) -> Data:
     """Windows of texts.
 
     Args:
         splits: `md4keras.data.Splits`.
-        settings, tokenizer: as in `read`.
+        tokenizer: one that knows all characters.
+        settings: dict, of the run.
         facts: dict, what was read.
         baselines: names of simple models.
     """
     length, batch_size, seed = (
         settings[name] for name in ("sequence_length", "batch_size", "seed")
     )
-    tokenizer = tokenizer or _TOKENIZERS[settings["tokenizer"]](splits.training + splits.validation)
     training, validation = tokenizer.encode(splits.training), tokenizer.encode(splits.validation)
     values = tokenizer.vocabulary_size
     return Data(
@@ -133,6 +134,26 @@ def lines(data: Data) -> list[str]:
     else:
         shown.append(f"Tokens: {data.vocabulary_size} levels of each channel of a pixel.")
     return shown
+
+
+def _known(splits, tokenizer, replace: bool):
+    """The texts in the characters that a tokenizer knows; others are replaced, or an error."""
+    unknown = gaps.replacements(splits.training + splits.validation, tokenizer, keep_gaps=False)
+    if not unknown:
+        return splits
+    shown = "".join(unknown)[:20]
+    if not replace:
+        alphabet = getattr(tokenizer, "alphabet", "")
+        raise ValueError(
+            f"The model does not know these characters: {shown!r}. Expected some of "
+            f"{alphabet[:100]!r}. Received: {len(unknown)} others in the text. Change them, or "
+            "give --replace-unknown."
+        )
+    print(f"Replaced what the model does not know: {shown!r}")
+    training, validation = (
+        gaps.fit_to_alphabet(text, tokenizer, keep_gaps=False) for text in splits[:2]
+    )
+    return splits._replace(training=training, validation=validation)
 
 
 def _counts(kind: str, splits) -> dict:

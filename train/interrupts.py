@@ -14,20 +14,30 @@ _NOTE = b"\nStopping at the end of this step; once more stops at once.\n"
 class Stop:
     """Notes the first SIGINT or SIGTERM within a `with` block; the second ends the process.
 
-    An exception would not do: Keras swallows a `KeyboardInterrupt` where a training loop waits
-    most of its time. So who runs the steps asks `check` after each.
+    An exception would not do in training: Keras swallows a `KeyboardInterrupt` where a training
+    loop waits most of its time. So who runs the steps asks `check` after each. Signals that the
+    process was told to ignore stay ignored.
+
+    Args:
+        at_once: bool, whether a signal raises `KeyboardInterrupt` where it comes. Set it to
+            `False` when there are steps that can be finished.
 
     Attributes:
         signal: int, the number of the signal that came, or `None`.
     """
 
-    def __init__(self):
+    def __init__(self, at_once: bool = False):
+        self.at_once = at_once
         self.signal = None
         self._before = {}
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+            self._before = {
+                number: signal.signal(number, self._note)
+                for number in _SIGNALS
+                if signal.getsignal(number) is not signal.SIG_IGN
+            }
         return self
 
     def __exit__(self, *error):
@@ -36,8 +46,10 @@ class Stop:
 
     def _note(self, number, frame):
         self.signal = number
-        for each in _SIGNALS:
+        for each in self._before:
             signal.signal(each, signal.SIG_DFL)
+        if self.at_once:
+            raise KeyboardInterrupt
         with contextlib.suppress(OSError):
             os.write(2, _NOTE)  # `print` may be at work when a signal comes
 

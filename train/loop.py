@@ -13,11 +13,11 @@ import md4keras
 
 from . import averages, build, initial, inputs, plan, samples
 from .folder import RunFolder
-from .history import History
+from .history import History, finite
 from .interrupts import Stop
 from .milestones import Milestones
 from .recipe import Recipe
-from .state import TrainingState
+from .state import TrainingState, read_header
 
 
 def main(recipe: Recipe, arguments: list[str] | None = None, prog: str | None = None) -> dict:
@@ -28,18 +28,21 @@ def main(recipe: Recipe, arguments: list[str] | None = None, prog: str | None = 
             return run(recipe, options)
         with contextlib.redirect_stdout(sys.stderr):
             results = run(recipe, options)
-        print(json.dumps(results))
+        print(json.dumps(finite(results), allow_nan=False))
         return results
 
 
 @contextlib.contextmanager
 def ending_in_words():
-    """Turns errors that the user can mend into a message and exit status 2."""
+    """Turns errors that the user can mend into a message and exit status 2, Ctrl-C into 130."""
     try:
         yield
     except (ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from error
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        raise SystemExit(130) from None
 
 
 def run(recipe: Recipe, options) -> dict:
@@ -54,71 +57,26 @@ def run(recipe: Recipe, options) -> dict:
         and `model`, the path of the saved model.
     """
     folder = RunFolder(options.output)
-    goes_on = bool(options.resume or options.extend)
-    folder.check(may_hold_run=goes_on or options.overwrite)
-    made = plan.continued(recipe, options, folder.state) if goes_on else plan.new(recipe, options)
-    settings = made.settings
-    # What Keras draws its seeds from. (`keras.utils.set_random_seed` would import TensorFlow.)
-    random.seed(settings["seed"])
-    np.random.seed(settings["seed"])
-    optimizer = build.optimizer(settings, made.extensions)
-    data = inputs.read(recipe, settings, made.data, made.skip_bad, made.tokenizer)
-    made.check_read(data.facts)
-    print("\n".join(inputs.lines(data)), flush=True)
-    classes = len(data.class_names) if data.class_names else None
-    model = build.model(settings, data.vocabulary_size, classes)
-    model.tokenizer = data.tokenizer
-    if made.init_from and not goes_on:
-        initial.take_weights(model, made.init_from)
-    model.compile(optimizer)
-
-    folder.path.mkdir(parents=True, exist_ok=True)
-    if options.overwrite:
-        folder.clear()
-    state = TrainingState(folder.state, made.header(recipe, data.tokenizer, data.facts))
-    if goes_on:
-        state.restore(model)
-    _announce(recipe, model, made, state.batches)
-    history = History(folder.history, folder.logs, continued=goes_on)
-    with Stop() as stop:
-        show = samples.shower(settings, folder.samples, stop)
-        milestones = Milestones(settings, data, state, history, show, stop)
+    with Stop(at_once=True) as stop:
         try:
-            results = _train(model, milestones)
-            baselines = data.baselines()
-            stop.check()
+            made, data, model, state = _prepare(recipe, options, folder)
+            stop.at_once = False
+            results, baselines, rows = _train_and_measure(made, data, model, state, folder, stop)
         except KeyboardInterrupt:
-            _say_stopped(folder, state)
+            _say_stopped(folder, stop)
             raise SystemExit(stop.status) from None
-        finally:
-            history.close()
-        weights = "averaged" if averages.are_used(model.optimizer) else "last step"
-        model.recipe = {
-            "recipe": recipe.name,
-            "source": data.facts["source"],
-            "data": None if made.data is None else str(made.data),
-            **{name: settings[name] for name in ("steps", "batch_size", "seed")},
-            "settings": settings,
-            "read": data.facts,
-            "init_from": None if made.init_from is None else str(made.init_from),
-            "extensions": made.extensions,
-            "backend": keras.backend.backend(),
-            "class_names": data.class_names,
-            "sample_steps": settings["sampling.num_steps"],
-            "weights": weights,
-            "validation": results,
-            "baselines_bits_per_dim": baselines,
-            "seconds": round(state.seconds, 1),
-            "history": history.rows,
-        }
+        seconds = round(state.seconds, 1)
+        reached = {"validation": results, "baselines_bits_per_dim": baselines, "seconds": seconds}
+        told = _recipe_of(recipe, made, data, model) | reached | {"history": rows}
+        model.recipe = finite(told)
         md4keras.save_model(model, folder.model)
         report(results["bits_per_dim"], baselines)
         _tell_weights(model.optimizer)
         print(f"Saved in {folder.model}.", flush=True)
         if stop.signal is not None:  # while it was saved
             raise SystemExit(stop.status)
-    numbers = {"baselines": baselines, "seconds": round(state.seconds, 1)}
-    return {**results, **numbers, "steps": settings["steps"], "model": str(folder.model)}
+    numbers = {"baselines": baselines, "seconds": seconds, "steps": made.settings["steps"]}
+    return {**results, **numbers, "model": str(folder.model)}
 
 
 def report(bits_per_dim: float, baselines: dict[str, float]) -> None:
@@ -128,6 +86,68 @@ def report(bits_per_dim: float, baselines: dict[str, float]) -> None:
     print("\nBits per dimension on the validation split (lower is better)")
     for name, bits in rows.items():
         print(f"  {name:<{width}}  {bits:6.3f}")
+
+
+def _prepare(recipe, options, folder: RunFolder):
+    """The plan, the data, the compiled model and its training state: all before the first step."""
+    goes_on = bool(options.resume or options.extend)
+    folder.check(may_hold_run=goes_on or options.overwrite)
+    made = plan.continued(recipe, options, folder.state) if goes_on else plan.new(recipe, options)
+    settings = made.settings
+    build.check(settings)
+    # What Keras draws its seeds from. (`keras.utils.set_random_seed` would import TensorFlow.)
+    random.seed(settings["seed"])
+    np.random.seed(settings["seed"])
+    data = inputs.read(recipe, made)
+    made.check_read(data.facts)
+    print("\n".join(inputs.lines(data)), flush=True)
+    classes = len(data.class_names) if data.class_names else None
+    model = build.model(settings, data.vocabulary_size, classes)
+    model.tokenizer = data.tokenizer
+    if made.init_from and not goes_on:
+        initial.take_weights(model, made.init_from)
+    model.compile(build.optimizer(settings, made.extensions))
+
+    folder.path.mkdir(parents=True, exist_ok=True)
+    if options.overwrite:
+        folder.clear()
+    state = TrainingState(folder.state, made.header(recipe, data.tokenizer, data.facts))
+    if goes_on:
+        state.restore(model)
+    _announce(recipe, model, made, state.batches)
+    return made, data, model, state
+
+
+def _train_and_measure(made: plan.Plan, data, model, state, folder: RunFolder, stop: Stop):
+    """Trains; returns the evaluation, the baselines, and the rows of the history."""
+    history = History(folder.history, folder.logs, continued=state.batches > 0)
+    try:
+        show = samples.shower(made.settings, folder.samples, stop)
+        results = _train(model, Milestones(made.settings, data, state, history, show, stop))
+        baselines = data.baselines()
+        stop.check()
+        return results, baselines, history.rows
+    finally:
+        history.close()
+
+
+def _recipe_of(recipe: Recipe, made: plan.Plan, data, model) -> dict:
+    """How the model was trained, as its folder tells it."""
+    settings = made.settings
+    return {
+        "recipe": recipe.name,
+        "source": data.facts["source"],
+        "data": None if made.data is None else str(made.data),
+        **{name: settings[name] for name in ("steps", "batch_size", "seed")},
+        "settings": settings,
+        "read": data.facts,
+        "init_from": None if made.init_from is None else str(made.init_from),
+        "extensions": made.extensions,
+        "backend": keras.backend.backend(),
+        "class_names": data.class_names,
+        "sample_steps": settings["sampling.num_steps"],
+        "weights": "averaged" if averages.are_used(model.optimizer) else "last step",
+    }
 
 
 def _train(model, milestones: Milestones) -> dict:
@@ -150,9 +170,7 @@ def _train(model, milestones: Milestones) -> dict:
             callbacks=[milestones],
         )
     else:  # a run that stopped between its last step and its end
-        averages.keep_result(model)
-        model.optimizer.finalize_variable_values(model.trainable_variables)
-        model.release_shared_buffers()
+        averages.finish(model)
     return milestones.evaluate(model)
 
 
@@ -188,9 +206,10 @@ def _tell_weights(optimizer) -> None:
         )
 
 
-def _say_stopped(folder: RunFolder, state: TrainingState) -> None:
-    if folder.state.is_file():
-        message = f"stopped after step {state.batches:,}; continue with --resume"
+def _say_stopped(folder: RunFolder, stop: Stop) -> None:
+    if not stop.at_once and folder.state.is_file():
+        done = read_header(folder.state)[1]
+        message = f"stopped after step {done:,}; continue with --resume"
     else:
         message = "stopped before the first step; nothing was saved"
     print(message, file=sys.stderr, flush=True)

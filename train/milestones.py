@@ -4,6 +4,8 @@ import time
 
 import keras
 
+from md4keras.backend import COMPILES_EACH_SHAPE
+
 from . import averages
 from .history import History
 from .interrupts import Stop, StopBetweenBatches
@@ -31,7 +33,7 @@ class Milestones(keras.callbacks.Callback):
         self.steps, self.interval = settings["steps"], settings["interval"]
         self.data, self.state, self.history = data, state, history
         self.show, self.stop = show, stop
-        self._compiled = {"torch"} & {keras.backend.backend()}
+        self._announced = set()
         self._since, self._before = time.monotonic(), state.seconds
 
     @property
@@ -96,8 +98,8 @@ class Milestones(keras.callbacks.Callback):
 
     def announce(self, what: str) -> None:
         """Says once what is compiled next, which takes from seconds to minutes."""
-        if not self._compiled & {what, "torch"}:
-            self._compiled |= {what}
+        if COMPILES_EACH_SHAPE and what not in self._announced:
+            self._announced.add(what)
             print(f"Compiling {what} ...", flush=True)
 
 

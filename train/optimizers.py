@@ -87,8 +87,9 @@ def rate(steps: int, learning_rate: float, warmup_steps: int, extensions: tuple 
 
     Args:
         steps, learning_rate, warmup_steps: as in `cosine_decay`.
-        extensions: dictionaries of `from` (the optimizer's count of steps at the start), `steps`
-            and `rate` (`"decay"` or `"hold"`), of which the last counts.
+        extensions: dictionaries of `updates` (the optimizer's count of steps at the start, from
+            which skipped ones are missing), `steps` and `rate` (`"decay"` or `"hold"`), of which
+            the last counts.
     """
     mend = "Use 1e-3, for instance."
     check_number("learning_rate", learning_rate, Interval(0, 100, with_low=False), mend)
@@ -100,7 +101,7 @@ def rate(steps: int, learning_rate: float, warmup_steps: int, extensions: tuple 
     # A held rate is the beginning of an endless decay.
     decays_over = last["steps"] if last["rate"] == "decay" else 10**9
     warmup_steps = min(warmup_steps, max(1, last["steps"] // 10))
-    return Later(cosine_decay(decays_over, learning_rate, warmup_steps), last["from"])
+    return Later(cosine_decay(decays_over, learning_rate, warmup_steps), last["updates"])
 
 
 def cosine_decay(steps: int, learning_rate: float, warmup_steps: int):

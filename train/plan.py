@@ -4,12 +4,11 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import md4keras
-from md4keras import tokenizers
+from md4keras import checkpoints, schedules, tokenizers
 from md4keras.checks import check_name
 
 from . import state
-from .settings import PARTS, parameters
+from .settings import PARTS, check_value, parameters
 
 # What may change where a run goes on, as it does not change the weights.
 FREE = ("interval", "sampling.sampler", "sampling.num_steps", "sampling.time_grid")
@@ -27,6 +26,7 @@ class Plan:
         extensions: list of dicts, steps that were added to a finished run; see `optimizers.rate`.
         tokenizer: of the model or run that this goes on with, or `None`.
         read: dict, what that run had read, or `None`.
+        replace_unknown: bool, whether characters that the tokenizer lacks are replaced.
     """
 
     settings: dict
@@ -36,6 +36,7 @@ class Plan:
     extensions: list = dataclasses.field(default_factory=list)
     tokenizer: Any = None
     read: dict | None = None
+    replace_unknown: bool = False
 
     def header(self, recipe, tokenizer, facts: dict) -> dict:
         """What the training state tells of the run; `continued` reads it."""
@@ -48,6 +49,7 @@ class Plan:
             "extensions": self.extensions,
             "tokenizer": None if tokenizer is None else tokenizers.serialize(tokenizer),
             "read": facts,
+            "replace_unknown": self.replace_unknown,
         }
 
     def check_read(self, facts: dict) -> None:
@@ -64,13 +66,21 @@ class Plan:
 
 def new(recipe, options) -> Plan:
     """The plan of a run that begins, from a saved model's weights with `--init-from`."""
-    changes, tokenizer = options.changes, None
-    if options.init_from is not None:
-        saved = md4keras.checkpoints.read_saved(options.init_from)
+    changes, tokenizer, first = options.changes, None, options.init_from
+    if first is not None:
+        first = checkpoints.model_folder(first)
+        saved = checkpoints.read_saved(first)
         changes = {**_settings_of(saved, recipe, changes), **changes}
         tokenizer = saved.tokenizer
     settings = recipe.complete(changes)
-    return Plan(settings, options.data, options.skip_bad, options.init_from, tokenizer=tokenizer)
+    return Plan(
+        settings,
+        options.data,
+        options.skip_bad,
+        first,
+        tokenizer=tokenizer,
+        replace_unknown=options.replace_unknown,
+    )
 
 
 def _settings_of(saved, recipe, changes: dict) -> dict:
@@ -111,7 +121,7 @@ def _schedule_name(described: dict) -> str:
     config = described["config"]
     exponent = config.get("exponent")
     for name in ("linear", "cosine", f"poly{exponent}" if exponent else "polynomial"):
-        known = md4keras.schedules.get(name)
+        known = schedules.get(name)
         if (type(known).__name__, known.get_config()) == (described["class_name"], config):
             return name
     raise ValueError(
@@ -127,8 +137,41 @@ def continued(recipe, options, path: Path) -> Plan:
     Raises:
         ValueError: if the command says otherwise than the run, or has nothing to go on with.
     """
-    header, batches = state.read_header(path)
+    header, batches, updates = state.read_header(path)
     settings, extensions = header["settings"], header["extensions"]
+    _check_same_run(header, recipe, options)
+    wanted = _changes_of(recipe, settings, options.changes)
+    _check_same_settings(header, wanted, options)
+    data = options.data if options.data is not None else header["data"]
+    if data is not None and not Path(data).exists():
+        raise ValueError(
+            f"The run's data are not where they were. Expected them at '{data}'. Received: no such "
+            "file or folder. If they were moved, name their new place with --data."
+        )
+    settings = {**settings, **wanted}
+    if options.extend:
+        settings, added = _extended(settings, batches, options)
+        extensions = [*extensions, added | {"updates": updates}]
+    tokenizer = None if header["tokenizer"] is None else tokenizers.get(header["tokenizer"])
+    return Plan(
+        settings,
+        None if data is None else Path(data),
+        header["skip_bad"] or options.skip_bad,
+        None if header["init_from"] is None else Path(header["init_from"]),
+        extensions,
+        tokenizer,
+        header["read"],
+        header["replace_unknown"] or options.replace_unknown,
+    )
+
+
+def _changes_of(recipe, settings: dict, changes: dict) -> dict:
+    """The changes, checked and as JSON holds them, of a run with these settings."""
+    complete = recipe.complete({**settings, **changes})
+    return {name: complete[name] for name in changes}
+
+
+def _check_same_run(header: dict, recipe, options) -> None:
     if options.init_from is not None:
         raise ValueError(
             "A run that goes on has its weights already. Received: --init-from along with "
@@ -139,49 +182,28 @@ def continued(recipe, options, path: Path) -> Plan:
             f"The folder holds a run of another recipe. Expected {header['recipe']}. Received: "
             f"{recipe.name}. Name that recipe, or another folder with --output."
         )
-    wanted = recipe_changes(recipe, settings, options.changes)
+
+
+def _check_same_settings(header: dict, wanted: dict, options) -> None:
+    """Refuses changes that would make another run of it; data may move if they can be known."""
+    settings, data = header["settings"], header["data"]
     free = FREE + (("optimizer.learning_rate",) if options.extend else ())
     changed = [name for name in wanted if name not in free and wanted[name] != settings[name]]
-    data = options.data if options.data is not None else header["data"]
-    if (data is None) != (header["data"] is None):
-        changed.append("data")
-    elif str(data) != str(header["data"]) and "fingerprint" not in header["read"]:
-        changed.append("data")
+    if options.data is not None and str(options.data) != str(data):
+        if data is None or "fingerprint" not in header["read"]:
+            changed.append("data")
     if changed:
-        before = ", ".join(f"{name}={settings.get(name, header['data'])}" for name in changed)
+        before = ", ".join(f"{name}={settings.get(name, data)}" for name in changed)
         now = ", ".join(f"{name}={wanted.get(name, options.data)}" for name in changed)
         raise ValueError(
             f"The run cannot be continued with other settings. Changed: {', '.join(changed)}. "
             f"Expected {before}. Received: {now}. Leave them out, or start another run with "
             "--output."
         )
-    if data is not None and not Path(data).exists():
-        raise ValueError(
-            f"The run's data are not where they were. Expected them at '{data}'. Received: no such "
-            "file or folder. If they were moved, name their new place with --data."
-        )
-    settings = {**settings, **wanted}
-    if options.extend:
-        settings, extensions = _extended(settings, extensions, batches, options)
-    tokenizer = None if header["tokenizer"] is None else tokenizers.get(header["tokenizer"])
-    return Plan(
-        settings,
-        None if data is None else Path(data),
-        header["skip_bad"] or options.skip_bad,
-        None if header["init_from"] is None else Path(header["init_from"]),
-        extensions,
-        tokenizer,
-        header["read"],
-    )
 
 
-def recipe_changes(recipe, settings: dict, changes: dict) -> dict:
-    """The changes, checked and as JSON holds them, of a run with these settings."""
-    complete = recipe.complete({**settings, **changes})
-    return {name: complete[name] for name in changes}
-
-
-def _extended(settings: dict, extensions: list, batches: int, options) -> tuple[dict, list]:
+def _extended(settings: dict, batches: int, options) -> tuple[dict, dict]:
+    """The settings of the longer run, and the extension."""
     if batches < settings["steps"]:
         raise ValueError(
             f"The run is not finished. Expected {settings['steps']} steps. Received: --extend "
@@ -192,4 +214,4 @@ def _extended(settings: dict, extensions: list, batches: int, options) -> tuple[
             "--extend says how many steps are added. Received: steps along with it. Leave one out."
         )
     added = {"from": batches, "steps": options.extend, "rate": options.extend_rate or "decay"}
-    return {**settings, "steps": batches + options.extend}, [*extensions, added]
+    return {**settings, "steps": check_value("steps", batches + options.extend)}, added

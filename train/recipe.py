@@ -9,13 +9,21 @@ from typing import Any
 
 import md4keras
 
-from .settings import complete, read_pairs
+from . import optimizers
+from .settings import RANGES, complete, read_pairs
+
+_FLAGS = {
+    "steps": "training steps in all",
+    "batch_size": "examples a step",
+    "interval": "steps between validation, samples and checkpoints",
+    "seed": "of weights, order of the data, and masks",
+}
 
 _EXAMPLE = """\
 example:
   {prog} --steps 300 --set {example}
 
-settings of this recipe, which --set changes:
+settings of this recipe, which --set changes{limit}:
 {settings}
 
 What they mean, and recipes of your own: docs/recipes.md. KERAS_BACKEND chooses jax, tensorflow or
@@ -82,24 +90,22 @@ def _parser(recipe: Recipe, prog: str) -> argparse.ArgumentParser:
     values = [f"{name}={_written(value)}" for name, value in recipe.complete().items()]
     example = "network.num_layers=2 optimizer.learning_rate=1e-3"
     listed = textwrap.fill("  ".join(values), 96, initial_indent="  ", subsequent_indent="  ")
+    limit = " (image_shape and levels only along with --data)" if recipe.kind == "image" else ""
+    epilog = _EXAMPLE.format(prog=prog, example=example, limit=limit, settings=listed)
     parser = argparse.ArgumentParser(
         prog=prog,
         description=recipe.description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=_EXAMPLE.format(prog=prog, example=example, settings=listed),
+        epilog=epilog,
     )
     add = parser.add_argument
-    add("--data", type=Path, metavar="PATH", help="your own data instead: see docs/data.md")
+    add("--data", type=_absolute, metavar="PATH", help="your own data instead: see docs/data.md")
     add("--skip-bad", action="store_true", help="go on without files that cannot be used")
-    for name, parse, what in (
-        ("steps", positive, "training steps in all"),
-        ("batch_size", positive, "examples a step"),
-        ("interval", positive, "steps between validation, samples and checkpoints"),
-        ("seed", _seed, "of weights, order of the data, and masks"),
-    ):
+    what = "characters that the model does not know, such as capital letters"
+    add("--replace-unknown", action="store_true", help=f"replace {what}")
+    for name, what in _FLAGS.items():
         default = recipe.settings.get(name, 0)
-        flag = f"--{name.replace('_', '-')}"
-        add(flag, dest=name, type=parse, metavar="N", help=f"{what} (default: {default})")
+        add(_flag(name), type=whole(name), metavar="N", help=f"{what} (default: {default})")
     add(
         "--set",
         nargs="+",
@@ -111,22 +117,22 @@ def _parser(recipe: Recipe, prog: str) -> argparse.ArgumentParser:
     output = Path("runs") / recipe.name
     what = "folder for the model, samples, TensorBoard logs and the training state"
     add("--output", type=Path, default=output, metavar="FOLDER", help=f"{what} (default: {output})")
-    add("--init-from", type=Path, metavar="MODEL", help="start from the weights of a saved model")
+    add(
+        "--init-from",
+        type=_absolute,
+        metavar="MODEL",
+        help="start from the weights of a saved model",
+    )
     existing = parser.add_mutually_exclusive_group()
-    add = existing.add_argument
-    add("--resume", action="store_true", help="continue the run in --output where it stopped")
+    existing.add_argument(
+        "--resume", action="store_true", help="continue the run in --output where it stopped"
+    )
     what = "go on for so many steps where the finished run in --output ended"
-    add("--extend", type=positive, metavar="STEPS", help=what)
-    add("--overwrite", action="store_true", help="replace the run in --output")
-    parser.add_argument(
-        "--extend-rate",
-        choices=("decay", "hold"),
-        help="the learning rate of the added steps: it warms up again, and then decays to zero or "
-        "is held (default: decay)",
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print the result as JSON, and the rest to stderr"
-    )
+    existing.add_argument("--extend", type=whole("steps"), metavar="STEPS", help=what)
+    existing.add_argument("--overwrite", action="store_true", help="replace the run in --output")
+    what = "the learning rate of the added steps: it warms up again, and then decays to zero or is "
+    add("--extend-rate", choices=optimizers.RATES, help=f"{what}held (default: decay)")
+    add("--json", action="store_true", help="print the result as JSON, and the rest to stderr")
     return parser
 
 
@@ -140,35 +146,40 @@ def _written(value) -> str:
 
 def _changes(options: argparse.Namespace) -> dict:
     changes = read_pairs(options.set)
-    for name in ("steps", "batch_size", "interval", "seed"):
+    for name in _FLAGS:
         value = getattr(options, name)
         if value is not None and name in changes:
-            flag = f"--{name.replace('_', '-')}"
             raise ValueError(
-                f"A setting is given once. Received: {name} by {flag} and by --set. Leave one out."
+                f"A setting is given once. Received: {name} by {_flag(name)} and by --set. Leave "
+                "one out."
             )
         if value is not None:
             changes[name] = value
     return changes
 
 
-def positive(text: str) -> int:
-    """The type of command-line arguments that are whole numbers of at least 1."""
-    value = _whole(text)
-    if not 1 <= value < 2**31:
-        raise argparse.ArgumentTypeError(f"must be at least 1 and below 2**31, received {value}")
-    return value
+def _absolute(text: str) -> Path:
+    """A path that the run's files can tell: it holds in any working directory."""
+    return Path(text).absolute()
 
 
-def _seed(text: str) -> int:
-    value = _whole(text)
-    if not 0 <= value < 2**32:
-        raise argparse.ArgumentTypeError(f"must lie in [0, 2**32), received {value}")
-    return value
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a whole number, received {text!r}") from None
+def whole(name: str):
+    """The type of command-line arguments that are whole numbers in the range of a setting."""
+    least, most, _ = RANGES[name]
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = None
+        if value is None or not least <= value <= most:
+            raise argparse.ArgumentTypeError(
+                f"must be a whole number from {least} to {most}, received {text!r}"
+            )
+        return value
+
+    return parse

@@ -23,9 +23,22 @@ _FROM_ELSEWHERE = {  # arguments of the parts that other settings, or the data, 
     "vocabulary_size", "data_shape", "sequence_length", "image_shape", "num_classes",
     "network", "seed", "steps", "extensions",
 }  # fmt: skip
-_WHOLE = {"steps": (1, None), "batch_size": (1, 2**20), "interval": (1, None)}
-_WHOLE |= {"seed": (0, 2**32 - 1), "sequence_length": (1, 2**20), "levels": (2, 256)}
-_WHOLE |= {"sampling.num_steps": (1, 2**20)}
+# Whole numbers: the least, the most, and one to suggest. `--set` and the flags share them.
+RANGES = {
+    "steps": (1, 2**31 - 1, 1000),
+    "batch_size": (1, 2**20, 64),
+    "interval": (1, 2**31 - 1, 100),
+    "seed": (0, 2**32 - 1, 0),
+    "sequence_length": (1, 2**20, 256),
+    "levels": (2, 256, 256),
+    "sampling.num_steps": (1, 2**20, 64),
+    "network.num_layers": (0, 1000, 4),
+    "network.num_dit_layers": (0, 1000, 4),
+    "network.num_heads": (1, 1000, 4),
+    "network.feature_dim": (1, 2**16, 64),
+    "network.hidden_dim": (1, 2**16, 256),
+}
+_MOST_PIXELS = 2**24  # of all channels
 _NAMES = {
     "precision": PRECISIONS,
     "tokenizer": TOKENIZERS,
@@ -162,8 +175,9 @@ def check_value(name: str, value, parameter: inspect.Parameter | None = None):
         value = int(value)  # 1e6 steps
     if name in _NAMES:
         return check_name(name, value, _NAMES[name])
-    if name in _WHOLE:
-        return check_whole(name, value, *_WHOLE[name])
+    if name in RANGES:
+        least, most, good = RANGES[name]
+        return check_whole(name, value, least, most, f"Use {good}, for instance.")
     if name == "image_shape":
         return _image_shape(value)
     if name == "sampling.sampler":
@@ -173,19 +187,30 @@ def check_value(name: str, value, parameter: inspect.Parameter | None = None):
     if parameter is None:
         raise ValueError(f"`{name}` is no setting. Received: {name}={value!r}.")
     if isinstance(parameter.default, tuple):
-        return list(check_sizes(name, value if isinstance(value, (list, tuple)) else (value,)))
+        return _multiples(name, value if isinstance(value, (list, tuple)) else (value,))
     return _typed(name, value, _types(parameter))
 
 
 def _image_shape(value) -> list[int]:
     mend = "Write image_shape=32,32,3 for colour, 28,28,1 for grey."
     shape = check_sizes("image_shape", value, 3, mend)
-    if max(shape) > 8192 or shape[2] not in (1, 3):
+    if max(shape) > 8192 or shape[2] not in (1, 3) or math.prod(shape) > _MOST_PIXELS:
         raise ValueError(
-            "`image_shape` cannot be used. Expected height and width up to 8192, and 1 or 3 "
-            f"channels. Received: image_shape={value!r}. {mend}"
+            "`image_shape` cannot be used. Expected height and width up to 8192, 1 or 3 channels, "
+            f"and {_MOST_PIXELS} numbers at most. Received: image_shape={value!r}. {mend}"
         )
     return list(shape)
+
+
+def _multiples(name: str, value) -> list[int]:
+    mend = f"Write {name}=1,2,4, for instance."
+    sizes = check_sizes(name, value, mend=mend)
+    if len(sizes) > 13 or max(sizes) > 64:
+        raise ValueError(
+            f"`{name}` cannot be used. Expected up to 13 whole numbers, each up to 64. "
+            f"Received: {name}={value!r}. {mend}"
+        )
+    return list(sizes)
 
 
 def _sampler(value) -> str:
@@ -206,14 +231,15 @@ def _typed(name: str, value, types: tuple):
         return value
     if float in types and is_number(value) and math.isfinite(value):
         return value
-    if str in types and isinstance(value, str):
-        return value
+    if str in types and isinstance(value, (str, bool, int, float)):
+        return value  # what it belongs to knows its names, and tells them
     if type(None) in types and value is None:
         return value
     words = {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}
     wanted = " or ".join(words.get(each, "none") for each in types)
+    limit = " below 2**31" if int in types else ""
     raise ValueError(
-        f"`{name}` cannot be used. Expected {wanted}. Received: {name}={value!r}. "
+        f"`{name}` cannot be used. Expected {wanted}{limit}. Received: {name}={value!r}. "
         f"Write --set {name}=... with such a value."
     )
 

@@ -38,6 +38,7 @@ class TrainingState:
                 format=_FORMAT,
                 header=np.array(json.dumps(self.header)),
                 batches=self.batches,
+                updates=int(model.optimizer.iterations.numpy()),
                 seconds=self.seconds,
                 **weights,
                 **metrics,
@@ -63,8 +64,8 @@ class TrainingState:
         self._metrics = []
 
 
-def read_header(path: Path) -> tuple[dict, int]:
-    """What the run of a state file is, and the number of its batches.
+def read_header(path: Path) -> tuple[dict, int, int]:
+    """What the run of a state file is, and the numbers of its batches and the optimizer's steps.
 
     Raises:
         ValueError: if there is no state, or one that cannot be read.
@@ -75,7 +76,7 @@ def read_header(path: Path) -> tuple[dict, int]:
             "Name the folder of the run with --output, or start one without --resume and --extend."
         )
     with _opened(path) as saved:
-        return json.loads(str(saved["header"])), int(saved["batches"])
+        return json.loads(str(saved["header"])), int(saved["batches"]), int(saved["updates"])
 
 
 def _opened(path: Path):

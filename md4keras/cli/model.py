@@ -72,21 +72,13 @@ def drawing(options: argparse.Namespace) -> dict:
     }
 
 
-def model_folder(path: Path) -> Path:
-    """The folder of a saved model: the path, or `model` in it, where a recipe saves its model."""
-    inside = path / "model"
-    if not checkpoints.is_saved_model(path) and checkpoints.is_saved_model(inside):
-        return inside
-    return path
-
-
 def load(options: argparse.Namespace):
     """Loads the model, of text that its tokenizer reads or of images of 1 or 3 channels.
 
     Raises:
         ValueError: if there is none, or it is of another kind.
     """
-    model = checkpoints.load_model(model_folder(options.model))
+    model = checkpoints.load_model(checkpoints.model_folder(options.model))
     shape = model.network.data_shape
     if model.tokenizer is None and not (len(shape) == 3 and shape[-1] in (1, 3)):
         raise ValueError(
