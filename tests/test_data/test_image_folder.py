@@ -162,7 +162,9 @@ def test_a_folder_that_holds_no_classes_is_named(tmp_path):
         read(tmp_path, (8, 8, 3))
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (8, 8, 2), (0, 8, 3), (8.0, 8, 3), (9000, 8, 3)])
+@pytest.mark.parametrize(
+    "shape", [(8, 8), (8, 8, 2), (0, 8, 3), (8.0, 8, 3), (9000, 8, 3), (4096, 4096, 3)]
+)
 def test_an_impossible_shape_is_refused(folder, shape):
     with pytest.raises(ValueError, match=r"Received: image_shape=\("):
         read(folder, shape)
