@@ -88,7 +88,8 @@ def check_image_shape(image_shape) -> tuple[int, int, int]:
     if len(shape) != 3 or not whole or shape[2] not in (1, 3) or math.prod(shape) > _MOST_VALUES:
         raise ValueError(
             "`image_shape` cannot be read. Expected (height, width, channels): sides up to 8192, 1 "
-            f"or 3 channels, at most {_MOST_VALUES} values. Received: image_shape={image_shape!r}. Use (32, 32, 3), for instance."
+            f"or 3 channels, at most {_MOST_VALUES} values. Received: image_shape={image_shape!r}. "
+            "Use (32, 32, 3), for instance."
         )
     return shape
 
