@@ -9,9 +9,9 @@ import sys
 import threading
 from pathlib import Path
 
-from . import IN_CHECKOUT, PARENT, RECIPES
+from . import RECIPES
 
-COMMAND = (sys.executable, str(Path(__file__).with_name("child.py")), f"{RECIPES}.demo")
+COMMAND = (sys.executable, "-P", str(Path(__file__).with_name("child.py")), f"{RECIPES}.demo")
 _GRACE = 15.0  # seconds for saving what was reached, when it is stopped
 
 
@@ -66,7 +66,6 @@ class DemoTraining:
                 with open(self._log, "wb") as log:
                     self._process = subprocess.Popen(
                         [*COMMAND, "--output", str(self.output)],
-                        cwd=PARENT if IN_CHECKOUT else self.output,
                         stdin=subprocess.PIPE,  # see `child.py`
                         stdout=log,
                         stderr=subprocess.STDOUT,

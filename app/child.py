@@ -10,7 +10,9 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
+CHECKOUT = Path(__file__).resolve().parents[1]
 GRACE = 20.0  # seconds for saving what was reached
 
 
@@ -24,8 +26,8 @@ def end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    # The module is looked for where the parent stands, not in the folder of this file.
-    sys.path[0] = os.getcwd()
+    if (CHECKOUT / "md4keras").is_dir():
+        sys.path.insert(0, str(CHECKOUT))
     sys.argv = sys.argv[1:]
     threading.Thread(target=end_with_parent, daemon=True).start()
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -16,6 +16,7 @@ def root() -> Path:
 def saved_models(folder: str | os.PathLike) -> Iterator[Path]:
     """The folders at or below `folder` that look like saved models.
 
+    As `md4keras.catalog.saved_models`, of which importing would bring Keras to the first page.
     Links to folders are not followed, and hidden folders are passed over.
     """
     for place, folders, files in os.walk(folder):

@@ -123,12 +123,14 @@ def settings_controls(saved: ModelFolder, key: str, steps: int = 32) -> tuple[tu
 def _seed_control(key: str) -> int:
     """The seed of the last run, which can be typed, and a lock that keeps it for the next."""
     state = st.session_state
-    state.setdefault(f"{key}_seed", state.get(f"{key}_drawn", 0))
+    state.setdefault(f"{key}_seed", state.get(f"{key}_drawn"))
     seed = st.number_input(
         "Seed",
         0,
         2**32 - 1,
+        value=None,
         step=1,
+        placeholder="a new one",
         key=f"{key}_seed",
         help="The same seed gives the same samples. A new one is drawn for each run; one that you "
         "type is kept.",
@@ -139,15 +141,16 @@ def _seed_control(key: str) -> int:
         on_change=lambda: state.update({f"{key}_drawn": state[f"{key}_seed"]}),
         help="On: the next run has this seed again. Off: each run is a new draw.",
     )
-    return int(seed)
+    return int(seed or 0)  # empty before the first run, which draws one
 
 
 def new_seed(key: str) -> None:
     """Draws a seed for the run that begins, unless it is kept or was typed: for buttons."""
     state = st.session_state
-    if state[f"{key}_seed"] != state.get(f"{key}_drawn", 0):  # typed
+    seed = state[f"{key}_seed"]
+    if seed is not None and seed != state.get(f"{key}_drawn"):  # typed
         state[f"{key}_keep_seed"] = True
-    if not state[f"{key}_keep_seed"]:
+    if seed is None or not state[f"{key}_keep_seed"]:
         state[f"{key}_seed"] = secrets.randbelow(1_000_000)
     state[f"{key}_drawn"] = state[f"{key}_seed"]
 

@@ -169,6 +169,7 @@ def saved_models(folder: str | os.PathLike) -> Iterator[Path]:
 def _described(name: str, folder: Path) -> ModelFolder:
     try:
         saved = checkpoints.read_saved(folder)
+        checkpoints.check_buildable(saved)
         config = saved.config["config"]
         network = config["network"]["config"]
         shape = network.get("image_shape") or (network["sequence_length"],)

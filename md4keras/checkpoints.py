@@ -9,9 +9,12 @@ metadata.json       versions, and a checksum of each other file
 ```
 """
 
+import contextlib
 import dataclasses
 import json
+import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,7 @@ from md4keras.conversion import from_md4
 from md4keras.files import sha256, unimported, whole_folder
 from md4keras.models.masked_diffusion import MaskedDiffusion
 from md4keras.version import __version__
-from md4keras.weights_file import check_worth, described, measure
+from md4keras.weights_file import MOST_POSITIONS, check_worth, described, measure
 
 __all__ = [
     "check_output_folder",
@@ -105,19 +108,20 @@ class Saved:
 
 def build_model(saved: Saved):
     """The model whose files were read, with its weights."""
-    weights = saved.folder / _WEIGHTS
-    try:
-        check_worth(saved.config, measure(weights))
+    check_buildable(saved)
+    with _told_as_damaged(saved.folder):
         model = keras.saving.deserialize_keras_object(saved.config, safe_mode=True)
-        model.load_weights(weights)
+        model.load_weights(saved.folder / _WEIGHTS)
         model.tokenizer, model.recipe = saved.tokenizer, saved.recipe
-    except Exception as error:  # what is no configuration fails in as many ways as there are
-        raise _damaged(
-            saved.folder, f"'{_CONFIG}' and '{_WEIGHTS}' make no model ({error})"
-        ) from error
     if not (model.tokenizer is None or isinstance(model.tokenizer, dict)):
         _check_vocabulary(model)
     return model
+
+
+def check_buildable(saved: Saved) -> None:
+    """Raises a `ValueError` if the configuration needs more than the weights are worth."""
+    with _told_as_damaged(saved.folder):
+        check_worth(saved.config, measure(saved.folder / _WEIGHTS))
 
 
 def read_saved(folder: str | os.PathLike, unknown_tokenizer: bool = False) -> Saved:
@@ -193,6 +197,13 @@ def _check_model(model) -> None:
         raise ValueError(
             "Only models of md4keras are saved like this. Expected an `MD4` or `GenMD4`. "
             f"Received: model of type {type(model).__name__}. Use `model.save` for other models."
+        )
+    shape = tuple(model.network.data_shape)
+    if math.prod(shape) > MOST_POSITIONS:
+        raise ValueError(
+            "The examples of this model are too large: it could not be loaded again. Expected at "
+            f"most {MOST_POSITIONS} tokens each. Received: data_shape={shape}. Take shorter texts "
+            "or smaller images."
         )
     if model.tokenizer is not None:
         tokenizers.serialize(model.tokenizer)
@@ -291,6 +302,14 @@ def _check_model_class(config, folder: Path) -> None:
             "The folder holds no model of md4keras. Expected the configuration of an `MD4` or "
             f"`GenMD4`. Received: {name!r} in '{folder}'. Load it with what saved it."
         )
+
+
+@contextlib.contextmanager
+def _told_as_damaged(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # what is no configuration fails in as many ways as there are
+        raise _damaged(folder, f"'{_CONFIG}' and '{_WEIGHTS}' make no model ({error})") from error
 
 
 def _damaged(folder: Path, what: str) -> ValueError:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import h5py
 import keras
 
-MOST_POSITIONS = 2**28
+MOST_POSITIONS = 2**24
 """Tokens of one example: no weight may depend on them, so the weights set them no limit."""
 
 _OURS = "md4keras>"  # how the registered names of this package's classes begin

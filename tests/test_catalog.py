@@ -95,3 +95,19 @@ def test_a_class_from_elsewhere_is_the_reason(tmp_path):
     (folder / "metadata.json").write_text(json.dumps(metadata))
     (found,) = catalog.model_folders(tmp_path)
     assert "a class that is not known here" in found.problem
+
+
+@pytest.mark.parametrize("change", [{"sequence_length": 2**28}, {"vocabulary_size": 10**9}])
+def test_a_model_that_asks_for_too_much_is_listed_as_load_model_finds_it(tmp_path, change):
+    model = MD4(Transformer(5, 8, num_layers=1, num_heads=1, feature_dim=8))
+    folder = save_model(model, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    config["config"]["network"]["config"] |= change
+    (folder / "config.json").write_text(json.dumps(config))
+    metadata = json.loads((folder / "metadata.json").read_text())
+    metadata["sha256"]["config.json"] = sha256(folder / "config.json")
+    (folder / "metadata.json").write_text(json.dumps(metadata))
+    (found,) = catalog.model_folders(tmp_path)
+    with pytest.raises(ValueError) as caught:
+        load_model(folder)
+    assert found.problem == str(caught.value) and "make no model" in found.problem

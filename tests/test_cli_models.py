@@ -106,6 +106,23 @@ class TestEvaluate:
         assert re.match(r"\d\.\d{4} \+- \d\.\d{4} bits per character", printed)
         assert "upper bound" in printed and f"{LENGTH} characters" in printed
 
+    def test_data_of_the_training_are_known_where_they_were_moved(self, ask, folder):
+        (folder / "then").mkdir()
+        (folder / "then" / "a.txt").write_text("some words and more " * 40)
+        (folder / "then" / "bad.txt").write_text("")
+        splits = md4keras.data.text_files(folder / "then", skip_bad=True)
+        recipe = {"source": "text_files", "data": str(folder / "then"), "read": splits.facts}
+        save_text_model(folder / "trained", recipe)
+        (folder / "then").rename(folder / "moved")
+        words = ("evaluate", "trained", "--data", "moved", "--num-draws", "2", "--json")
+        found = ask(*words)
+        assert found["data"] == "the validation split of moved"
+        assert found["examples"] == len(splits.validation) // LENGTH
+        (folder / "moved" / "bad.txt").unlink()
+        (folder / "moved" / "a.txt").write_text("other words " * 40)
+        found = ask(*words)  # other data, all of which are measured
+        assert found["data"] == "moved" and found["examples"] == 12 * 40 // LENGTH
+
     def test_a_bound_that_is_not_finite_gives_no_figure(self, ask, folder):
         model = save_image_model(folder / "bad")
         model.network.set_weights([w * np.nan for w in model.network.get_weights()])

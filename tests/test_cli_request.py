@@ -50,10 +50,10 @@ def test_inputs_come_from_a_file_or_standard_input(address, capsys, tmp_path, mo
     inputs = {"tokens": [[7] * 4], "mask": [[False] * 4], "seed": 3}
     (tmp_path / "inputs.json").write_text(json.dumps(inputs))
     file = str(tmp_path / "inputs.json")
-    assert cli.main(["request", address, "infill", "seed=4", "--json", file]) == 0
+    assert cli.main(["request", address, "infill", "seed=4", "--inputs", file]) == 0
     from_file = capsys.readouterr().out
     monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(inputs)))
-    assert cli.main(["request", address, "infill", "--json", "-"]) == 0
+    assert cli.main(["request", address, "infill", "--inputs", "-"]) == 0
     assert capsys.readouterr().out == from_file
     assert json.loads(from_file)["tokens"] == [[7] * 4]
 
@@ -65,7 +65,10 @@ def test_outputs_go_to_a_file(address, capsys, tmp_path):
     with np.load(out, allow_pickle=False) as saved:
         assert saved["text"].tolist() == ["aa", "b"]
     assert f"{out}: text str" in capsys.readouterr().out
-    assert cli.main([*arguments[:-1], "-"]) == 0  # all of it as JSON
+    assert cli.main([*arguments, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["out"] == str(out) and told["outputs"]["text"]["shape"] == [2]
+    assert cli.main([*arguments[:-2], "--json"]) == 0  # all of it, texts too
     assert json.loads(capsys.readouterr().out)["text"] == ["aa", "b"]
 
 
@@ -78,7 +81,7 @@ def test_outputs_go_to_a_file(address, capsys, tmp_path):
         (["generate", "num_samples=many"], "num_samples='many'"),
         (["generate", "num_samples"], "error: Inputs are written as name=value"),
         (["generate", "num_samples=1", "num_samples=2"], "'num_samples' twice"),
-        (["generate", "--json", "no/such/file"], "No such file"),
+        (["generate", "--inputs", "no/such/file"], "No such file"),
         (["generate", "num_samples=1", "--timeout", "0"], "positive number of seconds"),
         (["generate", "num_samples=1", "--out", "no/such/folder/a.npz"], "No such file"),
     ],
@@ -94,7 +97,7 @@ def test_mistakes_end_with_one_line(server, capsys, arguments, words):
 @pytest.mark.parametrize("text", ["no json", "[1]", "[" * 100_000])
 def test_json_that_is_no_object(server, capsys, monkeypatch, text):
     monkeypatch.setattr("sys.stdin", io.StringIO(text))
-    assert cli.main(["request", server.rest_address, "generate", "--json", "-"]) == 2
+    assert cli.main(["request", server.rest_address, "generate", "--inputs", "-"]) == 2
     assert "Inputs are read" in capsys.readouterr().err
 
 

@@ -85,6 +85,13 @@ def test_genuine_models_are_worth_what_they_ask(saved, name):
     assert 4 * layers <= held.arrays
 
 
+def test_what_could_not_be_loaded_is_not_saved(tmp_path):
+    model = MD4(Transformer(5, 2**24 + 1, num_layers=1, num_heads=1, feature_dim=4))
+    with pytest.raises(ValueError, match="Expected at most 16777216 tokens each"):
+        save_model(model, tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
 TOO_MUCH = {
     "text": [
         dict(vocabulary_size=2_000_000_000),
@@ -97,6 +104,7 @@ TOO_MUCH = {
         dict(num_classes=2_000_000_000),
         dict(sequence_length=2_000_000_000),
         dict(sequence_length=10**30),
+        dict(sequence_length=2**24 + 1),
         dict(sequence_length=2_000_000_000, positions="learned"),
         dict(vocabulary_size=10**40, feature_dim=10**40),
     ],
@@ -105,6 +113,7 @@ TOO_MUCH = {
         dict(num_layers=10**6),
         dict(feature_dim=32 * 10**5),
         dict(image_shape=[2**20, 2**20, 2]),
+        dict(image_shape=[4096, 4096, 2]),
         dict(image_shape=[4, 6, 10**7]),
         dict(image_shape=[4, 6, 2] * 10**4),
     ],

@@ -65,15 +65,6 @@ def tell_windows(mask) -> None:
         )
 
 
-def parsed(text: str):
-    """Tokens and mask of a text with gaps; what is wrong is told in the words that were typed."""
-    meant = fitted(text, True)
-    try:
-        return gaps.parse_gaps(meant, tokenizer, _MOST)
-    except ValueError as error:
-        raise ValueError(str(error).replace(repr(meant[:60]), repr(text[:60]))) from error
-
-
 def typed():
     """The text with gaps, its tokens and mask; `None` for these where it cannot be filled."""
     text = st.text_area(
@@ -85,7 +76,7 @@ def typed():
         help="A gap is ____ (an underscore for each token), or [mask 12] for twelve tokens.",
     )
     with shell.messages():
-        tokens, mask = parsed(text)
+        tokens, mask = gaps.parse_gaps(fitted(text, True), tokenizer, _MOST, shown=text)
         tell_windows(mask)
         return text, (tokens, mask)
     return text, None

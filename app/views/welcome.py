@@ -4,16 +4,20 @@ import streamlit as st
 
 from app import demo, folders, frame
 
+models = list(folders.saved_models(folders.root()))
+texts = [model for model in models if (model / "tokenizer.json").is_file()]
 WAYS = (
     (
-        "Generate digits",
+        "Generate",
         "Draw images or text from nothing, and keep what you like.",
         ("views/generate.py", "Generate", ":material/auto_awesome:"),
+        (models, "Needs a model: train one first."),
     ),
     (
         "Fill gaps in text",
         "Type ____ where words are missing; see how sure the model is.",
         ("views/infill.py", "Infill text", ":material/edit_note:"),
+        (texts, "Needs a model of text: train one first."),
     ),
 )
 
@@ -33,26 +37,25 @@ with picture:
     )
 
 training = demo.training(folders.root() / "demo")
-there = next(folders.saved_models(folders.root()), None) is not None
 cards = st.columns(3)
-for card, (title, text, (view, label, icon)) in zip(cards, WAYS, strict=False):
+for card, (title, text, (view, label, icon), (usable, missing)) in zip(cards, WAYS, strict=False):
     with card, st.container(border=True, height="stretch"):
         st.subheader(title)
         st.write(text)
-        if there:
+        if usable:
             if st.button(label, icon=icon, type="primary", key=view):
                 st.switch_page(view)
         else:
-            st.caption("Needs a model: train one first.")
+            st.caption(missing)
 with cards[-1], st.container(border=True, height="stretch"):
     st.subheader("Bring models")
-    if there:
+    if models:
         st.write("See what is in the folder, or start on another: `md4keras app FOLDER`.")
         if st.button("Models", icon=":material/inventory_2:"):
             st.switch_page("views/models.py")
     else:
         st.write("None here yet. Train two small ones, or start on another folder:")
         st.write("`md4keras app FOLDER`")
-    if not there or training.running or training.failure:
+    if not models or training.running or training.failure:
         demo.offer(training)
 st.caption(f"Models are taken from {frame.plain(folders.root())}, and from nowhere else.")

@@ -8,7 +8,7 @@ import numpy as np
 
 from md4keras.checks import check_whole
 from md4keras.cli.model import add_model, load
-from md4keras.cli.reading import Examples, read_own, read_validation
+from md4keras.cli.reading import Examples, read_held_out, read_own
 from md4keras.cli.terminal import followed, print_json, printable
 
 _EXAMPLE = """\
@@ -26,7 +26,7 @@ def add_verb(verbs) -> None:
         help="bits per dimension of a data set",
         description="An upper bound on the bits that the model needs for a dimension (a pixel's "
         "channel, a character), with its standard error over the examples and the draws of masks. "
-        "Without --data: of the validation split that the model was trained beside.",
+        "Without --data, or where these are the data of its training: of their validation split.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -66,11 +66,15 @@ def run(options: argparse.Namespace) -> int:
     if options.limit is not None:
         check_whole("limit", options.limit, mend="Leave it out for all examples.")
     model = load(options)
-    own = options.data is not None
-    read = read_own(model, options.data, options.replace_unknown) if own else None
-    examples = read or read_validation(model, options.replace_unknown)
+    replace = options.replace_unknown
+    examples = read_held_out(model, options.data, replace)
+    if examples is None:
+        examples = read_own(model, options.data, replace)
     result = {"model": str(options.model), **measure(model, examples, options)}
-    print_json(result) if options.json else print(printable(_report(result)))
+    if options.json:
+        print_json(result)
+    else:
+        print(printable(_report(result)))
     return 0
 
 

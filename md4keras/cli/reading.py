@@ -68,25 +68,53 @@ def read_own(model, path: Path, replace: bool) -> Examples:
     return _images(model, splits.training, splits.class_names, str(path))
 
 
-def read_validation(model, replace: bool) -> Examples:
-    """The validation split of the model's own recipe.
+def read_held_out(model, path: Path | None, replace: bool) -> Examples | None:
+    """The validation split of the model's own training.
+
+    Args:
+        path: of data; `None` for where the recipe says that they are.
+
+    Returns:
+        Examples, or `None` if the data at `path` are not those of the training.
 
     Raises:
         ValueError: if the recipe does not say which data, or they are not there.
     """
     recipe = model.recipe or {}
-    name, path = recipe.get("source") or recipe.get("recipe"), recipe.get("data")
-    if name not in data.SOURCES and not path:
+    name, home = recipe.get("source") or recipe.get("recipe"), recipe.get("data")
+    if path is not None:
+        splits = _trained_on(model, name, path)
+        if splits is None:
+            return None
+        say("the model was trained on these data: their validation split is measured")
+    elif name not in data.SOURCES and not home:
         raise ValueError(
             "The model does not tell what it was trained on. Expected a recipe with a source of "
             f"md4keras.data. Received: {name!r}. Name a file or a folder: --data PATH."
         )
-    splits = _splits(model, name, path)
-    where = f"the validation split of {path or name}"
-    _check_same(recipe, splits)
+    else:
+        splits = _splits(model, name, home)
+        if _fingerprint(model) not in (None, splits.facts.get("fingerprint")):
+            say("note: the data have changed since the model was trained on them")
+    where = f"the validation split of {path or home or name}"
     if model.tokenizer is not None:
         return _windows(model, read_known(model, splits.validation, replace), where)
     return _images(model, splits.validation, splits.class_names, where)
+
+
+def _trained_on(model, name: str, path: Path) -> data.Splits | None:
+    """The data at a path, wherever they were before, if the model was trained on them."""
+    try:
+        splits = _splits(model, name, str(path)) if _fingerprint(model) else None
+    except ValueError:  # other data, with a mistake that is told when they are read as such
+        return None
+    same = splits is not None and splits.facts.get("fingerprint") == _fingerprint(model)
+    return splits if same else None
+
+
+def _fingerprint(model) -> str | None:
+    """That of the data that the model was trained on; `None` where its recipe has none."""
+    return ((model.recipe or {}).get("read") or {}).get("fingerprint")
 
 
 def _splits(model, name: str, path: str | None) -> data.Splits:
@@ -99,14 +127,6 @@ def _splits(model, name: str, path: str | None) -> data.Splits:
     if model.tokenizer is not None:
         return data.text_files(path, **how)
     return data.image_folder(path, *_format(model), **how)
-
-
-def _check_same(recipe: dict, splits) -> None:
-    """Says so where the data are not those of the training."""
-    then = (recipe.get("read") or {}).get("fingerprint")
-    now = (getattr(splits, "facts", None) or {}).get("fingerprint")
-    if then and now and then != now:
-        say("note: the data have changed since the model was trained on them")
 
 
 def _format(model) -> tuple:

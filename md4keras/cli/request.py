@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from md4keras.cli.terminal import printable
+from md4keras.cli.terminal import print_json, printable
 from md4keras.client import DEFAULT_TIMEOUT, request
 
 _EXAMPLE = """\
 examples:
   md4keras request http://localhost:8501/v1/models/text infill_text text='["the ____ sat"]' seed=1
-  md4keras request http://localhost:8501/v1/models/text generate_text num_samples=2 --out -
+  md4keras request http://localhost:8501/v1/models/text generate_text num_samples=2 --json
 """
 
 
@@ -39,7 +39,10 @@ def add_verb(verbs) -> None:
         help="an input, as JSON (4, 0.9, true, '[[1, 2]]'); what is no JSON is a string",
     )
     parser.add_argument(
-        "--json", metavar="FILE", help="inputs as a JSON object; - reads standard input"
+        "--inputs",
+        dest="file",
+        metavar="FILE",
+        help="inputs as a JSON object; - reads standard input",
     )
     parser.add_argument(
         "--timeout",
@@ -52,8 +55,9 @@ def add_verb(verbs) -> None:
         "--out",
         type=Path,
         metavar="FILE.npz",
-        help="write the outputs there instead of printing them; - prints all of them as JSON",
+        help="write the outputs there instead of printing them",
     )
+    parser.add_argument("--json", action="store_true", help="print JSON, texts too")
     parser.set_defaults(run=run)
 
 
@@ -61,19 +65,26 @@ def run(options: argparse.Namespace) -> int:
     """Sends the request and prints or writes the answer; returns the exit status."""
     # TensorFlow comes in with the messages of gRPC, and would print what it found of a GPU.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    inputs = _read_json(options.json) if options.json else {}
+    inputs = _read_json(options.file) if options.file else {}
     inputs |= read_pairs(options.inputs)
     outputs = request(options.address, options.signature, inputs, options.timeout)
-    if str(options.out) == "-":
-        print(as_json(outputs))
-    elif options.out:
-        with open(options.out, "wb") as file:  # a file: given a name, NumPy appends ".npz" to it
-            np.savez_compressed(file, **outputs)
-        for name, array in outputs.items():
-            print(f"{options.out}: {printable(name)} {array.dtype.name} {list(array.shape)}")
+    if options.out:
+        _write(outputs, options.out, options.json)
     else:
-        print(printable(show(outputs)))
+        print(as_json(outputs) if options.json else printable(show(outputs)))
     return 0
+
+
+def _write(outputs: dict[str, np.ndarray], out: Path, json_too: bool) -> None:
+    """Writes the arrays to a file, and prints what is in it."""
+    with open(out, "wb") as file:  # a file: given a name, NumPy appends ".npz" to it
+        np.savez_compressed(file, **outputs)
+    found = {name: {"dtype": x.dtype.name, "shape": list(x.shape)} for name, x in outputs.items()}
+    if json_too:
+        print_json({"out": str(out), "outputs": found})
+        return
+    for name, array in found.items():
+        print(f"{out}: {printable(name)} {array['dtype']} {array['shape']}")
 
 
 def read_pairs(pairs: list[str]) -> dict[str, Any]:
@@ -107,12 +118,12 @@ def _read_json(name: str) -> dict[str, Any]:
         inputs = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(
-            f"Inputs are read as JSON. Received: --json {name}, which is none: {error}. Write "
+            f"Inputs are read as JSON. Received: --inputs {name}, which is none: {error}. Write "
             '{"seed": 1}, for example.'
         ) from error
     if not isinstance(inputs, dict):
         raise ValueError(
-            f"Inputs are read from a JSON object. Received: --json {name}, with "
+            f"Inputs are read from a JSON object. Received: --inputs {name}, with "
             f'{type(inputs).__name__}. Write {{"seed": 1}}, for example.'
         )
     return inputs

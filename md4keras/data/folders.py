@@ -49,10 +49,10 @@ def reason_of(error: OSError) -> str:
 
 
 def check_bad(bad: list[dict], num_good: int, skip_bad: bool, expected: str, path: Path) -> None:
-    """Raises one error for all files that cannot be used, unless they may be skipped.
+    """Raises one error for all that cannot be used, unless it may be skipped.
 
     Args:
-        bad: dictionaries of `"name"` and `"reason"`.
+        bad: dictionaries of `"name"` (of a folder with `/` at its end) and `"reason"`.
         num_good: int, how many files can be used; without any it is an error in any case.
         skip_bad: bool, whether bad files are skipped.
         expected: str, what a file should be.
@@ -67,17 +67,19 @@ def check_bad(bad: list[dict], num_good: int, skip_bad: bool, expected: str, pat
     mend = f"Mend {them} or take {them} away"
     if num_good:
         mend += f", or go on without {them}: skip_bad=True (--skip-bad)"
+    folders = any(each["name"].endswith("/") for each in bad)
     if len(bad) == 1:
         file = path if path.is_file() else path / bad[0]["name"]
         raise ValueError(
-            f"This file cannot be used: {bad[0]['reason']}. Expected {expected}. "
-            f"Received: path='{printable(file)}'. {mend}."
+            f"This {'folder' if folders else 'file'} cannot be used: {bad[0]['reason']}. "
+            f"Expected {expected}. Received: path='{printable(file)}'. {mend}."
         )
     lines = [f"\n  {each['name']}: {each['reason']}" for each in bad[:MOST_NAMED]]
     if len(bad) > MOST_NAMED:
         lines.append(f"\n  and {len(bad) - MOST_NAMED} more")
     raise ValueError(
-        f"{len(bad)} of {len(bad) + num_good} files cannot be used. Expected {expected}. "
+        f"{len(bad)} of {len(bad) + num_good} files{' and folders' * folders} cannot be used. "
+        f"Expected {expected}. "
         f"Received: path='{printable(path)}'. {mend}." + "".join(lines)
     )
 

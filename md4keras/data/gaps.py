@@ -24,7 +24,7 @@ _TYPED_AS |= {"ı": "i", "‘": "'", "’": "'", "“": '"', "”": '"', "„": 
 _NAMED_GAP = r"\[\s*+mask\s*+(?:(?::\s*+)?+([0-9]++)\s*+)?\]"
 
 
-def parse_gaps(text: str, tokenizer, max_length: int | None = None):
+def parse_gaps(text: str, tokenizer, max_length: int | None = None, shown: str | None = None):
     """Turns a text with gaps into tokens and a mask.
 
     A gap is a run of underscores, one token each, or `[mask]` (one token), or `[mask 12]` or
@@ -38,6 +38,8 @@ def parse_gaps(text: str, tokenizer, max_length: int | None = None):
         tokenizer: any tokenizer.
         max_length: int, the most tokens that the text may have, gaps included; `None` for
             1,000,000.
+        shown: str, what messages show as the text that was received, where `text` was made of it
+            (as by `fit_to_alphabet`); `None` for `text`.
 
     Returns:
         `tokens`, int32 `[length]`, with the mask (`vocabulary_size`) in the gaps, and `mask`, bool
@@ -54,7 +56,8 @@ def parse_gaps(text: str, tokenizer, max_length: int | None = None):
     >>> CharacterTokenizer().decode(tokens), int(mask.sum())
     ('a ____ sat', 4)
     """
-    _check_string(text)
+    shown = text if shown is None else shown
+    _check_string(text, shown=shown)
     most = MOST_TOKENS if max_length is None else max_length
     check_whole("max_length", most, mend="Give the length that the model was trained at.")
     pattern = re.compile(_gap_pattern(tokenizer))
@@ -62,7 +65,7 @@ def parse_gaps(text: str, tokenizer, max_length: int | None = None):
     if not gaps:
         raise ValueError(
             f"The text has nothing to fill. Expected a gap: {fewest_underscores(tokenizer)} or "
-            f"more underscores, [mask], or [mask 12]. Received: text={text[:60]!r}. "
+            f"more underscores, [mask], or [mask 12]. Received: text={shown[:60]!r}. "
             "Type ____ where something is to be written."
         )
     counts = [_count(gap) for gap in gaps]
@@ -258,9 +261,10 @@ def _masked(text, matches, counts, tokenizer, most=math.inf):
     return tokens, mask
 
 
-def _check_string(text, allow_empty=False):
+def _check_string(text, allow_empty=False, shown=None):
     if not isinstance(text, str) or not (text or allow_empty):
+        received = text if shown is None else shown
         raise ValueError(
             f"There is no text. Expected a string{'' if allow_empty else ' that is not empty'}. "
-            f"Received: text={text!r}. Type some words, and ____ where some are missing."
+            f"Received: text={received!r}. Type some words, and ____ where some are missing."
         )

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 import os
 import warnings
 from pathlib import Path
@@ -13,6 +14,7 @@ from md4keras.files import import_optional
 
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # none runs other programs
 _MAX_PIXELS = 64_000_000
+_MOST_VALUES = 2**24  # what a saved model may have
 _MAX_UPLOADED_PIXELS = 16_000_000
 _MAX_UPLOADED_BYTES = 10_000_000
 
@@ -83,10 +85,11 @@ def check_image_shape(image_shape) -> tuple[int, int, int]:
     """The shape, if it is that of a grey or colour image."""
     shape = tuple(image_shape)
     whole = all(is_whole(size) and 1 <= size <= 8192 for size in shape)
-    if len(shape) != 3 or not whole or shape[2] not in (1, 3):
+    if len(shape) != 3 or not whole or shape[2] not in (1, 3) or math.prod(shape) > _MOST_VALUES:
         raise ValueError(
             "`image_shape` cannot be read. Expected (height, width, channels): sides up to 8192, 1 "
-            f"or 3 channels. Received: image_shape={image_shape!r}. Use (32, 32, 3), for instance."
+            f"or 3 channels, at most {_MOST_VALUES} values. Received: image_shape={image_shape!r}. "
+            "Use (32, 32, 3), for instance."
         )
     return shape
 

@@ -42,6 +42,17 @@ def test_the_same_seed_gives_the_same_picture(open_page, digits_folder):
     }
 
 
+def test_the_first_seed_may_be_typed_whatever_it_is(open_page, digits_folder):
+    app = open_page("generate", digits_folder)
+    app.slider(key="gen_steps").set_value(2)
+    app.number_input(key="gen_seed").set_value(0)
+    for _ in range(2):
+        generate(app)
+        assert app.number_input(key="gen_seed").value == 0 and app.toggle(key="gen_keep_seed").value
+    app.number_input(key="gen_seed").set_value(None)  # emptied: a new one
+    assert generate(app).number_input(key="gen_seed").value is not None
+
+
 def test_each_run_is_a_new_draw_until_the_seed_is_kept(open_page, digits_folder):
     app = open_page("generate", digits_folder)
     app.slider(key="gen_steps").set_value(2)

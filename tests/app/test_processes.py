@@ -1,6 +1,7 @@
 """What runs: one process for the app, and no training that outlives it."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -83,15 +84,14 @@ def test_training_ends_with_the_app(number, tmp_path):
         from app import background
 
         training = background.DemoTraining(Path(sys.argv[1]))
-        background.PARENT = Path(sys.argv[1])
-        background.COMMAND = (*background.COMMAND[:2], "long")
+        background.COMMAND = (*background.COMMAND[:3], "long")
         training.start()
         print(training._process.pid, flush=True)
         time.sleep(600)
     """
     app = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(code), str(tmp_path)],
-        env=ENVIRONMENT,
+        env={**ENVIRONMENT, "PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -103,3 +103,49 @@ def test_training_ends_with_the_app(number, tmp_path):
         app.send_signal(number)
         app.wait(20)
     wait_until(lambda: not alive(child), 30)
+
+
+STARTED = """
+    import sys, time
+    from pathlib import Path
+
+    sys.path[:0] = sys.argv[2:]
+    from app import background
+
+    training = background.DemoTraining(Path(sys.argv[1]))
+    training.start()
+    while training.running:
+        time.sleep(0.05)
+    print(training.failure, end="")
+"""
+
+
+@pytest.mark.parametrize("installed", [False, True])
+def test_training_runs_no_code_from_the_folder_of_models(installed, tmp_path):
+    """Nor from the one that the app is started in: others may have written what lies there."""
+    site, runs, trace = tmp_path / "site", tmp_path / "runs", tmp_path / "trace"
+    package = site / "md4keras"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    beside = package if installed else site  # where the app and the recipes are
+    shutil.copytree(ROOT / "app", beside / "app")
+    (beside / "train").mkdir()
+    for name in ("digits", "pydoc"):
+        recipe = f"import types\nDEMO = types.SimpleNamespace(name={name!r})\n"
+        (beside / "train" / f"{name}.py").write_text(recipe)
+    (beside / "train" / "demo.py").write_text("import json, numpy, md4keras\nprint('trained')\n")
+    for folder in (runs, runs / "demo"):
+        folder.mkdir()
+        for name in ("json", "numpy", "keras", "md4keras", "train", "runpy", "signal"):
+            (folder / f"{name}.py").write_text(f"open({str(trace)!r}, 'w').close()\n")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    if installed:
+        environment["PYTHONPATH"] = str(site)
+    paths = [str(runs / "demo"), str(beside), str(site)]
+    command = [sys.executable, "-P", "-c", textwrap.dedent(STARTED), *paths]
+    done = subprocess.run(
+        command, env=environment, cwd=runs, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (runs / "demo" / "train.log").read_text() == "trained\n"
+    assert not trace.exists()

@@ -7,7 +7,8 @@ import textwrap
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import demo
+from app import demo, folders
+from md4keras import catalog
 from tests.app.conftest import HOME
 
 pytestmark = pytest.mark.one_backend
@@ -24,14 +25,30 @@ def open_home(monkeypatch):
     return run
 
 
-def test_says_what_it_is_and_leads_on(open_home, digits_folder):
-    home = open_home(digits_folder)
+def test_says_what_it_is_and_leads_on(open_home, text_folder):
+    home = open_home(text_folder)
     assert home.title[0].value == "md4keras" and len(home.get("image")) == 1
     assert [way.label for way in home.button] == ["Generate", "Infill text", "Models"]
     for number, way in enumerate(("Generate", "Infill text", "Models")):
-        page = open_home(digits_folder)
+        page = open_home(text_folder)
         page.button[number].click().run()
         assert not page.exception and page.title[0].value == way
+
+
+def test_offers_what_the_models_can_do(open_home, digits_folder, tmp_path):
+    home = open_home(digits_folder)  # no model of text
+    assert [way.label for way in home.button] == ["Generate", "Models"]
+    captions = [caption.value for caption in home.caption]
+    assert "Needs a model of text: train one first." in captions
+    assert "Needs a model: train one first." not in captions
+    captions = [caption.value for caption in open_home(tmp_path).caption]
+    assert "Needs a model: train one first." in captions
+
+
+def test_the_same_folders_are_models_as_for_the_library(digits_folder, text_folder):
+    """The first page looks for itself, as it comes before the library."""
+    for folder in (digits_folder, text_folder, text_folder / "text"):
+        assert list(folders.saved_models(folder)) == list(catalog.saved_models(folder))
 
 
 def test_without_a_model_training_is_the_way_to_start(open_home, tmp_path, monkeypatch):

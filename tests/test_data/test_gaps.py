@@ -1,3 +1,4 @@
+import re
 import time
 
 import numpy as np
@@ -282,3 +283,11 @@ def test_words_that_are_not_there_are_refused(words):
 def test_unknown_characters_between_words_are_told_with_their_place():
     with pytest.raises(ValueError, match="'_' at position 4"):
         mask_words("the _at", [0], CHARACTERS)
+
+
+def test_messages_show_the_text_that_was_typed():
+    tokenizer = CharacterTokenizer()
+    for typed in ("Not a gap", "\u0301"):  # an accent alone is dropped
+        fitted = fit_to_alphabet(typed, tokenizer)
+        with pytest.raises(ValueError, match=re.escape(f"Received: text={typed!r}")):
+            parse_gaps(fitted, tokenizer, shown=typed)

@@ -156,11 +156,15 @@ def test_a_folder_that_holds_no_classes_is_named(tmp_path):
         with pytest.raises(ValueError, match="Received: path="):
             read(path, (8, 8, 3))
     (tmp_path / "hollow").mkdir()
-    with pytest.raises(ValueError, match="hollow' with none"):
+    with pytest.raises(
+        ValueError, match="This folder cannot be used: this class has no image.*hollow"
+    ):
         read(tmp_path, (8, 8, 3))
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (8, 8, 2), (0, 8, 3), (8.0, 8, 3), (9000, 8, 3)])
+@pytest.mark.parametrize(
+    "shape", [(8, 8), (8, 8, 2), (0, 8, 3), (8.0, 8, 3), (9000, 8, 3), (4096, 4096, 3)]
+)
 def test_an_impossible_shape_is_refused(folder, shape):
     with pytest.raises(ValueError, match=r"Received: image_shape=\("):
         read(folder, shape)
@@ -203,16 +207,41 @@ def test_nothing_but_bad_files_is_an_error_whatever_is_skipped(tmp_path):
     (tmp_path / "one").mkdir()
     (tmp_path / "one" / "a.png").write_text("no image")
     for skip_bad in (False, True):
-        with pytest.raises(ValueError, match=r"cannot be used.*one/a\.png") as caught:
+        with pytest.raises(ValueError, match=r"(?s)2 of 2 files and folders.*one/a\.png") as caught:
             data.image_folder(tmp_path, (8, 8, 3), skip_bad=skip_bad)
         assert "skip_bad" not in str(caught.value)
 
 
-def test_a_class_does_not_vanish_with_its_bad_files(folder):
-    (folder / "third").mkdir()
-    (folder / "third" / "a.png").write_text("no image")
-    with pytest.raises(ValueError, match=r"cannot be used.*third/a\.png"):
-        data.image_folder(folder, (8, 8, 3), skip_bad=True, validation_every=None)
+def test_classes_without_images_are_told_together_and_can_be_skipped(folder):
+    for name in ("bad", "empty", "other"):
+        (folder / name).mkdir()
+    (folder / "bad" / "a.png").write_text("no image")
+    (folder / "other" / "notes.md").write_text("no image either")
+    bad = ["bad/a.png", "bad/", "empty/", "other/"]
+    with pytest.raises(ValueError, match="^4 of 7 files and folders cannot be used") as caught:
+        read(folder, (8, 8, 3))
+    lines = str(caught.value).splitlines()[1:]
+    assert [line.partition(": ")[0].strip() for line in lines] == bad
+    splits = data.image_folder(folder, (8, 8, 3), skip_bad=True, validation_every=None)
+    assert splits.class_names == ("dark", "light")  # and their numbers have no gap
+    assert splits.training[1].tolist() == [0, 0, 1]
+    assert [each["name"] for each in splits.facts["skipped"]] == bad
+    assert all(name in " ".join(splits.describe()) for name in bad)
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "md", "yaml", "npy", "JSON", "csv", "html", "xyz"])
+def test_files_with_the_ending_of_something_else_are_named_and_left_out(folder, ending):
+    (folder / "dark" / f"labels.{ending}").write_text("no image")
+    facts = data.image_folder(folder, (8, 8, 3), validation_every=None).facts
+    assert facts["images"] == 3
+    assert facts["ignored"] == {"count": 1, "names": [f"dark/labels.{ending}"]}
+
+
+@pytest.mark.parametrize("ending", ["heic", "avif", "svg", "PSD", "JPG"])
+def test_images_that_cannot_be_read_are_not_left_out_in_silence(folder, ending):
+    (folder / "dark" / f"photo.{ending}").write_bytes(b"of another format")
+    with pytest.raises(ValueError, match=f"cannot be used.*photo.{ending}"):
+        read(folder, (8, 8, 3))
 
 
 def test_what_was_read_is_told(folder):
@@ -297,7 +326,8 @@ def test_odd_names_can_be_printed(tmp_path):
         file.write(b"no image")
     with pytest.raises(ValueError) as caught:
         data.image_folder(tmp_path, (8, 8, 3))
-    assert str(caught.value).isprintable() and r"ein\nbild/\udcff\x1b[31m.png" in str(caught.value)
+    lines = str(caught.value).splitlines()
+    assert all(map(str.isprintable, lines)) and r"ein\nbild/\udcff\x1b[31m.png" in lines[1]
 
 
 def test_images_are_read_in_sub_folders_of_a_class_too(folder):

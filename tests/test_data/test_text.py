@@ -167,12 +167,26 @@ def test_records_are_no_text(tmp_path, ending):
     (tmp_path / f"data.{ending}").write_text('{"text": "a cat"}\n' * 100)
     with pytest.raises(ValueError, match="holds records, not text: write their text to a .txt"):
         read(tmp_path / f"data.{ending}")
-    with pytest.raises(ValueError, match=rf"`\*\.txt`.*1 other files, such as 'data.{ending}'"):
+    (tmp_path / "a.md").write_text("a text of another ending")
+    there = rf"`\*\.txt`.*2 other files, such as 'data.{ending}'. .{ending} holds records, not text"
+    with pytest.raises(ValueError, match=there) as caught:
         read(tmp_path)
+    assert "ending" not in str(caught.value)  # another one would not make them text
+    (tmp_path / "a.md").unlink()
     (tmp_path / "plain.TXT").write_text("plain")
     splits = data.text_files(tmp_path, None)
     assert splits.training == "plain"
     assert splits.facts["ignored"] == {"count": 1, "names": [f"data.{ending}"]}
+
+
+def test_records_with_the_ending_of_text_are_no_text(tmp_path):
+    records = '{"text": "a {cat}", "id": 1}\n\n {"text": "a dog"}'
+    write(tmp_path, good="a cat", records=records, one='{"id": 1}')
+    with pytest.raises(ValueError, match="^2 of 3 files.*(?s:.)*each line is a JSON object"):
+        read(tmp_path)
+    assert read(tmp_path, skip_bad=True) == "a cat"
+    write(tmp_path, records=records + "\nand prose", one="{a: set}")
+    assert "and prose" in read(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["notes.md", "thesis.tex", "run.log", "novel"])

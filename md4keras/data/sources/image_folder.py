@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import mimetypes
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,11 @@ from md4keras.data.images import split_images
 from md4keras.data.source import Source, Splits
 
 _MAX_BYTES = 2**33
-_KINDS = mimetypes.MimeTypes()  # Python's own table, the same on every machine
+_ENDINGS = set("png jpg jpeg jpe jfif jif bmp dib gif webp tif tiff ppm pgm pbm pnm".split())
+# Images too, though not read: they are named as bad, rather than left out.
+_ENDINGS |= set(
+    "heic heif avif jxl jp2 j2k svg ico psd xcf tga pcx exr hdr dng cr2 nef arw".split()
+)
 
 
 class ImageFolder(Source):
@@ -46,18 +49,18 @@ class ImageFolder(Source):
         Args:
             path: of a folder. Its sub-folders, in the order of their names, are the classes.
                 Hidden files and links to folders below a class are passed over; files beside the
-                classes, or whose ending says that they are no images, are named in `facts`; any
-                other file must be an image.
+                classes, or with an ending that is none of an image, are named in `facts`; any other
+                file must be an image.
             image_shape: `(height, width, channels)`; 1 channel is grey, 3 are red, green and blue.
             levels: int, grey or colour levels of a token, 2 to 256.
             validation_every: int, one image of so many is held out of each class, always the same
                 ones (a class with fewer has none); `None` for nothing.
-            skip_bad: bool, whether files that are damaged, too small or no images are left out;
-                otherwise they are an error.
+            skip_bad: bool, whether files that are damaged, too small or no images are left out,
+                and classes without any other; otherwise they are an error.
 
         Raises:
-            ValueError: for bad files (see `read_image`; one may have 64 million pixels), all of
-                which the message names, or a class without images.
+            ValueError: for bad files (see `read_image`; one may have 64 million pixels) and classes
+                without images, all of which the message names.
         """
         shape = check_image_shape(image_shape)
         path = Path(path).expanduser()
@@ -69,25 +72,29 @@ class ImageFolder(Source):
                 f"Received: {count} images of shape {shape}. Use smaller or fewer images."
             )
         x = np.empty((count, *shape), "uint8")
-        y, used, bad = [], [], []
-        for label, files in enumerate(classes.values()):
+        names, y, used, bad = [], [], [], []
+        for name, files in classes.items():
+            before = len(used)
             for file in files:
                 try:
-                    x[len(y)] = read_image(file, shape, levels, enlarge=False)
+                    x[len(used)] = read_image(file, shape, levels, enlarge=False)
                 except BadImage as error:
                     bad.append({"name": name_in(path, file), "reason": error.reason})
                 else:
-                    y.append(label)
+                    y.append(len(names))
                     used.append(file)
+            if len(used) > before:
+                names.append(printable(name))
+            else:
+                reason = "this class has no image that can be used"
+                bad.append({"name": f"{printable(name)}/", "reason": reason})
         expected = f"still images of 8 bits a channel, at least {shape[1]} x {shape[0]} pixels"
-        hollow = set(range(len(classes))) - set(y)  # a class may not vanish without a word
-        check_bad(bad, len(y), skip_bad and not hollow, expected, path)
-        x, y = x[: len(y)], np.array(y, "int32")
-        names = tuple(map(printable, classes))
-        parts, split = _split(x, y, len(classes), validation_every)
+        check_bad(bad, len(used), skip_bad, expected, path)
+        x, y = x[: len(used)], np.array(y, "int32")
+        parts, split = _split(x, y, len(names), validation_every)
         facts = facts_of_files(self.name, path, used, bad, others)
-        facts |= {"images": len(y), "classes": list(names), "split": split}
-        return Splits(*parts, class_names=names, facts=facts)
+        facts |= {"images": len(y), "classes": names, "split": split}
+        return Splits(*parts, class_names=tuple(names), facts=facts)
 
 
 image_folder = ImageFolder()
@@ -109,21 +116,14 @@ def _class_files(path: Path) -> tuple[dict[str, list[Path]], list[Path]]:
             f"Received: path={str(path)!r}. Move the images into a sub-folder, even for one class."
         )
     files = {name: [f for f in found if _may_be_image(f)] for name, found in below.items()}
-    for name in files:
-        if not files[name]:
-            raise ValueError(
-                "A class has no images. Expected at least one in every sub-folder. Received: "
-                f"'{printable(path / name)}' with none. Add images, or remove the folder."
-            )
     others = [child for child in shown if not child.is_dir()]
     others += [f for f in itertools.chain(*below.values()) if not _may_be_image(f)]
     return files, others
 
 
 def _may_be_image(file: Path) -> bool:
-    """Whether a file's ending is that of an image, or tells nothing."""
-    kind = _KINDS.guess_type(file.name)[0]
-    return kind is None or kind.startswith("image/")
+    """Whether a file has the ending of an image, or none."""
+    return file.suffix.lower().lstrip(".") in _ENDINGS or not file.suffix
 
 
 def _split(x, y, num_classes: int, every: int | None):

@@ -1,6 +1,8 @@
 """The user's own text."""
 
+import io
 import itertools
+import json
 from pathlib import Path
 
 from md4keras.checks import Interval, check_number
@@ -112,18 +114,28 @@ def _files(path: Path) -> tuple[list[Path], list[Path]]:
         files = [file for file in found if file.suffix.lower() == _ENDING]
         others = [file for file in found if file.suffix.lower() != _ENDING]
     if not files:
-        there = f" with {len(others)} other files, such as {others[0].name!r}" if others else ""
+        records = next((file for file in others if _is_records(file)), None)
+        shown = records or (others[0] if others else None)
+        there = f" with {len(others)} other files, such as {shown.name!r}" if others else ""
+        mend = "Check the spelling, or give texts this ending."
         raise ValueError(
             "There is no text at this path. Expected a text file, or a folder with files `*.txt`. "
-            f"Received: path={str(path)!r}{there}. Check the spelling, or give the files this "
-            "ending."
+            f"Received: path={str(path)!r}{there}. {_of_records(records) if records else mend}"
         )
     return files, others
 
 
+def _is_records(file: Path) -> bool:
+    return file.suffix.lower() in _RECORDS
+
+
+def _of_records(file: Path) -> str:
+    return f"{file.suffix} holds records, not text: write their text to a .txt file."
+
+
 def _read(file: Path, bytes_left: int) -> bytes:
-    if file.suffix.lower() in _RECORDS:
-        raise _Bad(f"{file.suffix} holds records, not text: write their text to a .txt file")
+    if _is_records(file):
+        raise _Bad(_of_records(file).removesuffix("."))
     try:
         if not file.is_file():
             file.stat()  # says that there is nothing, if there is nothing
@@ -153,7 +165,16 @@ def _decode(data: bytes, file: Path) -> str:
         raise _Bad(f"it is not text: a zero byte at position {text.index(chr(0))}")
     if not text.strip():
         raise _Bad("it is empty")
+    if all(_is_json_object(line) for line in io.StringIO(text) if not line.isspace()):
+        raise _Bad("each line is a JSON object, a record: write its text alone to the file")
     return text
+
+
+def _is_json_object(line: str) -> bool:
+    try:
+        return line.lstrip().startswith("{") and isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _split(texts: list[str], fraction: float | None) -> tuple[str, str | None, str]:
