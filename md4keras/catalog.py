@@ -92,10 +92,7 @@ class ModelFolder:
     @property
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes; numbers where the recipe has none."""
-        names = self.recipe.get("class_names")
-        names = names if isinstance(names, list) else ()
-        count = self.num_classes or 0
-        return tuple(map(str, names if len(names) == count else range(count)))
+        return class_names(self.recipe, self.num_classes)
 
     @property
     def bits_per_dim(self) -> float | None:
@@ -110,6 +107,13 @@ class ModelFolder:
         rows = self.recipe.get("history")
         rows = rows if isinstance(rows, list) else []
         return [row for row in rows if isinstance(row, dict) and "step" in row]
+
+
+def class_names(recipe: dict, num_classes: int | None) -> tuple[str, ...]:
+    """Names of so many classes, as a recipe tells them; numbers where it has none."""
+    names, count = recipe.get("class_names"), num_classes or 0
+    named = isinstance(names, list | tuple) and len(names) == count
+    return tuple(map(str, names if named else range(count)))
 
 
 def model_folders(folder: str | os.PathLike) -> list[ModelFolder]:

@@ -97,6 +97,15 @@ def import_optional(name: str, purpose: str, package: str | None = None):
         ) from error
 
 
+def printable(text: str, kept: str = "") -> str:
+    r"""Text in which characters that would steer a terminal are spelled out, but for those kept.
+
+    >>> printable("a\x1b[2Jb\tc", kept="\n\t")
+    'a\\x1b[2Jb\tc'
+    """
+    return "".join(c if c.isprintable() or c in kept else ascii(c)[1:-1] for c in text)
+
+
 @contextlib.contextmanager
 def unimported(name: str) -> Iterator[None]:
     """Within the block, a package that nobody has imported yet cannot be.

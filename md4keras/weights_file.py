@@ -8,6 +8,7 @@ Checksums are no help: whoever writes a hostile folder writes them too.
 import concurrent.futures
 import math
 import os
+from collections.abc import Callable
 from typing import NamedTuple
 
 import h5py
@@ -25,7 +26,7 @@ class AsksTooMuch(ValueError):
 
 
 class Held(NamedTuple):
-    """How many arrays a weights file has, and how many numbers are in all of them."""
+    """How many arrays a weights file or a model has, and how many numbers are in all of them."""
 
     arrays: int
     numbers: int
@@ -55,12 +56,32 @@ def measure(path: str | os.PathLike) -> Held:
     return Held(len(sizes), sum(numbers for numbers, _ in sizes))
 
 
+def asked_by(make: Callable) -> tuple[Held, tuple[int, ...]]:
+    """What a model needs, before it is built.
+
+    It is made once without its numbers (its variables have shapes alone), which takes a twentieth
+    of the time. That happens in a thread of its own, because Keras keeps a list for each thread of
+    the variables that it would fill later; with the thread it is forgotten.
+
+    Args:
+        make: function that returns a model of `md4keras`; what it raises is raised.
+
+    Returns:
+        The arrays and numbers of its weights, and the shape of an example.
+    """
+
+    def measured():
+        with keras.StatelessScope(initialize_variables=False):
+            model = make()
+            numbers = sum(math.prod(variable.shape) for variable in model.weights)
+            return Held(len(model.weights), numbers), tuple(model.network.data_shape)
+
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        return thread.submit(measured).result()
+
+
 def check_worth(config: dict, held: Held) -> None:
     """Refuses the configuration of a model that needs more than a weights file holds.
-
-    The model is made once without its numbers (its variables have shapes alone), which takes
-    a twentieth of the time. That happens in a thread of its own, because Keras keeps a list for
-    each thread of the variables that it would fill later; with the thread it is forgotten.
 
     Args:
         config: dictionary, what `keras.saving` made of the model.
@@ -74,8 +95,9 @@ def check_worth(config: dict, held: Held) -> None:
     if _ARRAYS_OF_A_LAYER * layers > held.arrays:
         raise AsksTooMuch(f"it asks for {layers} layers, and the weights are {held.arrays} arrays")
     try:
-        with concurrent.futures.ThreadPoolExecutor(1) as thread:
-            asked, positions = thread.submit(_asked, config).result()
+        asked, shape = asked_by(
+            lambda: keras.saving.deserialize_keras_object(config, safe_mode=True)
+        )
     except ValueError as error:
         if "stateless scope" in str(error) and any(map(_is_foreign, described(config))):
             return  # a user's own class that makes variables of arrays, which have to be real
@@ -85,6 +107,7 @@ def check_worth(config: dict, held: Held) -> None:
             f"it asks for {asked.numbers} numbers in {asked.arrays} arrays, and the weights are "
             f"{held.numbers} in {held.arrays}"
         )
+    positions = math.prod(shape)
     if positions > MOST_POSITIONS:
         raise AsksTooMuch(f"its examples have {positions} tokens, more than {MOST_POSITIONS}")
 
@@ -98,13 +121,6 @@ def described(config):
             yield item
         if isinstance(item, dict | list):
             pending.extend(item.values() if isinstance(item, dict) else item)
-
-
-def _asked(config: dict) -> tuple[Held, int]:
-    with keras.StatelessScope(initialize_variables=False):
-        model = keras.saving.deserialize_keras_object(config, safe_mode=True)
-        numbers = sum(math.prod(variable.shape) for variable in model.weights)
-        return Held(len(model.weights), numbers), math.prod(model.network.data_shape)
 
 
 def _least_layers(item: dict) -> int:

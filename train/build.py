@@ -1,12 +1,9 @@
 """From settings to a network, a model and an optimizer."""
 
-import concurrent.futures
-import math
 import re
 
-import keras
-
 import md4keras
+from md4keras.weights_file import asked_by
 
 from . import optimizers
 
@@ -17,26 +14,19 @@ MOST_PARAMETERS = 2**34
 def check(settings: dict) -> None:
     """Builds the optimizer, and the model without its numbers: before data are read, in a moment.
 
-    That happens in a thread of its own, with which Keras forgets the variables. The values of the
-    data and their classes are not known yet: any number of them will do.
+    The values of the data and their classes are not known yet: any number of them will do.
 
     Raises:
         ValueError: if the settings are none of a model, or of one that is too large.
     """
     optimizer(settings)
-    with concurrent.futures.ThreadPoolExecutor(1) as thread:
-        count = thread.submit(_count_parameters, settings).result()
+    values, classes = settings.get("levels", 27), 2 if settings.get("labels") else None
+    (_, count), _ = asked_by(lambda: model(settings, values, classes))
     if count > MOST_PARAMETERS:
         raise ValueError(
             f"The model is too large. Expected at most {MOST_PARAMETERS:,} parameters. Received: "
             f"settings that need {count:,}. Use fewer layers, or a smaller network.feature_dim."
         )
-
-
-def _count_parameters(settings: dict) -> int:
-    with keras.StatelessScope(initialize_variables=False):
-        built = model(settings, settings.get("levels", 27), 2 if settings.get("labels") else None)
-        return sum(math.prod(weight.shape) for weight in built.weights)
 
 
 def arguments(settings: dict, part: str) -> dict:

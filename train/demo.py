@@ -7,9 +7,6 @@ reverse process, and generated and infilled text.
 """
 
 import argparse
-import contextlib
-import json
-import sys
 import time
 from pathlib import Path
 
@@ -20,7 +17,6 @@ from md4keras.data import text_windows
 from md4keras.visualization import pictures
 
 from . import digits, loop, pydoc, samples
-from .history import finite
 from .recipe import whole
 
 
@@ -50,12 +46,7 @@ def main(arguments: list[str] | None = None, prog: str | None = None) -> dict:
         "--json", action="store_true", help="print the results as JSON, and the rest to stderr"
     )
     options = parser.parse_args(arguments)
-    if not options.json:
-        return run(options)
-    with contextlib.redirect_stdout(sys.stderr):
-        results = run(options)
-    print(json.dumps(finite(results), allow_nan=False))
-    return results
+    return loop.told(lambda: run(options), options.json)
 
 
 def run(options) -> dict:

@@ -5,6 +5,7 @@ import json
 import random
 import sys
 import time
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -24,12 +25,17 @@ def main(recipe: Recipe, arguments: list[str] | None = None, prog: str | None = 
     """Runs a recipe from the command line; mistakes of the user end it with one message."""
     with ending_in_words():
         options = recipe.parse(arguments, prog)
-        if not options.json:
-            return run(recipe, options)
-        with contextlib.redirect_stdout(sys.stderr):
-            results = run(recipe, options)
-        print(json.dumps(finite(results), allow_nan=False))
-        return results
+        return told(lambda: run(recipe, options), options.json)
+
+
+def told(work: Callable[[], dict], as_json: bool) -> dict:
+    """What `work` returns; `as_json` prints that alone, and what it prints itself to stderr."""
+    if not as_json:
+        return work()
+    with contextlib.redirect_stdout(sys.stderr):
+        results = work()
+    print(json.dumps(finite(results), allow_nan=False))
+    return results
 
 
 @contextlib.contextmanager

@@ -46,6 +46,11 @@ class Milestones(keras.callbacks.Callback):
         """Whether steps were made that the history does not tell of."""
         return self.state.batches > self.history.step
 
+    @property
+    def seconds(self) -> float:
+        """How long the run has trained, over all its parts."""
+        return self._before + time.monotonic() - self._since
+
     def on_epoch_begin(self, epoch, logs=None):
         self.announce("the training step")
         self.state.restore_metrics(self.model)
@@ -68,7 +73,7 @@ class Milestones(keras.callbacks.Callback):
 
     def save(self, model) -> None:
         """Saves the state, by which the run resumes."""
-        self.state.seconds = self._before + time.monotonic() - self._since
+        self.state.seconds = self.seconds
         self.state.save(model)
 
     def close(self, model, logs: dict) -> None:
@@ -78,7 +83,7 @@ class Milestones(keras.callbacks.Callback):
             self.stop.check()
             found = self.evaluate(model, num_passes=1)
             logs = {**logs, **{f"val_{name}": value for name, value in found.items()}}
-            seconds = self._before + time.monotonic() - self._since
+            seconds = self.seconds
             print(
                 f"step {step:,} of {self.steps:,}, {_duration(seconds)}: bits per dimension "
                 f"{logs['bits_per_dim']:.3f} in training, {logs['val_bits_per_dim']:.3f} in "

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from md4keras.cli.model import add_drawing, add_model, drawing, labels, load
-from md4keras.cli.results import check_out, print_texts, write_pictures, write_tokens
+from md4keras.cli.results import check_out, print_texts, write_arrays, write_pictures
 from md4keras.cli.terminal import followed, print_json, say
 from md4keras.files import write_whole
 from md4keras.tokenizers import decode_masked
@@ -83,8 +83,7 @@ def _states(model, options, classes, how: dict) -> list[np.ndarray]:
         say(f"more than the {usual[0]} tokens of training: drawn block by block ...")
         blocks = model.generate_blocks(options.num_samples, length, classes, **how)
         return [np.concatenate(list(blocks), axis=1)]
-    shape = None if length is None else (length,)
-    run = model.sample_steps(options.num_samples, classes, data_shape=shape, **how)
+    run = model.sample_steps(options.num_samples, classes, length=length, **how)
     kept = []
     animated = options.out is not None and options.out.suffix.lower() == ".gif"
     for state in followed(run, "drawing"):
@@ -96,6 +95,6 @@ def _write(path: Path, model, states, texts) -> None:
     if texts is None:
         write_pictures(path, model, states[-1], states)
     elif path.suffix.lower() == ".npz":
-        write_tokens(path, states[-1])
+        write_arrays(path, {"tokens": states[-1]})
     else:
         write_whole(path, "\n".join(texts) + "\n")

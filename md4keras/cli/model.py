@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from md4keras import checkpoints
+from md4keras import catalog, checkpoints
 from md4keras.checks import Interval, check_number, check_whole
 from md4keras.cli.terminal import say
 
@@ -101,12 +101,9 @@ def check_kind(model, kind: str, verb: str, instead: str) -> None:
         raise ValueError(f"{verb} is for models of {kind}. Received: a model of {found}. {instead}")
 
 
-def class_names(model) -> list[str]:
+def class_names(model) -> tuple[str, ...]:
     """Names of the model's classes; numbers where its recipe tells none; empty without classes."""
-    count = model.network.num_classes or 0
-    names = (model.recipe or {}).get("class_names")
-    named = isinstance(names, list | tuple) and len(names) == count
-    return [str(name) for name in (names if named else range(count))]
+    return catalog.class_names(model.recipe or {}, model.network.num_classes)
 
 
 def labels(
@@ -140,7 +137,7 @@ def labels(
     return np.resize(np.array(numbers, "int32"), num_samples)
 
 
-def _class_number(word: str, names: list[str]) -> int:
+def _class_number(word: str, names: tuple[str, ...]) -> int:
     if word in names:
         return names.index(word)
     if word.isdecimal() and int(word) < len(names):
@@ -151,5 +148,5 @@ def _class_number(word: str, names: list[str]) -> int:
     )
 
 
-def _listed(names: list[str]) -> str:
+def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 
+from md4keras import files
 from md4keras.backend import COMPILES_EACH_SHAPE
 
 _SECONDS = 10  # between two words on how far a run is
@@ -18,9 +19,7 @@ def printable(text: str) -> str:
     >>> printable("a\x1b[2Jb\tc")
     'a\\x1b[2Jb\tc'
     """
-    return "".join(
-        c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text
-    )
+    return files.printable(text, kept="\n\t")
 
 
 def say(words: str) -> None:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from md4keras.files import sha256
+from md4keras import files
 
 MOST_NAMED = 20  # bad files in a message
 _SYSTEM_FILES = {"thumbs.db", "desktop.ini", "__macosx"}  # left behind by Windows and macOS
@@ -35,7 +35,7 @@ def is_shown(name: str) -> bool:
 
 def printable(path: str | os.PathLike) -> str:
     """A path as it can be printed and written to JSON, whatever characters its names have."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in os.fspath(path))
+    return files.printable(os.fspath(path))
 
 
 def name_in(folder: Path, file: Path) -> str:
@@ -103,7 +103,7 @@ def facts_of_files(source: str, path: Path, used: list[Path], bad: list, others:
             "names": [name_in(path, file) for file in others[:_FEW_NAMED]],
         },
         "fingerprint": fingerprint(
-            (file.relative_to(path).as_posix(), sha256(file)) for file in used
+            (file.relative_to(path).as_posix(), files.sha256(file)) for file in used
         ),
     }
 
