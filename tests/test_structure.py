@@ -49,7 +49,7 @@ MAY_IMPORT = {
     },
     "tokenizers": set(),
     "data": {"tokenizers"},
-    "evaluation": {"metrics"},
+    "evaluation": {"metrics", "models"},
     "visualization": {"tokenizers", "evaluation"},
     "conversion": {"layers", "networks", "models"},
     "weights_file": set(),

@@ -10,9 +10,9 @@ from md4keras.data import gaps, image_dataset, text_dataset
 from md4keras.evaluation.baselines import measure
 
 _TOKENIZERS = {
-    "text8": lambda text: tokenizers.CharacterTokenizer(),
-    "bytes": lambda text: tokenizers.ByteTokenizer(),
-    "fit": tokenizers.fit,
+    "text8": lambda splits: tokenizers.CharacterTokenizer(),
+    "bytes": lambda splits: tokenizers.ByteTokenizer(),
+    "fit": lambda splits: tokenizers.fit(splits.training + splits.validation),
 }
 
 
@@ -68,9 +68,9 @@ def read(recipe, made) -> Data:
     names = md4keras.data.get(recipe.source).baselines
     if recipe.kind == "image":
         return of_images(splits, settings, facts, names)
-    texts = splits.training + splits.validation
-    tokenizer = made.tokenizer or _TOKENIZERS[settings["tokenizer"]](texts)
-    splits = _known(splits, tokenizer, made.replace_unknown)
+    tokenizer = made.tokenizer or _TOKENIZERS[settings["tokenizer"]](splits)
+    if made.tokenizer or settings["tokenizer"] == "text8":  # the others know all characters
+        splits = _known(splits, tokenizer, made.replace_unknown)
     return of_text(splits, tokenizer, settings, facts, names or md4keras.data.pydoc.baselines)
 
 
@@ -138,18 +138,11 @@ def lines(data: Data) -> list[str]:
 
 def _known(splits, tokenizer, replace: bool):
     """The texts in the characters that a tokenizer knows; others are replaced, or an error."""
-    unknown = gaps.replacements(splits.training + splits.validation, tokenizer, keep_gaps=False)
+    texts = splits.training + splits.validation
+    unknown = gaps.check_known(texts, tokenizer, replace, keep_gaps=False)
     if not unknown:
         return splits
-    shown = "".join(unknown)[:20]
-    if not replace:
-        alphabet = getattr(tokenizer, "alphabet", "")
-        raise ValueError(
-            f"The model does not know these characters: {shown!r}. Expected some of "
-            f"{alphabet[:100]!r}. Received: {len(unknown)} others in the text. Change them, or "
-            "give --replace-unknown."
-        )
-    print(f"Replaced what the model does not know: {shown!r}")
+    print(f"Replaced what the model does not know: {unknown!r}")
     training, validation = (
         gaps.fit_to_alphabet(text, tokenizer, keep_gaps=False) for text in splits[:2]
     )

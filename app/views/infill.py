@@ -3,8 +3,9 @@
 import numpy as np
 import streamlit as st
 
-from app import frame, progress, results, sampling, shell, windows
+from app import frame, progress, results, sampling, shell
 from md4keras.data import gaps, pydoc
+from md4keras.evaluation.candidates import long_candidate_steps
 from md4keras.models import long_infill
 from md4keras.tokenizers import TEXT8_ALPHABET, decode_masked
 from md4keras.visualization import marked_text
@@ -119,7 +120,7 @@ def all_candidates(rows, mask, label):
     """`candidate_steps` of one row after the other: those found so far, and the calls."""
     complete = []
     for number, tokens in enumerate(rows):
-        for found, calls, most in windows.candidate_steps(model, tokens, mask, label, length):
+        for found, calls, most in long_candidate_steps(model, tokens, mask, label, length):
             if found is not None:
                 complete.append(found)
             yield complete, number * most + calls, len(rows) * most

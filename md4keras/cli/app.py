@@ -7,6 +7,8 @@ import runpy
 import sys
 from pathlib import Path
 
+from md4keras.cli.programs import folder_of
+
 _EXAMPLE = """\
 example:
   md4keras app runs/demo
@@ -52,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         raise ImportError('The app needs Streamlit: pip install "md4keras[app]"')
     # All other options are in `.streamlit/config.toml` beside the app's first page.
     flags = ["--server.address=localhost", f"--server.port={port}"]
-    become("streamlit", ["run", *flags, str(_home()), "--", str(folder)])
+    become("streamlit", ["run", *flags, str(folder_of("app") / "Home.py"), "--", str(folder)])
     return 0
 
 
@@ -66,10 +68,3 @@ def become(module: str, arguments: list[str]) -> None:
     sys.stderr.flush()
     # Not from the folder that the user stands in (-P): a checkout of md4keras, for instance.
     os.execv(sys.executable, [sys.executable, "-P", "-m", module, *arguments])
-
-
-def _home() -> Path:
-    """The app's first page: in this package where it is installed, beside it in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "app" / "Home.py"
-    return installed if installed.is_file() else package.parent / "app" / "Home.py"

@@ -37,17 +37,9 @@ def read_known(model, text: str, replace: bool, keep_gaps: bool = False) -> str:
     Raises:
         ValueError: for a text that is empty, or has other characters that are not replaced.
     """
-    unknown = gaps.replacements(text, model.tokenizer, keep_gaps) if text else {}
-    shown = "".join(unknown)[:20]
-    if unknown and not replace:
-        alphabet = getattr(model.tokenizer, "alphabet", "")
-        expected = f"Expected some of {alphabet[:100]!r}. " if alphabet else ""
-        raise ValueError(
-            f"The model does not know these characters: {shown!r}. {expected}Received: "
-            f"{text[:60]!r}. Change them, or give --replace-unknown."
-        )
+    unknown = gaps.check_known(text, model.tokenizer, replace, keep_gaps)
     if unknown:
-        say(f"replaced what the model does not know: {shown!r}")
+        say(f"replaced what the model does not know: {unknown!r}")
         text = gaps.fit_to_alphabet(text, model.tokenizer, keep_gaps)
     if not text:
         raise ValueError("There is no text. Received: an empty one. Write some words.")

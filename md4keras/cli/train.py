@@ -3,9 +3,9 @@
 import argparse
 import importlib
 import sys
-from pathlib import Path
 
 from md4keras.checks import check_name
+from md4keras.cli.programs import folder_of, is_installed
 
 RECIPES = {
     "digits": "handwritten digits of 8 x 8 pixels, by class; 13 minutes on two CPU cores",
@@ -46,19 +46,20 @@ def run(options: argparse.Namespace) -> int:
     """Trains; returns the exit status."""
     check_name("NAME", options.name, RECIPES, "`md4keras train --help` says what they are.")
     prog = f"md4keras train {options.name}"
-    module = importlib.import_module(f"{_package()}.{options.name}")
+    package = _package()
+    module = importlib.import_module(f"{package}.{options.name}")
     if options.name == "demo":
         module.main(options.arguments, prog)
     else:
-        importlib.import_module(f"{_package()}.loop").main(module.RECIPE, options.arguments, prog)
+        importlib.import_module(f"{package}.loop").main(module.RECIPE, options.arguments, prog)
     return 0
 
 
 def _package() -> str:
-    """The recipes: in this package where it is installed, beside it in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    if (package / "train").is_dir():
+    """The package of the recipes, which can then be imported."""
+    if is_installed("train"):
         return "md4keras.train"
-    if str(package.parent) not in sys.path:
-        sys.path.insert(0, str(package.parent))
+    checkout = str(folder_of("train").parent)
+    if checkout not in sys.path:
+        sys.path.insert(0, checkout)
     return "train"

@@ -126,6 +126,28 @@ def replacements(text: str, tokenizer, keep_gaps: bool = True) -> dict[str, str]
     }
 
 
+def check_known(text: str, tokenizer, replace: bool, keep_gaps: bool = True) -> str:
+    """The characters of a text that a tokenizer lacks, at most 20 of them, to be told.
+
+    Args:
+        text, tokenizer, keep_gaps: as in `fit_to_alphabet`.
+        replace: bool, whether that will replace them; otherwise they are an error.
+
+    Raises:
+        ValueError: for characters that the tokenizer lacks, unless they are to be replaced.
+    """
+    unknown = "".join(replacements(text, tokenizer, keep_gaps))[:20]
+    if unknown and not replace:
+        alphabet = getattr(tokenizer, "alphabet", "")
+        expected = f"Expected some of {alphabet[:100]!r}. " if alphabet else ""
+        raise ValueError(
+            f"The model does not know these characters: {unknown!r}. {expected}Received: "
+            f"{text[:60]!r}. Change them, or have them replaced: "
+            "md4keras.data.gaps.fit_to_alphabet (--replace-unknown)."
+        )
+    return unknown
+
+
 def _meant(character: str, tokenizer) -> str:
     """What a tokenizer can encode in the place of a character that it cannot."""
     parts = unicodedata.normalize("NFKD", character)

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from md4keras.checks import check_integers, check_mask, check_whole
+from md4keras.models.long_infill import windows
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -95,6 +96,35 @@ def candidate_steps(
     return steps()
 
 
+def long_candidate_steps(model, tokens, mask, label, length: int) -> Iterator[tuple]:
+    """As `candidate_steps`, for a text of any length, in the windows of `long_infill`.
+
+    Args:
+        model: a model of text.
+        tokens: ints `[L]`, complete.
+        mask: bool `[L]`, `True` where the text was filled.
+        label: int, the example's class, or `None`.
+        length: int, the tokens of a window.
+    """
+    todo, found, done = windows(mask, length), [], 0
+    for number, (begin, first, last) in enumerate(todo):
+        own = np.zeros_like(mask)
+        own[first:last] = mask[first:last]
+        window = slice(begin, begin + length)
+        steps = candidate_steps(model, tokens[window], own[window], labels=label)
+        for part, calls, most in steps:
+            if part is not None:
+                positions = part.positions + begin
+                found.append(dataclasses.replace(part, positions=positions))
+            complete = len(found) == len(todo)
+            yield (
+                _together(found) if complete else None,
+                done + calls,
+                done + most * (len(todo) - number),
+            )
+        done += calls
+
+
 def entropy_map(model, zt, time="auto", labels=None) -> np.ndarray:
     """How unsure the model is at each masked position: `-sum_v p(v) log2 p(v)`.
 
@@ -148,3 +178,9 @@ def _softmax(logits):
     logits = logits.astype("float64")
     p = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return p / p.sum(axis=-1, keepdims=True)
+
+
+def _together(found: list) -> Candidates:
+    fields = [field.name for field in dataclasses.fields(Candidates)]
+    arrays = {name: np.concatenate([getattr(part, name) for part in found]) for name in fields}
+    return Candidates(**arrays)

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-import md4keras
-from app import windows
+from md4keras import MD4
+from md4keras.evaluation.candidates import long_candidate_steps
 from md4keras.models import long_infill
+from md4keras.networks import Transformer
 
 pytestmark = pytest.mark.one_backend
 
@@ -14,8 +15,8 @@ SETTINGS = {"seed": 3, "num_steps": 2}
 
 
 @pytest.fixture(scope="module")
-def model(text_folder):
-    return md4keras.load_model(text_folder / "text" / "model")
+def model():
+    return MD4(Transformer(27, LENGTH, num_layers=1, num_heads=2, feature_dim=8))
 
 
 @pytest.mark.parametrize("total", [1, 31, 32, 33, 40, 64, 200])
@@ -45,7 +46,7 @@ def test_a_long_text_is_filled_and_what_was_given_stays(model):
     calls = [state.calls for state in states]
     assert calls == sorted(calls)
     assert all(state.calls <= state.most_calls for state in states)
-    *_, (found, asked, most) = windows.candidate_steps(model, last.tokens[0], mask, None, LENGTH)
+    *_, (found, asked, most) = long_candidate_steps(model, last.tokens[0], mask, None, LENGTH)
     assert (found.positions == np.flatnonzero(mask)).all() and asked == most
     assert len(found.probability) == len(found.values) == mask.sum()
 
