@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from md4keras.cli.model import add_drawing, add_model, drawing, labels, load
-from md4keras.cli.results import check_out, print_texts, write_arrays, write_pictures
+from md4keras.cli.results import check_out, print_texts, write_pictures, write_tokens
 from md4keras.cli.terminal import followed, print_json, say
 from md4keras.files import write_whole
 from md4keras.tokenizers import decode_masked
@@ -95,6 +95,6 @@ def _write(path: Path, model, states, texts) -> None:
     if texts is None:
         write_pictures(path, model, states[-1], states)
     elif path.suffix.lower() == ".npz":
-        write_arrays(path, {"tokens": states[-1]})
+        write_tokens(path, states[-1])
     else:
         write_whole(path, "\n".join(texts) + "\n")

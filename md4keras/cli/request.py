@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from md4keras.cli.results import write_arrays
 from md4keras.cli.terminal import print_json, printable
 from md4keras.client import DEFAULT_TIMEOUT, request
 
@@ -78,7 +77,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _write(outputs: dict[str, np.ndarray], out: Path, json_too: bool) -> None:
     """Writes the arrays to a file, and prints what is in it."""
-    write_arrays(out, outputs)
+    with open(out, "wb") as file:  # a file: given a name, NumPy appends ".npz" to it
+        np.savez_compressed(file, **outputs)
     found = {name: {"dtype": x.dtype.name, "shape": list(x.shape)} for name, x in outputs.items()}
     if json_too:
         print_json({"out": str(out), "outputs": found})

@@ -30,10 +30,10 @@ def check_out(path: Path, endings: tuple[str, ...]) -> None:
         )
 
 
-def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Writes arrays by name, as an `.npz` file (under any name: NumPy would add the ending)."""
+def write_tokens(path: Path, tokens: np.ndarray) -> None:
+    """Writes tokens as the `.npz` file's array of that name."""
     stream = io.BytesIO()
-    np.savez_compressed(stream, **arrays)
+    np.savez_compressed(stream, tokens=tokens)
     write_whole(path, stream.getvalue())
 
 
@@ -55,7 +55,7 @@ def write_pictures(path: Path, model, tokens, trajectory=None, columns: int = 10
     how |= dict(scale=scale_of(model.network.data_shape), mask_token=model.mask_token)
     ending = path.suffix.lower()
     if ending == ".npz":
-        write_arrays(path, {"tokens": tokens})
+        write_tokens(path, tokens)
     elif ending == ".gif":
         pictures.save_animation(np.stack(trajectory), path, **how)
     else:
