@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 
+import h5py
 import keras
 import pytest
 
@@ -216,9 +217,26 @@ def test_weights_that_are_damaged_are_told_in_the_page(open_page, text_folder, t
     (weights,) = folder.glob("*.weights.h5")
     weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
     assert "not the file that was saved" in open_page("models", tmp_path).warning[0].value
-    metadata = json.loads((folder / "metadata.json").read_text())  # whole, as far as it says
-    metadata["sha256"][weights.name] = hashlib.sha256(weights.read_bytes()).hexdigest()
-    (folder / "metadata.json").write_text(json.dumps(metadata))
+    vouch_for(weights)
+    assert "no HDF5 file" in open_page("models", tmp_path).warning[0].value.replace("\\", "")
+    assert "no model" in open_page("generate", tmp_path).info[0].value
+
+
+def test_weights_that_lack_an_array_are_told_in_the_page(open_page, text_folder, tmp_path):
+    shutil.copytree(text_folder, tmp_path, dirs_exist_ok=True)
+    (weights,) = (tmp_path / "text" / "model").glob("*.weights.h5")
+    with h5py.File(weights, "r+") as file:  # as many numbers as before, not where they belong
+        names = []
+        file.visit(names.append)
+        file.move(next(name for name in names if name.endswith("vars/0")), "elsewhere")
+    vouch_for(weights)
     for page in ("models", "generate"):
         app = open_page(page, tmp_path)
         assert "cannot be loaded" in app.error[0].value and not app.button
+
+
+def vouch_for(weights) -> None:
+    """Makes the folder's checksum that of the weights as they are now."""
+    metadata = json.loads((weights.parent / "metadata.json").read_text())
+    metadata["sha256"][weights.name] = hashlib.sha256(weights.read_bytes()).hexdigest()
+    (weights.parent / "metadata.json").write_text(json.dumps(metadata))
