@@ -5,10 +5,14 @@ And what keeps a run short: nothing is compiled twice, and no processor is wante
 
 import os
 import shutil
+import signal
 import tempfile
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background by a script
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests interrupt what they start
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one of several processes
     # PyTorch's threads wait in busy loops: more of them than processors take several times as long.

@@ -6,8 +6,11 @@ from benchmarks import compiled, settings
 
 pytestmark = pytest.mark.one_backend
 
+QUICK = {("md4_owt", "activations"), ("sampling_step", "event")}
 CASES = [
-    (name, variant) for name, setting in settings.SETTINGS.items() for variant in setting.limits
+    pytest.param(name, variant, marks=() if (name, variant) in QUICK else pytest.mark.slow)
+    for name, setting in settings.SETTINGS.items()
+    for variant in setting.limits
 ]
 
 

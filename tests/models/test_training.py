@@ -95,13 +95,17 @@ def dense_step(kind, network):
     return plain, *loss_and_gradients(plain)
 
 
-CASES = [(md4keras.MD4, network) for network in NETWORKS]
-CASES += [(md4keras.GenMD4, "adaln")]
+CASES = [(md4keras.MD4, network, "activations") for network in NETWORKS]
+CASES += [(md4keras.MD4, network, "full") for network in NETWORKS if network.startswith("adaln")]
+CASES += [(md4keras.GenMD4, "adaln", remat) for remat in ("activations", "full")]
+SLOW = [(md4keras.MD4, n, "full") for n in NETWORKS if not n.startswith("adaln")]
 
 
 @pytest.mark.xdist_group("dense_step")
-@pytest.mark.parametrize("remat", ["activations", "full"])
-@pytest.mark.parametrize("kind, network", CASES)
+@pytest.mark.parametrize(
+    "kind, network, remat",
+    [*CASES, *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW)],
+)
 def test_lean_and_dense_steps_agree(kind, network, remat):
     plain, loss, gradients = dense_step(kind, network)
     lean_loss, lean_gradients = loss_and_gradients(build(kind, network, remat, like=plain))

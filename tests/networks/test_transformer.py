@@ -88,6 +88,7 @@ def bits_of_columns(positions):
     return report["bits_per_dim"]
 
 
+@pytest.mark.slow
 @pytest.mark.one_backend
 def test_columns_are_told_apart_by_learned_positions_alone():
     entropy = -(0.02 * np.log2(0.02) + 0.98 * np.log2(0.98))  # 0.141 bits
