@@ -136,7 +136,7 @@ class BytePairTokenizer(Tokenizer):
         Args:
             texts: strings, such as the documents; read once, one after the other.
             vocabulary_size: int, pieces and special tokens together; fewer where the texts have
-                no more pairs.
+                no more pairs that occur twice.
             special_tokens: strings, the last ids of the vocabulary. One with a usual name for
                 the end of a text or for padding is `end_token` or `pad_token`.
         """
@@ -148,6 +148,7 @@ class BytePairTokenizer(Tokenizer):
         trainer = library.trainers.BpeTrainer(
             vocab_size=vocabulary_size - len(special),
             initial_alphabet=sorted(form.BYTE_OF_SYMBOL),
+            min_frequency=2,
             show_progress=False,
         )
         texts = [texts] if isinstance(texts, str) else texts

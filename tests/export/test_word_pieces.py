@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 import md4keras
-from md4keras import tokenizers
+from md4keras import cli, tokenizers
 from md4keras.data.gaps import parse_gaps
 from md4keras.export import Limits, export_saved_model
 from md4keras.export.signatures import Signatures
 from md4keras.tokenizers import BytePairTokenizer, ByteTokenizer
 from tests.export.conftest import LENGTH, spread
+from tests.serving_double import ServingDouble
 
 pytestmark = [pytest.mark.one_backend, pytest.mark.xdist_group("export")]
 
@@ -59,6 +60,11 @@ def test_text_comes_out_and_tokens_go_in(model, tmp_path, ask, capfd):
     texts = [text.decode() for text in answers[0]["text"]]
     assert texts == model.tokenizer.decode(drawn)
     assert texts != model.tokenizer.decode(drawn, cut=False)  # some had an end
+    with ServingDouble(tmp_path) as server:
+        command = ["request", server.rest_address, "generate_text", "num_samples=64", "seed=5"]
+        assert cli.main([*command, "num_steps=6", "--json"]) == 0
+        assert json.loads(capfd.readouterr().out)["text"] == texts
+        assert cli.main(["request", server.rest_address, "infill_text", 'text=["a ____"]']) == 2
     filled = model.infill(tokens[None], mask[None], **how)
     np.testing.assert_array_equal(answers[1]["tokens"], filled)
     assert tokenizer.decode(filled)[0].startswith("the")
