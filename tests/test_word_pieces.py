@@ -254,8 +254,10 @@ def test_a_pattern_of_ones_own_cuts_words(content, tmp_path):
         "type": "Sequence",
         "pretokenizers": [{**split, "invert": False}, level],
     }
+    content["normalizer"] = {"type": "Sequence", "normalizers": [{"type": "NFC"}]}
     (tmp_path / "tokenizer.json").write_text(json.dumps(content))
     found = tokenizers.load(tmp_path)
+    assert found.decode(found.encode("cafe\u0301")) == "café"
     text = "".join(CORPUS) * 9
     assert found.decode(found.encode(text)) == text
     assert len(found.encode("12345")) >= 3
@@ -271,6 +273,10 @@ HOSTILE = {
     "no model": lambda c: c.update(model=[]),
     "marks": lambda c: c["model"].update(end_of_word_suffix="</w>"),
     "normalizer": lambda c: c.update(normalizer={"type": "Lowercase"}),
+    "a normalizer among others": lambda c: c.update(
+        normalizer={"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Strip"}]}
+    ),
+    "a normalizer that is none": lambda c: c.update(normalizer=3),
     "no bytes": lambda c: c.update(pre_tokenizer={"type": "Whitespace"}),
     "no pre-tokenizer": lambda c: c.update(pre_tokenizer=None),
     "a prefix": lambda c: c["pre_tokenizer"].update(add_prefix_space=True),

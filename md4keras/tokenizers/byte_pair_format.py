@@ -123,7 +123,7 @@ def checked(content) -> dict:
             raise _refused("its pieces carry marks", f"{name}={model[name]!r}")
     splitter, normalizer = content.get("pre_tokenizer"), content.get("normalizer")
     _check_splitter(splitter)
-    if not (normalizer is None or normalizer == {"type": "NFC"}):
+    if not all(each == {"type": "NFC"} for each in _sequence(normalizer, "normalizers")):
         raise _refused("it changes the text", f"normalizer {str(normalizer)[:80]}")
     added = _added(content.get("added_tokens") or [])
     pieces = _pieces(model.get("vocab"))
@@ -186,10 +186,7 @@ def splits_as_gpt2(content: dict) -> bool:
 
 def _check_splitter(splitter) -> None:
     """Raises a `ValueError` for what would drop or add characters, or leave no bytes."""
-    parts = [splitter]
-    if isinstance(splitter, dict) and splitter.get("type") == "Sequence":
-        parts = splitter.get("pretokenizers")
-    parts = parts if isinstance(parts, list) and len(parts) <= 20 else [None]
+    parts = _sequence(splitter, "pretokenizers")
     kinds = [each.get("type") if isinstance(each, dict) else None for each in parts]
     if "ByteLevel" not in kinds or not set(kinds) <= _SPLITTERS:
         raise _refused("it is of another kind", f"pre-tokenizers {str(kinds)[:80]}")
@@ -198,6 +195,14 @@ def _check_splitter(splitter) -> None:
             raise _refused("it puts a space before a text", "add_prefix_space=True")
         if each.get("behavior") == "Removed":
             raise _refused("it drops characters", "behavior='Removed'")
+
+
+def _sequence(part, name: str) -> list:
+    """The steps of a normalizer or a pre-tokenizer, which may be one, several or none."""
+    if isinstance(part, dict) and part.get("type") == "Sequence":
+        parts = part.get(name)
+        return parts if isinstance(parts, list) and len(parts) <= 20 else [None]
+    return [] if part is None else [part]
 
 
 def _added(tokens) -> list[dict]:
