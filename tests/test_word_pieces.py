@@ -173,6 +173,7 @@ def test_training_is_repeatable_and_says_what_it_cannot_do(pieces):
     again = BytePairTokenizer.train(iter(CORPUS), 400, special_tokens=[END_TOKEN, "<pad>"])
     assert again.get_config() == pieces.get_config()
     assert BytePairTokenizer.train("abc", 300).vocabulary_size == 257  # there are no more pairs
+    assert BytePairTokenizer.train(["\ud800"], 300).vocabulary_size == 257
     assert BytePairTokenizer.train([], 256, special_tokens=()).decode(range(32, 34)) == "AB"
     with pytest.raises(ValueError, match="from 257 to"):
         BytePairTokenizer.train(CORPUS, 256)
@@ -282,6 +283,9 @@ HOSTILE = {
     "a prefix": lambda c: c["pre_tokenizer"].update(add_prefix_space=True),
     "too many pre-tokenizers": lambda c: c.update(
         pre_tokenizer={"type": "Sequence", "pretokenizers": [c["pre_tokenizer"]] * 999}
+    ),
+    "bytes of bytes": lambda c: c.update(
+        pre_tokenizer={"type": "Sequence", "pretokenizers": [c["pre_tokenizer"]] * 2}
     ),
     "drops": lambda c: c.update(
         pre_tokenizer={

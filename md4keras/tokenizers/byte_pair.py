@@ -20,6 +20,7 @@ _PAD_NAMES = ("<|padding|>", "<|pad|>", "<pad>", "[PAD]")
 _LIKE_GPT2 = {"BytePair", "GPT2", "OPT", "Roberta", "Bart"}  # KerasHub's, by their names
 _PIECE = 2**16  # characters of a long text that one core encodes at a time
 _TOGETHER = 2**22  # characters of texts that are encoded at once: the library's results are large
+_PROBE = "The fox, it's 1234\n\n  naïve\t日本 🙂_ "
 _BETWEEN_WORDS = re.compile("[a-zA-Z] (?=[a-zA-Z])")
 
 
@@ -40,12 +41,12 @@ class BytePairTokenizer(Tokenizer):
 
     Example:
 
-    >>> tokenizer = BytePairTokenizer.train(["low lower lowest"] * 9, vocabulary_size=264)
-    >>> tokens = tokenizer.encode("lower low")
+    >>> tokenizer = BytePairTokenizer.train(["a cat sat on a mat"] * 9, vocabulary_size=270)
+    >>> tokens = tokenizer.encode("a cat sat")
     >>> [tokenizer.decode([token]) for token in tokens]
-    ['lower', ' low']
+    ['a', ' cat', ' sat']
     >>> tokenizer.decode([*tokens, tokenizer.end_token_id, *tokens])
-    'lower low'
+    'a cat sat'
 
     Reference: Sennrich et al., 2016, https://arxiv.org/abs/1508.07909; Radford et al., 2019.
     """
@@ -69,9 +70,9 @@ class BytePairTokenizer(Tokenizer):
             merges: path of a text file, a pair of pieces a line.
             special_tokens: strings, which get ids of their own where the vocabulary lacks them.
         """
-        lines = form.read_text(merges).splitlines()
-        pairs = [line for line in lines if line.strip() and not line.startswith("#version")]
-        return _of_parts(cls, form.read_json(vocabulary), pairs, special_tokens)
+        return _of_parts(
+            cls, form.read_json(vocabulary), form.read_text(merges).splitlines(), special_tokens
+        )
 
     @classmethod
     def from_file(cls, path, end_token=None, pad_token=None) -> "BytePairTokenizer":
@@ -85,11 +86,17 @@ class BytePairTokenizer(Tokenizer):
         content, beside = form.read_json(path), Path(path).with_name("tokenizer_config.json")
         told = form.read_json(beside) if beside.is_file() else {}
         told = told if isinstance(told, dict) else {}
-        names = [special["content"] for special in form.checked(content)["added_tokens"]]
+        added = form.checked(content)["added_tokens"]
+        names = [each["content"] for each in added if each["special"]]
         end_token = end_token or _told(told.get("eos_token"), names) or _usual(_END_NAMES, names)
         pad_token = pad_token or _told(told.get("pad_token"), names) or _usual(_PAD_NAMES, names)
         tokenizer = cls(content, end_token, pad_token)
-        tokenizer.encode("")  # finds what is wrong with the file before it is used
+        found = tokenizer.decode(tokenizer.encode(_PROBE))
+        if found != _PROBE:  # whatever the reason
+            raise ValueError(
+                "This tokenizer.json changes texts. Expected one that decodes what it encodes. "
+                f"Received: {found!r} for {_PROBE!r}. Take another tokenizer."
+            )
         return tokenizer
 
     @classmethod
@@ -122,8 +129,7 @@ class BytePairTokenizer(Tokenizer):
                 "tokenizer.json of the published model."
             )
         special = [token for token in found.special_tokens if token in found.vocabulary]
-        merges = [pair for pair in found.merges if not pair.startswith("#version")]
-        return _of_parts(cls, dict(found.vocabulary), merges, list(dict.fromkeys(special)))
+        return _of_parts(cls, dict(found.vocabulary), found.merges, list(dict.fromkeys(special)))
 
     @classmethod
     def train(
@@ -151,7 +157,7 @@ class BytePairTokenizer(Tokenizer):
             min_frequency=2,
             show_progress=False,
         )
-        texts = [texts] if isinstance(texts, str) else texts
+        texts = map(_unicode, [texts] if isinstance(texts, str) else texts)
         trained.train_from_iterator((part for text in texts for part in _parts(text)), trainer)
         model = json.loads(trained.to_str())["model"]
         taken = [name for name in special if name in model["vocab"]]
@@ -186,12 +192,9 @@ class BytePairTokenizer(Tokenizer):
 
     def encode_batch(self, texts) -> list[np.ndarray]:
         """The tokens of each of several texts, int32 `[length]` each, on all cores."""
-        texts, tokens = list(texts), []
-        few = [text for text in texts if len(text) <= 2 * _PIECE]
-        found = self._encoded(few)
-        for text in texts:
-            tokens.append(next(found) if len(text) <= 2 * _PIECE else self.encode(text))
-        return tokens
+        texts = [(text, len(text) > 2 * _PIECE) for text in texts]
+        short = self._encoded(text for text, is_long in texts if not is_long)
+        return [self.encode(text) if is_long else next(short) for text, is_long in texts]
 
     def decode_run(self, ids) -> str:
         return b"".join([self._bytes[i] for i in ids.tolist()]).decode("utf-8", "replace")
@@ -248,7 +251,10 @@ class BytePairTokenizer(Tokenizer):
 
 
 def _of_parts(cls, vocabulary, merges, special_tokens):
-    names = list(special_tokens)
+    """A tokenizer of pieces, and of lines `"a b"`, of which the first may tell a version."""
+    merges, names = list(merges), list(special_tokens)
+    merges = merges[1:] if merges and str(merges[0]).startswith("#version:") else merges
+    merges = [merge for merge in merges if merge]
     content = form.content_of(vocabulary, merges, names)
     return cls(content, _usual(_END_NAMES, names), _usual(_PAD_NAMES, names))
 

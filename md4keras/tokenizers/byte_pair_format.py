@@ -188,7 +188,7 @@ def _check_splitter(splitter) -> None:
     """Raises a `ValueError` for what would drop or add characters, or leave no bytes."""
     parts = _sequence(splitter, "pretokenizers")
     kinds = [each.get("type") if isinstance(each, dict) else None for each in parts]
-    if "ByteLevel" not in kinds or not set(kinds) <= _SPLITTERS:
+    if kinds.count("ByteLevel") != 1 or not set(kinds) <= _SPLITTERS:
         raise _refused("it is of another kind", f"pre-tokenizers {str(kinds)[:80]}")
     for each in parts:
         if each["type"] == "ByteLevel" and each.get("add_prefix_space") is not False:
