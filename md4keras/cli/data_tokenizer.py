@@ -60,6 +60,7 @@ def run(options: argparse.Namespace) -> int:
     splits = data.text_files(options.path, skip_bad=options.skip_bad)
     for line in splits.describe():
         say(line)
+    say(f"joining pairs of {len(splits.training):,} characters ...")
     tokenizer = BytePairTokenizer.train(
         [splits.training], options.vocabulary_size, options.special_tokens
     )
