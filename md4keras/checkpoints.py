@@ -43,6 +43,7 @@ _TOKENIZER, _RECIPE = "tokenizer.json", "recipe.json"
 _FILES = (_CONFIG, _WEIGHTS, _TOKENIZER, _RECIPE)
 _MAX_JSON_BYTES = 16 * 2**20
 _MAX_CONFIG_BYTES = 2**20  # a network of this package needs a thousandth of it
+_MOST_BYTES = {_CONFIG: _MAX_CONFIG_BYTES, _TOKENIZER: tokenizers.MOST_BYTES}
 
 
 def save_model(model, folder: str | os.PathLike) -> Path:
@@ -246,6 +247,12 @@ def _write_files(model, staging: Path) -> None:
     copy.save_weights(staging / _WEIGHTS)
     if model.tokenizer is not None:
         _write_json(tokenizers.serialize(model.tokenizer), staging / _TOKENIZER)
+        if (size := (staging / _TOKENIZER).stat().st_size) > tokenizers.MOST_BYTES:
+            raise ValueError(
+                "The tokenizer is too large: it could not be loaded again. Expected at most "
+                f"{tokenizers.MOST_BYTES} bytes. Received: {size} bytes for {model.tokenizer}. "
+                "Take one with a smaller vocabulary."
+            )
     if model.recipe is not None:
         _write_json(model.recipe, staging / _RECIPE)
     metadata = {
@@ -321,7 +328,7 @@ def _damaged(folder: Path, what: str) -> ValueError:
 
 def _read_json(path: Path):
     try:
-        most = _MAX_CONFIG_BYTES if path.name == _CONFIG else _MAX_JSON_BYTES
+        most = _MOST_BYTES.get(path.name, _MAX_JSON_BYTES)
         if path.stat().st_size > most:
             raise ValueError(f"larger than {most} bytes")
         return json.loads(path.read_text(encoding="utf-8"))

@@ -78,6 +78,9 @@ AFTERWARDS = {
         "Read pydoc: 386,903 characters." in said and names["model"].optimizer.iterations == 2
     ),
     "docs/networks.md": lambda names, said: names["Mixer"](27, LENGTH, 1, 8).count_params() > 0,
+    "docs/tokenizers.md": lambda names, said: (
+        "the ____ statement" in said and names["tokenizer"].vocabulary_size == 2048
+    ),
     "docs/sampling.md": lambda names, said: (
         "1 of at most 3 network calls" in said and names["samples"].shape == (4, LENGTH)
     ),

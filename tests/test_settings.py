@@ -113,6 +113,17 @@ def test_what_is_wrong_is_named(pair):
     assert WRONG[pair] in message and "Received: " in message
 
 
+def test_a_tokenizer_is_a_name_or_a_place(tmp_path, monkeypatch):
+    for place in ("bytes", "text8", "runs/tokenizer.json", "gpt2_base_en", "hf://me/mine"):
+        assert complete(pydoc.RECIPE, f"tokenizer={place}")["tokenizer"] == place
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pieces").mkdir()
+    assert complete(pydoc.RECIPE, "tokenizer=pieces")["tokenizer"] == "pieces"
+    for value in ("words", "3", "none"):
+        with pytest.raises(ValueError, match="'fit', 'text8'.* md4keras data tokenizer makes one"):
+            complete(pydoc.RECIPE, f"tokenizer={value}")
+
+
 @pytest.mark.parametrize(
     "value", ["32,32", "32,32,2", "0,8,1", "a,b,c", "8", "9000,8,1", "8192,8192,1", "none"]
 )

@@ -68,8 +68,8 @@ def read(recipe, made) -> Data:
     names = md4keras.data.get(recipe.source).baselines
     if recipe.kind == "image":
         return of_images(splits, settings, facts, names)
-    tokenizer = made.tokenizer or _TOKENIZERS[settings["tokenizer"]](splits)
-    if made.tokenizer or settings["tokenizer"] == "text8":  # the others know all characters
+    tokenizer = made.tokenizer or _tokenizer(settings["tokenizer"], splits)
+    if made.tokenizer or settings["tokenizer"] not in ("bytes", "fit"):  # these know all characters
         splits = _known(splits, tokenizer, made.replace_unknown)
     return of_text(splits, tokenizer, settings, facts, names or md4keras.data.pydoc.baselines)
 
@@ -87,7 +87,9 @@ def of_text(splits, tokenizer, settings: dict, facts: dict, baselines) -> Data:
     length, batch_size, seed = (
         settings[name] for name in ("sequence_length", "batch_size", "seed")
     )
-    training, validation = tokenizer.encode(splits.training), tokenizer.encode(splits.validation)
+    texts = splits.training, splits.validation
+    training, validation = tokenizers.encode_batch(tokenizer, texts)
+    facts = facts | {"characters_per_token": len(splits.validation) / max(1, len(validation))}
     values = tokenizer.vocabulary_size
     return Data(
         lambda start: text_dataset(training, length, batch_size, True, seed, start),
@@ -130,10 +132,19 @@ def lines(data: Data) -> list[str]:
     shown = md4keras.data.describe(data.facts)
     if data.tokenizer is not None:
         kind = type(data.tokenizer).__name__.removesuffix("Tokenizer").lower()
-        shown.append(f"Tokens: {kind}, {data.vocabulary_size} different ones.")
+        each = data.facts.get("characters_per_token", 1.0)
+        size = f", of {each:.2f} characters on average" if each > 1 else ""
+        shown.append(f"Tokens: {kind}, {data.vocabulary_size} different ones{size}.")
     else:
         shown.append(f"Tokens: {data.vocabulary_size} levels of each channel of a pixel.")
     return shown
+
+
+def _tokenizer(setting: str, splits):
+    """The tokenizer of that name, or from that place."""
+    if setting in _TOKENIZERS:
+        return _TOKENIZERS[setting](splits)
+    return tokenizers.load(setting)
 
 
 def _known(splits, tokenizer, replace: bool):

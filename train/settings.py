@@ -4,7 +4,9 @@ import ast
 import difflib
 import inspect
 import math
+import re
 import typing
+from pathlib import Path
 
 import md4keras
 from md4keras.checks import check_name, check_sizes, check_whole, is_number, is_whole
@@ -41,7 +43,6 @@ RANGES = {
 _MOST_PIXELS = 2**24  # of all channels
 _NAMES = {
     "precision": PRECISIONS,
-    "tokenizer": TOKENIZERS,
     "sampling.time_grid": ("cosine", "uniform"),
     **{part: tuple(choices) for part, choices in PARTS.items()},
 }
@@ -182,6 +183,8 @@ def check_value(name: str, value, parameter: inspect.Parameter | None = None):
         return _image_shape(value)
     if name == "sampling.sampler":
         return _sampler(value)
+    if name == "tokenizer":
+        return _tokenizer(value)
     if name == "labels":
         return _typed(name, value, (bool,))
     if parameter is None:
@@ -211,6 +214,14 @@ def _multiples(name: str, value) -> list[int]:
             f"Received: {name}={value!r}. {mend}"
         )
     return list(sizes)
+
+
+def _tokenizer(value) -> str:
+    """A name, or where one is kept: a path, or a KerasHub preset; it is read with the data."""
+    if isinstance(value, str) and (re.search(r"[/\\._]", value) or Path(value).exists()):
+        return value
+    mend = "Or the path of a tokenizer.json: md4keras data tokenizer makes one."
+    return check_name("tokenizer", value, TOKENIZERS, mend)
 
 
 def _sampler(value) -> str:

@@ -17,6 +17,8 @@ _NEUTRAL = "the quick brown fox jumps over the lazy dog and the dog goes on slee
 st.title("Infill text")
 saved, model = shell.pick(lambda saved: saved.has_tokenizer, "text model")
 tokenizer, length = model.tokenizer, saved.data_shape[0]
+pieces = getattr(tokenizer, "joins_spaces", False)  # tokens are words and parts of them
+one = "piece" if pieces else "letter"
 
 
 def example() -> str:
@@ -24,6 +26,10 @@ def example() -> str:
     if getattr(tokenizer, "alphabet", None) == TEXT8_ALPHABET:
         text = pydoc().validation
         text = text[text.index(" the ") + 1 :][: length + 1]
+    elif pieces:
+        text = _NEUTRAL
+        while len(tokenizer.encode(text)) > length and " " in text.rstrip():
+            text = text.rstrip().rpartition(" ")[0] + " "
     else:
         text = gaps.fit_to_alphabet(_NEUTRAL, tokenizer)[: length + 1]
     return text.rpartition(" ")[0] or text[:length]
@@ -39,7 +45,7 @@ def with_gaps(text: str) -> str:
     if not text.strip():
         return f"[mask {length}]"
     tokens, _ = gaps.mask_words(text, longest(text.split()), tokenizer)
-    return decode_masked(tokenizer, tokens)
+    return gaps.write_gaps(tokens, tokenizer)
 
 
 def fitted(text: str, keep_gaps: bool) -> str:
@@ -74,7 +80,8 @@ def typed():
         key=f"infill_text_{saved.name}",
         max_chars=_MOST,
         height=_AREA,
-        help="A gap is ____ (an underscore for each token), or [mask 12] for twelve tokens.",
+        help="A gap is ____ (an underscore for each token), or [mask 12] for twelve tokens."
+        + " A token is a word or a part of one, with the space before it." * pieces,
     )
     with shell.messages():
         tokens, mask = gaps.parse_gaps(fitted(text, True), tokenizer, _MOST, shown=text)
@@ -106,7 +113,8 @@ def clicked():
             default=longest(words),
             format_func=lambda number: frame.plain(words[number]),
             key=f"infill_words_{saved.name}_{hash(meant)}",
-            help="Click the words that the model is to write anew, in as many characters.",
+            help="Click the words that the model is to write anew, in as many "
+            f"{'tokens' if pieces else 'characters'}.",
         )
         if chosen:
             tokens, mask = gaps.mask_words(meant, chosen, tokenizer)
@@ -178,12 +186,12 @@ def show(result: dict) -> None:
         )
     words.caption(
         "Colour and per cent: how likely the model finds what it filled in, given all the rest. "
-        "Rest the pointer on a letter for its five likeliest. Without colour: given."
+        f"Rest the pointer on a {one} for its five likeliest. Without colour: given."
     )
     for number, (page, mean) in enumerate(zip(result["pages"], result["means"], strict=True), 1):
         with st.container(border=True):
             st.html(page)
-            st.caption(f"Alternative {number}: filled letters are {mean:.0%} likely on average.")
+            st.caption(f"Alternative {number}: filled {one}s are {mean:.0%} likely on average.")
     shell.download(
         "Text", result["text"], f"{result['name']}.txt", "text/plain", "Every alternative."
     )

@@ -91,7 +91,7 @@ def show_map(grid, caption: str, scale, scale_caption: str) -> None:
 
 
 def show_text(result: dict, k: int) -> None:
-    """As `show_images`, with the colours behind the characters."""
+    """As `show_images`, with the colours behind the tokens."""
     zt, last = result["states"][k].astype("int32"), len(result["states"]) - 1
     rows = [marked_text.token_symbols(row, model.tokenizer, _MASK_SYMBOL) for row in zt]
     left, right = st.columns(2)

@@ -10,6 +10,7 @@ from md4keras.checks import check_whole
 from md4keras.cli.model import add_model, load
 from md4keras.cli.reading import Examples, read_held_out, read_own
 from md4keras.cli.terminal import followed, print_json, printable
+from md4keras.tokenizers import decode_masked
 
 _EXAMPLE = """\
 examples:
@@ -83,7 +84,8 @@ def measure(model, examples: Examples, options: argparse.Namespace) -> dict:
 
     Returns:
         dict of JSON values: `bits_per_dim`, `nats_per_dim` and their `..._error`, `perplexity` of
-        text, and how many examples and dimensions they are of.
+        text, how many examples and dimensions they are of, and with word pieces what `per_text`
+        returns.
     """
     check_draws(options)
     tokens, labels = examples.tokens[: options.limit], examples.labels
@@ -107,7 +109,31 @@ def measure(model, examples: Examples, options: argparse.Namespace) -> dict:
         "num_draws": options.num_draws,
         "seed": options.seed,
     }
-    return result | ({"perplexity": math.exp(nats)} if model.tokenizer is not None else {})
+    if model.tokenizer is None:
+        return result
+    text = decode_masked(model.tokenizer, tokens.reshape(-1), cut=False)
+    return result | {"perplexity": math.exp(nats)} | per_text(model, text, result)
+
+
+def per_text(model, text: str, result: dict) -> dict:
+    """What a token of several characters costs by the text's own measures; nothing for others.
+
+    Args:
+        model: whose tokenizer it is.
+        text: str, what the tokens stand for.
+        result: dict with `bits_per_dim`, `bits_per_dim_error` and `dimensions`.
+
+    Returns:
+        dict of `characters`, `bytes` (in UTF-8), and the bits for one of them.
+    """
+    if unit(model) != "token" or not text:
+        return {}
+    tokens, sizes = result["dimensions"], {"character": len(text), "byte": len(text.encode())}
+    found = {f"{name}s": size for name, size in sizes.items()}
+    for name, size in sizes.items():
+        found[f"bits_per_{name}"] = result["bits_per_dim"] * tokens / size
+        found[f"bits_per_{name}_error"] = result["bits_per_dim_error"] * tokens / size
+    return found
 
 
 def mean_and_error(values: np.ndarray, errors: np.ndarray) -> tuple[float, float]:
@@ -152,6 +178,13 @@ def _report(result: dict) -> str:
     ]
     if "perplexity" in result:
         lines[0] += f"; perplexity {result['perplexity']:.3f}"
+    if "bits_per_character" in result:
+        bits, error = result["bits_per_character"], result["bits_per_character_error"]
+        lines.append(
+            f"which is {bits:.4f} +- {error:.4f} bits per character, "
+            f"{result['bits_per_byte']:.4f} per byte "
+            f"({result['characters'] / result['dimensions']:.2f} characters a token)"
+        )
     lines.append(
         f"on {result['data']}: {result['examples']:,}{of_all} examples of "
         f"{result['dimensions'] // result['examples']:,} {unit}s, {result['num_draws']} draws of "

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from md4keras import data
-from md4keras.cli.evaluate import add_measuring, check_draws, unit
+from md4keras.cli.evaluate import add_measuring, check_draws, per_text, unit
 from md4keras.cli.model import add_model, check_kind, labels, load
 from md4keras.cli.reading import read_known, read_own, read_picture
 from md4keras.cli.terminal import followed, print_json, printable
@@ -26,9 +26,9 @@ def add_verb(verbs) -> None:
     parser = verbs.add_parser(
         "score",
         help="bits per dimension of single texts or images",
-        description="An upper bound on the bits that the model needs for a character or for a "
-        "pixel's channel, for each text or image, with its standard error over the draws of "
-        "masks. Fewer bits: likelier.",
+        description="An upper bound on the bits that the model needs for a character (or a word "
+        "piece, and a character of it) or for a pixel's channel, for each text or image, with its "
+        "standard error over the draws of masks. Fewer bits: likelier.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -56,9 +56,14 @@ def run(options: argparse.Namespace) -> int:
         how = {"num_draws": options.num_draws, "seed": options.seed}
         print_json({"model": str(options.model), "dimension": unit(model), **how, "of": results})
     else:
-        print(f"bits per {unit(model)}")
+        pieces = any("bits_per_character" in row for row in results)
+        print(f"bits per {unit(model)}{', then per character' * pieces}")
         for row in results:
             bits = f"{row['bits_per_dim']:8.4f} +- {row['bits_per_dim_error']:.4f}"
+            if pieces:
+                bits += (
+                    f" {row['bits_per_character']:8.4f} +- {row['bits_per_character_error']:.4f}"
+                )
             print(f"{bits}  {printable(row['of'])}")
     return 0
 
@@ -85,7 +90,11 @@ def _score_texts(model, options) -> list[dict]:
         np.add.at(nats, numbers, last.nats)
         np.add.at(squares, numbers, last.error**2)
     sizes = [len(tokens) for tokens in encoded]
-    return _results(texts, nats, np.sqrt(squares), sizes)
+    rows = _results(texts, nats, np.sqrt(squares), sizes)
+    return [
+        row | per_text(model, model.tokenizer.decode(tokens), row)
+        for row, tokens in zip(rows, encoded, strict=True)
+    ]
 
 
 def _score_images(model, options) -> list[dict]:

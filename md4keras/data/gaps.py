@@ -33,8 +33,13 @@ def parse_gaps(text: str, tokenizer, max_length: int | None = None, shown: str |
     runs of three or more are gaps, so that `snake_case` and `__name__` stay what they are.
     `[mask]` is a gap with every tokenizer.
 
+    With word pieces a gap's tokens are pieces, of several characters each. The space before a word
+    is a part of the word's piece, so one space before a gap is left to the gap: what is filled in
+    brings its own, or goes on with the word before. (Of two spaces, one stays.)
+
     Args:
-        text: str, what was typed. All but the gaps is encoded by the tokenizer.
+        text: str, what was typed. All but the gaps is encoded by the tokenizer, each part between
+            two gaps on its own.
         tokenizer: any tokenizer.
         max_length: int, the most tokens that the text may have, gaps included; `None` for
             1,000,000.
@@ -73,6 +78,33 @@ def parse_gaps(text: str, tokenizer, max_length: int | None = None, shown: str |
     stand_in = tokenizer.decode(np.zeros(1, "int32"))
     tokenizer.encode(pattern.sub(lambda gap: stand_in * len(gap[0]), text))
     return _masked(text, gaps, counts, tokenizer, most)
+
+
+def write_gaps(tokens, tokenizer) -> str:
+    """The text that `parse_gaps` turns into these tokens: masks as `____`, or as `[mask 2]`.
+
+    Args:
+        tokens: ints `[length]`, masks (`vocabulary_size`) among them.
+        tokenizer: any tokenizer.
+
+    Example:
+
+    >>> from md4keras.tokenizers import ByteTokenizer
+    >>> tokenizer = ByteTokenizer()
+    >>> write_gaps([*tokenizer.encode("a "), 256, 256, *tokenizer.encode(" sat")], tokenizer)
+    'a [mask 2] sat'
+    """
+    tokens, fewest = np.asarray(tokens), fewest_underscores(tokenizer)
+    is_mask = tokens == tokenizer.vocabulary_size
+    runs = np.split(tokens, np.flatnonzero(np.diff(is_mask)) + 1) if len(tokens) else []
+    texts = [decode_masked(tokenizer, run) for run in runs]
+    for i, run in enumerate(runs):
+        if run[0] == tokenizer.vocabulary_size:
+            before, after = "".join(texts[max(0, i - 1) : i]), "".join(texts[i + 1 : i + 2])
+            plain = len(run) >= fewest and before[-1:] != "_" != after[:1]
+            space = " " if before and _joins_spaces(tokenizer) else ""
+            texts[i] = space + ("_" * len(run) if plain else f"[mask {len(run)}]")
+    return "".join(texts)
 
 
 def fit_to_alphabet(text: str, tokenizer, keep_gaps: bool = True) -> str:
@@ -188,10 +220,11 @@ def cut(tokens, mask, tokenizer, max_length: int):
     """
     check_whole("max_length", max_length, mend="Give the length that the model was trained at.")
     most = min(max_length, len(tokens))
-    whole = decode_masked(tokenizer, tokens)
+    whole = decode_masked(tokenizer, tokens, cut=False)
 
     def sides(end):
-        return [decode_masked(tokenizer, part) for part in (tokens[:end], tokens[end:])]
+        parts = tokens[:end], tokens[end:]
+        return [decode_masked(tokenizer, part, cut=False) for part in parts]
 
     # Only between two characters do both sides decode to what they were together.
     ends = range(most, max(most - 4, 0), -1)
@@ -212,7 +245,8 @@ def mask_words(text: str, words: Iterable[int], tokenizer):
 
     Returns:
         `tokens`, int32 `[length]`, with the mask in the words, and `mask`, bool `[length]`, `True`
-        there. (With bytes, a word has as many tokens as bytes.)
+        there. (With bytes, a word has as many tokens as bytes; with word pieces as many as it has
+        pieces, with the space before it.)
 
     Raises:
         ValueError: for a text that is empty or has a character outside the vocabulary, or words
@@ -231,7 +265,8 @@ def mask_words(text: str, words: Iterable[int], tokenizer):
     words = list(words) if isinstance(words, Iterable) else words
     words = check_integers("words", words, ("count",), len(found), "Count the words from 0.")
     chosen = [found[number] for number in np.unique(words)]
-    counts = [len(tokenizer.encode(word[0])) for word in chosen]
+    starts = [_start(word, tokenizer) for word in chosen]
+    counts = [len(tokenizer.encode(text[i : w.end()])) for i, w in zip(starts, chosen, strict=True)]
     return _masked(text, chosen, counts, tokenizer)
 
 
@@ -265,10 +300,20 @@ def _count(gap: re.Match) -> int:
     return int(digits)
 
 
+def _start(match: re.Match, tokenizer) -> int:
+    """Where what masks replace begins: with the space before it, where tokens of words have it."""
+    start = match.start()
+    return start - (_joins_spaces(tokenizer) and match.string[max(0, start - 1) : start] == " ")
+
+
+def _joins_spaces(tokenizer) -> bool:
+    return getattr(tokenizer, "joins_spaces", False)
+
+
 def _masked(text, matches, counts, tokenizer, most=math.inf):
     """The tokens of a text, with so many masks in the place of each match, and where these are."""
     starts = [0, *(match.end() for match in matches)]
-    ends = [*(match.start() for match in matches), len(text)]
+    ends = [*(_start(match, tokenizer) for match in matches), len(text)]
     kept = [tokenizer.encode(text[i:j]) for i, j in zip(starts, ends, strict=True)]
     length = sum(counts) + sum(map(len, kept))
     if length > most:

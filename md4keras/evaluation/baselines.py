@@ -161,10 +161,14 @@ class PixelHistogram:
 
 
 def ngram_bits(training, validation, vocabulary_size: int) -> dict[str, float]:
-    """Bits per character of unigram, bigram and trigram on the validation tokens, by name."""
+    """Bits per token of unigram, bigram and trigram on the validation tokens, by name.
+
+    Without those whose table of counts is too large, as a trigram of thousands of word pieces.
+    """
     return {
         name: NGram(order).fit(training, vocabulary_size).bits_per_character(validation)
         for order, name in enumerate(("unigram", "bigram", "trigram"), start=1)
+        if vocabulary_size**order <= _MAX_TABLE
     }
 
 

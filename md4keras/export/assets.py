@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from md4keras.tokenizers import BytePairTokenizer
 from md4keras.version import __version__
 
 
@@ -19,7 +20,8 @@ def write(
 ) -> None:
     """Writes the manifest, JSON for people, and the requests that warm up a server.
 
-    The sampler is its configuration; without limits nothing is checked; a note is a sentence.
+    The sampler is its configuration; without limits nothing is checked; a note is a sentence. With
+    word pieces their `tokenizer.json` lies beside, for those who ask.
     """
     extra = Path(target) / "assets.extra"
     extra.mkdir()
@@ -48,6 +50,8 @@ def write(
     content["signatures"] = {name: _described(each) for name, each in signatures.items()}
     text = json.dumps(content, indent=2) + "\n"
     (extra / "manifest.json").write_text(text, encoding="utf-8")
+    if isinstance(model.tokenizer, BytePairTokenizer):
+        model.tokenizer.save(extra / "tokenizer.json")
     with tf.io.TFRecordWriter(str(extra / "tf_serving_warmup_requests")) as file:
         for name, signature in signatures.items():
             file.write(_small_request(name, signature).SerializeToString())

@@ -19,19 +19,16 @@ def build(order: dict) -> None:
     sampler = keras.saving.deserialize_keras_object(order["sampler"], safe_mode=True)
     limits = Limits(**order["limits"])
     answers = Signatures(model, sampler, limits)
-    signatures, note = answers.all(), None
-    if model.tokenizer is not None and answers.text is None:
-        note = (
-            "Without signatures of text: only tokenizers of characters and bytes have a form as "
-            "operations of TensorFlow. Ask for tokens, and encode and decode them where you ask."
-        )
+    signatures, note = answers.all(), answers.note()
+    if note is not None:
         subprocesses.say(order, note)
     chosen = order["signatures"] or list(signatures)
     missing = [name for name in chosen if name not in signatures]
     if missing:
         raise ValueError(
             f"The model does not have these signatures: {missing}. Expected some of "
-            f"{list(signatures)}. (Strings need a model with a tokenizer of characters or bytes.)"
+            f"{list(signatures)}. Received: signatures={chosen}. "
+            + (note or "Strings need a model with a tokenizer of characters or bytes.")
         )
     signatures = {name: signatures[name] for name in chosen}
     root = tf.Module()

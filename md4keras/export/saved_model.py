@@ -21,7 +21,8 @@ SIGNATURES = (
     "infill_text",
     "score_text",
 )
-"""Names of what can be exported; the last three need a tokenizer of characters or bytes."""
+"""Names of what can be exported; the last three need a tokenizer of characters or bytes, and
+`generate_text` one of word pieces will do."""
 
 
 def export_saved_model(
@@ -39,8 +40,10 @@ def export_saved_model(
     seed (in mixed precision, where logits are rounded as the compiler likes, not always all of
     them): `serving_default` is `predict_logits`, then `generate`, `infill`, `score`, and
     `denoise_step`, one step of the reverse process; models with a tokenizer of characters or bytes
-    also have `generate_text`, `infill_text` and `score_text`, with strings. (With a tokenizer of
-    your own class there are tokens alone, as the manifest notes.)
+    also have `generate_text`, `infill_text` and `score_text`, with strings. With word pieces, into
+    which plain operations of TensorFlow cannot cut a text, there is `generate_text` alone, and
+    `assets.extra/tokenizer.json` for those who ask. (With a tokenizer of your own class there are
+    tokens alone. The manifest notes what there is not, and why.)
     `assets.extra/manifest.json` in the version tells inputs, outputs, defaults and limits;
     `assets.extra/tf_serving_warmup_requests` lets the server run each once before it answers.
 

@@ -8,7 +8,7 @@ from md4keras.export.inputs import Inputs
 from md4keras.export.interface import Argument, Signature
 from md4keras.export.limits import Limits
 from md4keras.export.saved_model import SIGNATURES
-from md4keras.export.text import GRAPH_TOKENIZERS, GraphTokenizer
+from md4keras.export.text import READ_AND_WRITTEN, WRITTEN, GraphDecoder, GraphTokenizer
 
 _CALLS = {"network_calls": "int32, calls of the network"}
 _SCORES = {
@@ -27,16 +27,33 @@ class Signatures:
         self._samples = tf.function(self._answer_generate, autograph=False)
         self._completions = tf.function(self._answer_infill, autograph=False)
         self._scores = tf.function(self._answer_score, autograph=False)
-        self.text = None
-        # Not their subclasses, which may do something else to a text.
-        if type(model.tokenizer) in GRAPH_TOKENIZERS:
+        self.text, known = None, type(model.tokenizer)
+        self.lacks = ("generate_text", "infill_text", "score_text")
+        if known in READ_AND_WRITTEN:
             most = self.inputs.max_length
-            self.text = GraphTokenizer(model.tokenizer, most, limits.num_samples)
+            self.text, self.lacks = GraphTokenizer(model.tokenizer, most, limits.num_samples), ()
+        elif known in WRITTEN:
+            self.text, self.lacks = GraphDecoder(model.tokenizer), self.lacks[1:]
 
     def all(self) -> dict[str, Signature]:
         """Every signature of the model, by name."""
-        found = [name for name in SIGNATURES if self.text or not name.endswith("_text")]
-        return {name: getattr(self, name)() for name in found}
+        return {name: getattr(self, name)() for name in SIGNATURES if name not in self.lacks}
+
+    def note(self) -> str | None:
+        """Why a model of text lacks signatures of text, and what to do instead."""
+        if self.model.tokenizer is None or not self.lacks:
+            return None
+        if self.text is not None:
+            return (
+                f"Without {' and '.join(self.lacks)}: operations of TensorFlow cannot cut a text "
+                "into word pieces. Encode it where you ask, with assets.extra/tokenizer.json "
+                "(md4keras.tokenizers.load), and ask infill and score for tokens."
+            )
+        return (
+            "Without signatures of text: only tokenizers of characters, bytes and word pieces have "
+            "a form as operations of TensorFlow. Ask for tokens, and encode and decode them where "
+            "you ask."
+        )
 
     def serving_default(self) -> Signature:
         arguments = [self.inputs.tokens("a state", masks=True)]

@@ -5,40 +5,53 @@ import tensorflow as tf
 
 from md4keras.data.gaps import fewest_underscores
 from md4keras.export import checks
-from md4keras.tokenizers import ByteTokenizer, CharacterTokenizer
+from md4keras.tokenizers import BytePairTokenizer, ByteTokenizer, CharacterTokenizer
 
 _MOST_BYTES = 4  # of a character in UTF-8
 
-GRAPH_TOKENIZERS = (CharacterTokenizer, ByteTokenizer)
+# Not their subclasses, which may do something else to a text.
+READ_AND_WRITTEN = (CharacterTokenizer, ByteTokenizer)
 """The classes whose encoding can be operations of TensorFlow."""
+WRITTEN = (*READ_AND_WRITTEN, BytePairTokenizer)
+"""The classes whose decoding can be operations of TensorFlow: all that have a table of bytes."""
 
 
-class GraphTokenizer:
-    """One of `GRAPH_TOKENIZERS` as operations of TensorFlow.
+class GraphDecoder:
+    """The decoding of one of `WRITTEN` as operations of TensorFlow."""
+
+    def __init__(self, tokenizer):
+        self._end = tokenizer.end_token_id
+        self._whole = isinstance(tokenizer, CharacterTokenizer)
+        self._symbols = _symbols(tokenizer)
+
+    def decode(self, tokens):
+        """Tokens int32 `[B, L]` to text, string `[B]`, cut at its end, always valid UTF-8."""
+        symbols = tf.gather(tf.constant(self._symbols), tokens)  # [B, L]
+        if self._end is not None:
+            ended = tf.cumsum(tf.cast(tf.equal(tokens, self._end), "int32"), axis=-1) > 0
+            symbols = tf.where(ended, tf.constant(b""), symbols)
+        text = tf.strings.reduce_join(symbols, axis=-1)
+        if not self._whole:  # a model can generate bytes that form no character
+            text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
+        return text
+
+
+class GraphTokenizer(GraphDecoder):
+    """One of `READ_AND_WRITTEN` as operations of TensorFlow.
 
     More than `most` tokens of a text, or `most_rows` texts, are refused before they are read.
     """
 
     def __init__(self, tokenizer, most: int, most_rows: int):
+        super().__init__(tokenizer)
         self._mask_token = tokenizer.mask_token
         self.fewest_underscores = fewest_underscores(tokenizer)
         self._of_bytes = isinstance(tokenizer, ByteTokenizer)
         self._most, self._most_rows = most, most_rows
         self._most_bytes = most * (1 if self._of_bytes else _MOST_BYTES)
-        if self._of_bytes:
-            codes, self._symbols = range(256), [bytes([value]) for value in range(256)]
-        else:
-            codes = [ord(symbol) for symbol in tokenizer.alphabet]
-            self._symbols = [symbol.encode("utf-8", "replace") for symbol in tokenizer.alphabet]
+        codes = range(256) if self._of_bytes else [ord(symbol) for symbol in tokenizer.alphabet]
         self._order = np.argsort(codes).astype("int32")  # the token of each sorted code
         self._codes = np.sort(codes).astype("int32")
-
-    def decode(self, tokens):
-        """Tokens int32 `[B, L]` to text, string `[B]`, always valid UTF-8."""
-        text = tf.strings.reduce_join(tf.gather(tf.constant(self._symbols), tokens), axis=-1)
-        if self._of_bytes:  # a model can generate bytes that form no character
-            text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
-        return text
 
     def encode(self, text, gaps: bool = False):
         """Text, string `[B]`, to tokens, int32 `[B, L]`; refuses what cannot be encoded.
@@ -77,3 +90,18 @@ class GraphTokenizer:
         shifted = [around[:, i : i + length + least - 1] for i in range(least)]
         starts = tf.reduce_all(shifted, axis=0)  # [B, L + least - 1], whether all from here are
         return tf.reduce_any([starts[:, i : i + length] for i in range(least)], axis=0)
+
+
+def _symbols(tokenizer) -> list[bytes]:
+    """What each token stands for in a text; nothing for an end and for padding."""
+    if isinstance(tokenizer, CharacterTokenizer):
+        symbols = [symbol.encode("utf-8", "replace") for symbol in tokenizer.alphabet]
+    elif isinstance(tokenizer, ByteTokenizer):
+        symbols = [bytes([value]) for value in range(256)]
+    else:
+        symbols = [tokenizer.bytes_of(token) for token in range(tokenizer.vocabulary_size)]
+    symbols += [b""] * (tokenizer.vocabulary_size - len(symbols))
+    for token in (tokenizer.end_token_id, tokenizer.padding_id):
+        if token is not None:
+            symbols[token] = b""
+    return symbols

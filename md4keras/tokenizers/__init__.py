@@ -1,27 +1,46 @@
-"""Tokenizers: characters, bytes, and what any other class needs to be one."""
+"""Tokenizers: characters, bytes, word pieces, and what any other class needs to be one."""
 
+from md4keras.tokenizers.byte_pair import BytePairTokenizer
+from md4keras.tokenizers.byte_pair_format import MOST_BYTES
 from md4keras.tokenizers.bytes import ByteTokenizer
 from md4keras.tokenizers.characters import TEXT8_ALPHABET, CharacterTokenizer, normalise_text8
-from md4keras.tokenizers.tokenizer import Tokenizer, decode_masked, get, is_known, serialize
+from md4keras.tokenizers.loading import load
+from md4keras.tokenizers.tokenizer import (
+    END_TOKEN,
+    Tokenizer,
+    decode_masked,
+    encode_batch,
+    get,
+    is_known,
+    serialize,
+)
 
 __all__ = [
+    "END_TOKEN",
+    "MOST_BYTES",
     "TEXT8_ALPHABET",
+    "BytePairTokenizer",
     "ByteTokenizer",
     "CharacterTokenizer",
     "Tokenizer",
     "decode_masked",
+    "encode_batch",
     "fit",
     "get",
     "is_known",
+    "load",
     "normalise_text8",
     "serialize",
 ]
 
 
-def fit(text: str) -> Tokenizer:
+def fit(text: str, end_token: bool = False) -> Tokenizer:
     """A `CharacterTokenizer` of a text's characters; above 256 of them, a `ByteTokenizer`.
 
     Args:
         text: str, the whole text, validation part included.
+        end_token: bool, whether there is a token for the end of a text; see `ByteTokenizer`.
     """
-    return ByteTokenizer() if len(set(text)) > 256 else CharacterTokenizer.from_text(text)
+    if len(set(text)) > 256:
+        return ByteTokenizer(end_token)
+    return CharacterTokenizer.from_text(text, end_token)

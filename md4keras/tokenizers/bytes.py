@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from md4keras.tokenizers.tokenizer import Tokenizer
+from md4keras.tokenizers.tokenizer import END_TOKEN, Tokenizer
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
@@ -12,13 +12,20 @@ class ByteTokenizer(Tokenizer):
 
     Bytes that form no character (a model can generate them) are decoded as U+FFFD.
 
+    Args:
+        end_token: bool, whether there is one value more, the end of a text (`end_token_id`), for
+            models of documents that end. Without it all that a model writes is text.
+
     Example:
 
     >>> ByteTokenizer().encode("né").tolist()
     [110, 195, 169]
     """
 
-    vocabulary_size = 256
+    def __init__(self, end_token: bool = False):
+        self.vocabulary_size = 256 + bool(end_token)
+        if end_token:
+            self.end_token, self.end_token_id = END_TOKEN, 256
 
     def encode(self, text: str) -> np.ndarray:
         """Turns text into its UTF-8 bytes, int32 `[bytes]`."""
@@ -28,4 +35,4 @@ class ByteTokenizer(Tokenizer):
         return np.asarray(ids, "uint8").tobytes().decode("utf-8", "replace")
 
     def get_config(self) -> dict:
-        return {}
+        return {} if self.end_token is None else {"end_token": True}

@@ -5,7 +5,7 @@ import re
 import keras
 import numpy as np
 
-from md4keras.tokenizers.tokenizer import Tokenizer
+from md4keras.tokenizers.tokenizer import END_TOKEN, Tokenizer
 
 TEXT8_ALPHABET = " abcdefghijklmnopqrstuvwxyz"
 
@@ -32,6 +32,7 @@ class CharacterTokenizer(Tokenizer):
 
     Args:
         alphabet: str, the characters, each once; a character's token is its place here.
+        end_token: bool, whether there is one value more, the end of a text; see `ByteTokenizer`.
 
     Example:
 
@@ -40,7 +41,7 @@ class CharacterTokenizer(Tokenizer):
     'a cat'
     """
 
-    def __init__(self, alphabet: str = TEXT8_ALPHABET):
+    def __init__(self, alphabet: str = TEXT8_ALPHABET, end_token: bool = False):
         if not isinstance(alphabet, str) or not alphabet or len(set(alphabet)) != len(alphabet):
             raise ValueError(
                 "`alphabet` must be a string that names every character once. "
@@ -51,16 +52,18 @@ class CharacterTokenizer(Tokenizer):
         codes = np.array([ord(character) for character in alphabet])
         self._token_of_code = np.full(codes.max() + 2, -1, "int32")  # last: all higher codes
         self._token_of_code[codes] = np.arange(len(alphabet))
+        if end_token:
+            self.end_token, self.end_token_id = END_TOKEN, len(alphabet)
 
     @classmethod
-    def from_text(cls, text: str) -> "CharacterTokenizer":
+    def from_text(cls, text: str, end_token: bool = False) -> "CharacterTokenizer":
         """A tokenizer of the characters that occur in `text`, in code-point order."""
-        return cls("".join(sorted(set(text))))
+        return cls("".join(sorted(set(text))), end_token)
 
     @property
     def vocabulary_size(self) -> int:
         """The number of values a token can take; the mask is not counted."""
-        return len(self.alphabet)
+        return len(self.alphabet) + (self.end_token is not None)
 
     def encode(self, text: str) -> np.ndarray:
         """Turns text into tokens, int32 `[len(text)]`.
@@ -83,4 +86,5 @@ class CharacterTokenizer(Tokenizer):
         return "".join([self.alphabet[token] for token in ids.tolist()])
 
     def get_config(self) -> dict:
-        return {"alphabet": self.alphabet}
+        config = {"alphabet": self.alphabet}
+        return config if self.end_token is None else {**config, "end_token": True}

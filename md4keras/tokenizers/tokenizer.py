@@ -6,6 +6,9 @@ encode), `decode(ids)` (a string), `vocabulary_size` and `get_config()` (JSON va
 
     @keras.saving.register_keras_serializable(package="mine")
     class Words: ...
+
+It may have `encode_batch`, and the ids of special tokens (`end_token_id`, `padding_id`), which no
+text is encoded to: what stands after the end of a text, or fills a row, is not part of the text.
 """
 
 import json
@@ -17,25 +20,44 @@ from md4keras.checks import check_has, check_integers
 
 _MEMBERS = ("encode", "decode", "vocabulary_size", "get_config")
 _PACKAGE = "md4keras>"  # left out of the names of this package's classes
+_MOST_SHOWN = 300  # characters of a configuration in a message: a vocabulary has megabytes
+
+END_TOKEN = "<|endoftext|>"
+"""The usual name of the end of a text."""
 
 
 class Tokenizer:
     """A base class, of use but not needed: `decode` of masks and of the rows of a batch.
 
     A subclass has `encode`, `decode_run`, `vocabulary_size` and `get_config`.
+
+    Attributes:
+        end_token, pad_token: str, the names of the tokens that end a text and fill a row, or
+            `None` where there is none.
+        end_token_id, padding_id: int, their ids, or `None`. No text is encoded to them: whoever
+            makes rows of texts adds them.
+        joins_spaces: bool, whether the space before a word is a part of the word's token, as in
+            most word pieces. `md4keras.data.gaps` then leaves the space before a gap to it.
     """
+
+    end_token = end_token_id = pad_token = padding_id = None
+    joins_spaces = False
 
     @property
     def mask_token(self) -> int:
         """The id of the mask, one past the last ordinary one, as in every model."""
         return self.vocabulary_size
 
-    def decode(self, ids, mask_symbol: str = "_"):
+    def encode_batch(self, texts) -> list[np.ndarray]:
+        """The tokens of each of several texts, int32 `[length]` each; as `encode`."""
+        return [self.encode(text) for text in texts]
+
+    def decode(self, ids, mask_symbol: str = "_", cut: bool = True):
         """As `decode_masked`."""
-        return _decode(self.decode_run, self.vocabulary_size, ids, mask_symbol)
+        return _decode(self, self.decode_run, ids, mask_symbol, cut)
 
     def decode_run(self, ids) -> str:
-        """The text of ids (int array `[length]`), none of them a mask."""
+        """The text of ids (int array `[length]`), none of them a mask, an end or padding."""
         raise NotImplementedError
 
     @classmethod
@@ -43,33 +65,62 @@ class Tokenizer:
         return cls(**config)
 
 
-def decode_masked(tokenizer, ids, mask_symbol: str = "_"):
+def encode_batch(tokenizer, texts) -> list[np.ndarray]:
+    """The tokens of each of several texts, int32 `[length]` each, with any tokenizer.
+
+    Args:
+        tokenizer: a tokenizer; word pieces are encoded on all cores, others one by one.
+        texts: strings.
+    """
+    own = getattr(tokenizer, "encode_batch", None)
+    found = own(texts) if own else map(tokenizer.encode, texts)
+    return [np.asarray(tokens, "int32") for tokens in found]
+
+
+def decode_masked(tokenizer, ids, mask_symbol: str = "_", cut: bool = True):
     """Turns tokens back into text, masks included, with any tokenizer.
 
     Args:
-        tokenizer: a tokenizer; its `decode` is given runs of real ids alone.
+        tokenizer: a tokenizer; its `decode` is given runs of ids of text alone.
         ids: ints in `[0, vocabulary_size]`, `[length]` or `[batch, length]`.
         mask_symbol: str, what a masked position is shown as.
+        cut: bool, whether the text ends before the first end token (`tokenizer.end_token_id`), and
+            padding (`padding_id`) is left out. Otherwise both are shown by their names.
 
     Returns:
-        A string, or a list of strings where `ids` has two dimensions.
+        A string, or a list of strings where `ids` has two dimensions. Bytes that form no character
+        (where a mask stands in the middle of one, say) are U+FFFD.
 
     Raises:
         ValueError: for ids of another shape or type, or outside the vocabulary.
     """
-    return _decode(tokenizer.decode, tokenizer.vocabulary_size, ids, mask_symbol)
+    return _decode(tokenizer, tokenizer.decode, ids, mask_symbol, cut)
 
 
-def _decode(decode_run, mask_token: int, ids, mask_symbol: str):
+def _decode(tokenizer, decode_run, ids, mask_symbol: str, cut: bool):
+    mask_token = tokenizer.vocabulary_size
     ids = keras.ops.convert_to_numpy(ids)
     shape = ("batch", "length") if ids.ndim > 1 else ("length",)
     mend = "Give whole numbers, and take the tokenizer that encoded the text."
     ids = check_integers("ids", ids, shape, mask_token + 1, mend, least=0)
+    end, padding = (getattr(tokenizer, name, None) for name in ("end_token_id", "padding_id"))
+    names = {
+        end: getattr(tokenizer, "end_token", None),
+        padding: getattr(tokenizer, "pad_token", None),
+    }
+    shown = {mask_token: mask_symbol} | {
+        i: name or "" for i, name in names.items() if i is not None
+    }
 
     def text_of(row):
-        runs = np.split(row, np.flatnonzero(np.diff(row == mask_token)) + 1) if len(row) else []
-        shown = (mask_symbol * len(r) if r[0] == mask_token else decode_run(r) for r in runs)
-        return "".join(shown)
+        if cut and end is not None and (row == end).any():
+            row = row[: np.argmax(row == end)]
+        if cut and padding is not None:
+            row = row[row != padding]
+        kinds = np.where(np.isin(row, list(shown)), row, -1)  # runs of text are of the kind -1
+        runs = np.split(row, np.flatnonzero(np.diff(kinds)) + 1) if len(row) else []
+        found = [shown[r[0]] * len(r) if r[0] in shown else decode_run(r) for r in runs]
+        return "".join(found)
 
     return text_of(ids) if ids.ndim == 1 else [text_of(row) for row in ids]
 
@@ -98,7 +149,8 @@ def serialize(tokenizer) -> dict:
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(
             f"The tokenizer's configuration does not describe it: {error}. Expected JSON values. "
-            f"Received: get_config()={description['config']!r}. Return all that its class takes."
+            f"Received: get_config()={_shown(description['config'])}. Return all that its class "
+            "takes."
         ) from error
     return description
 
@@ -120,7 +172,8 @@ def get(tokenizer):
         if not isinstance(name, str) or name not in known or not isinstance(config, dict):
             raise ValueError(
                 f"Unknown tokenizer. Expected {{'class': one of {sorted(known)}, 'config': dict}}. "
-                f"Received: {tokenizer!r}. Import the code that registers another class before."
+                f"Received: {_shown(tokenizer)}. Import the code that registers another class "
+                "before."
             )
         cls = known[name]
         try:
@@ -128,7 +181,7 @@ def get(tokenizer):
         except (LookupError, TypeError) as error:
             raise ValueError(
                 f"The configuration of {name} does not fit it ({error}). Expected what its "
-                f"`get_config` returns. Received: config={config!r}. Save the model anew."
+                f"`get_config` returns. Received: config={_shown(config)}. Save the model anew."
             ) from error
     _check(tokenizer)
     return tokenizer
@@ -137,6 +190,11 @@ def get(tokenizer):
 def is_known(description) -> bool:
     """Whether this process has the class in what `serialize` made of a tokenizer."""
     return str(description["class"]) in _classes()
+
+
+def _shown(value) -> str:
+    text = repr(value)
+    return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + " ..."
 
 
 def _check(tokenizer) -> None:

@@ -6,10 +6,12 @@ import re
 import numpy as np
 
 from md4keras.checks import Interval, check_integers, check_number
+from md4keras.tokenizers import decode_masked
 
 _OPACITY = 0.4  # the page shines through, so that its own text colour stays readable
 _UNSURE, _SURE = np.array([(230, 97, 1), (0, 114, 178)])  # orange, blue: apart for every eye
 _DAMAGE = "\ufffd"
+_SPACE = "\u2423"  # an open box
 _NAMES = {" ": "space", "\n": "new line", "\t": "tab", "\r": "return"}
 _CSS_COLOUR = re.compile(r"rgba?\([0-9., ]{5,40}\)|#[0-9a-fA-F]{3,8}|transparent")
 _STYLE = "font-family: monospace; white-space: pre-wrap; overflow-wrap: anywhere"
@@ -114,11 +116,13 @@ def doubt_colour(entropy: float, most: float) -> str:
 def token_symbols(tokens, tokenizer, mask_symbol: str = "_") -> list[str]:
     """The text of each token, for `marked_html`.
 
-    Where a character has several tokens (bytes), it stands at the first, and the others are empty.
+    Where a character has several tokens (bytes, or word pieces that end inside one), the text of
+    these tokens stands at the first, and the others are empty. Nothing is cut: the end of a text
+    and padding are shown by their names.
 
     Args:
         tokens: int `[length]`, masks among them.
-        tokenizer: a `CharacterTokenizer` or `ByteTokenizer`.
+        tokenizer: any tokenizer.
         mask_symbol: str, one character, what a masked position is shown as.
 
     Returns:
@@ -133,24 +137,31 @@ def token_symbols(tokens, tokenizer, mask_symbol: str = "_") -> list[str]:
     symbols = []
     while len(symbols) < len(tokens):
         rest = tokens[len(symbols) :]
-        pieces = [tokenizer.decode(rest[:size], mask_symbol) for size in (1, 2, 3, 4)]
-        whole = (i for i, piece in enumerate(pieces) if len(piece) == 1 and piece != _DAMAGE)
-        others = next(whole, None)  # further tokens of the same character
-        symbols += [_DAMAGE] if others is None else [pieces[others], *[""] * others]
+        text = first = decode_masked(tokenizer, rest[:1], mask_symbol, cut=False)
+        size = 1
+        # Further tokens of the same character are taken along while they may yet complete it.
+        while text.find(_DAMAGE) == len(text) - 1 >= 0 and size < len(rest):
+            size += 1
+            text = decode_masked(tokenizer, rest[:size], mask_symbol, cut=False)
+        symbols += [first] if _DAMAGE in text else [text, *[""] * (size - 1)]
     return symbols
 
 
 def candidate_titles(found, tokenizer) -> list[str]:
     """What might stand at each position, a string each: `"e 62 %, a 20 %, space 3 %"`.
 
+    Spaces at the ends of a word piece are shown as `␣`.
+
     Args:
         found: a `md4keras.evaluation.candidates.Candidates`.
-        tokenizer: a `CharacterTokenizer` or `ByteTokenizer`.
+        tokenizer: any tokenizer.
     """
 
     def named(value, p):
-        symbol = tokenizer.decode([value])
-        name = f"token {value}" if symbol == _DAMAGE else _NAMES.get(symbol, symbol)
+        symbol = decode_masked(tokenizer, [value], cut=False)
+        spaces = len(symbol) - len(symbol.lstrip(" ")), len(symbol) - len(symbol.rstrip(" "))
+        shown = spaces[0] * _SPACE + symbol.strip(" ") + spaces[1] * _SPACE
+        name = f"token {value}" if _DAMAGE in symbol else _NAMES.get(symbol, shown)
         return f"{name} below 1 %" if 0 < p < 0.01 else f"{name} {100 * p:.0f} %"
 
     rows = zip(found.values.tolist(), found.probabilities.tolist(), strict=True)

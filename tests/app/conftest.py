@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 import md4keras
 from md4keras.networks import Transformer, UNet
-from md4keras.tokenizers import CharacterTokenizer
+from md4keras.tokenizers import BytePairTokenizer, CharacterTokenizer
 
 HOME = str(Path(__file__).parents[2] / "app" / "Home.py")
 
@@ -23,6 +23,20 @@ def text_folder(tmp_path_factory):
     model = md4keras.MD4(network)
     model.tokenizer = CharacterTokenizer()
     md4keras.save_model(model, folder / "text" / "model")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def piece_folder(tmp_path_factory):
+    """A folder with one model of texts of 16 word pieces, `pieces/model`."""
+    keras.utils.set_random_seed(0)
+    folder = tmp_path_factory.mktemp("pieces")
+    texts = ["the quick brown fox jumps over the lazy dog naïve 日本 "] * 9
+    tokenizer = BytePairTokenizer.train(texts, 290)
+    network = Transformer(tokenizer.vocabulary_size, 16, num_layers=1, num_heads=2, feature_dim=8)
+    model = md4keras.MD4(network)
+    model.tokenizer = tokenizer
+    md4keras.save_model(model, folder / "pieces" / "model")
     return folder
 
 

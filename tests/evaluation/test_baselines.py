@@ -124,3 +124,9 @@ def test_what_does_not_fit_is_refused():
     ):
         with pytest.raises(ValueError, match="Call `fit` first"):
             use()
+
+
+def test_n_grams_of_word_pieces_are_those_that_can_be_counted():
+    tokens = np.arange(1000) % 50
+    assert list(measure(["n-grams"], tokens, tokens, 2000)) == ["unigram", "bigram"]
+    assert list(measure(["n-grams"], tokens, tokens, 50_257)) == ["unigram"]

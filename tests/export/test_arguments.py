@@ -116,7 +116,7 @@ def test_a_model_with_a_tokenizer_of_the_users_class_is_exported(tmp_path, capfd
     logits = model.predict_logits(np.array([[0, 6, 2]]), 0.5)
     np.testing.assert_allclose(answer["logits"], keras.ops.convert_to_numpy(logits), atol=1e-5)
     saved = md4keras.save_model(model, tmp_path / "model")
-    with pytest.raises(ValueError, match="does not have these.*a tokenizer of characters or bytes"):
+    with pytest.raises(ValueError, match="does not have these.*characters, bytes and word pieces"):
         export_saved_model(saved, tmp_path / "other", signatures=["score_text"], verbose=False)
     # Nor need the process that orders it: the command line imports nobody's classes.
     monkeypatch.delitem(keras.saving.get_custom_objects(), "tests>Letters")

@@ -4,8 +4,20 @@ import time
 import numpy as np
 import pytest
 
-from md4keras.data.gaps import cut, fit_to_alphabet, mask_words, parse_gaps, replacements
-from md4keras.tokenizers import ByteTokenizer, CharacterTokenizer, normalise_text8
+from md4keras.data.gaps import (
+    cut,
+    fit_to_alphabet,
+    mask_words,
+    parse_gaps,
+    replacements,
+    write_gaps,
+)
+from md4keras.tokenizers import (
+    BytePairTokenizer,
+    ByteTokenizer,
+    CharacterTokenizer,
+    normalise_text8,
+)
 
 pytestmark = pytest.mark.one_backend
 
@@ -291,3 +303,77 @@ def test_messages_show_the_text_that_was_typed():
         fitted = fit_to_alphabet(typed, tokenizer)
         with pytest.raises(ValueError, match=re.escape(f"Received: text={typed!r}")):
             parse_gaps(fitted, tokenizer, shown=typed)
+
+
+# Word pieces
+
+
+PIECES = BytePairTokenizer.train(["the cat sat on the mat, and the hat sat too. " * 9], 300)
+
+
+def piece_texts(tokens, mask):
+    """The text of each run of tokens that were given."""
+    runs = np.split(np.arange(len(tokens)), np.flatnonzero(np.diff(mask)) + 1)
+    return [PIECES.decode(tokens[run]) for run in runs if not mask[run[0]]]
+
+
+@pytest.mark.parametrize(
+    "text, given, count",
+    [
+        ("the ____ sat", ["the", " sat"], 4),  # its space belongs to what is filled in
+        ("the [mask 2] sat", ["the", " sat"], 2),
+        ("the  ____ sat", ["the ", " sat"], 4),
+        ("the\n____", ["the\n"], 4),
+        ("____ ____ sat", [" sat"], 8),
+        (" ____sat", ["sat"], 4),
+        ("a__b __c [mask]", ["a__b __c"], 1),
+        ("th___hat", ["th", "hat"], 3),
+    ],
+)
+def test_gaps_among_word_pieces(text, given, count):
+    tokens, mask = parse_gaps(text, PIECES)
+    assert piece_texts(tokens, mask) == given and mask.sum() == count
+    np.testing.assert_array_equal(tokens == PIECES.mask_token, mask)
+
+
+def test_words_are_masked_with_their_spaces():
+    text = "the cat sat on\nthe mat"
+    tokens, mask = mask_words(text, [0, 2, 3, 4], PIECES)
+    assert piece_texts(tokens, mask) == [" cat", "\n", " mat"]
+    np.testing.assert_array_equal(tokens[~mask], PIECES.encode(text)[~mask])  # nothing else moves
+    assert mask.sum() == sum(len(PIECES.encode(word)) for word in ("the", " sat", " on", "the"))
+
+
+@pytest.mark.parametrize("tokenizer", [CHARACTERS, BYTES, UNDERSCORED, PIECES], ids=str)
+def test_gaps_are_written_as_they_are_read(tokenizer):
+    generator = np.random.default_rng(0)
+    texts = ["the cat sat on the mat", "a", "cat"] + ["x_y _z", "naïve 日"] * (
+        tokenizer in (BYTES, PIECES)
+    )
+    for text in texts:
+        for _ in range(20):
+            tokens = tokenizer.encode(text)
+            if tokenizer is BYTES and not text.isascii():  # bytes of a character go together
+                mask = np.zeros(len(tokens), bool) | (generator.random() < 0.5)
+            else:
+                mask = generator.random(len(tokens)) < 0.5
+            if tokenizer is PIECES:  # a part of a word is encoded on its own
+                mask = np.array([PIECES.bytes_of(t)[:1] == b" " for t in tokens]) & mask
+            if not mask.any():
+                mask[-1] = True
+            masked = np.where(mask, tokenizer.mask_token, tokens)
+            found, where = parse_gaps(write_gaps(masked, tokenizer), tokenizer)
+            assert tokenizer.decode(found) == tokenizer.decode(masked)
+            np.testing.assert_array_equal(where.sum(), mask.sum())
+    assert write_gaps([], tokenizer) == ""
+
+
+def test_word_pieces_lack_no_character_and_are_cut_between_characters():
+    assert replacements("日本 É\n_", PIECES) == {}
+    tokens, mask = parse_gaps("the cat 日本 ___", PIECES)
+    for most in range(1, len(tokens)):
+        kept, _, left_out = cut(tokens, mask, PIECES, most)
+        assert (
+            most - 3 <= len(kept) <= most and "\ufffd" not in PIECES.decode(kept) or len(kept) < 3
+        )
+        assert PIECES.decode(kept) == PIECES.decode(tokens)[: -left_out or None] or len(kept) < 3

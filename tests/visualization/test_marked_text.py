@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from md4keras.evaluation.candidates import Candidates
-from md4keras.tokenizers import ByteTokenizer, CharacterTokenizer
+from md4keras.tokenizers import BytePairTokenizer, ByteTokenizer, CharacterTokenizer
 from md4keras.visualization.marked_text import (
     candidate_titles,
     confidence_colour,
@@ -199,3 +199,27 @@ def test_candidates_are_named():
     first, second = candidate_titles(found, ByteTokenizer())
     assert first == "a 62 %, space 37 %, new line below 1 %"
     assert second == "token 195 100 %, % 0 %, \x00 0 %"
+
+
+def test_symbols_of_word_pieces_are_their_text():
+    corpus = "the cat naïve 日本 🙂🙃🙂🙃 and “quotes” " * 20
+    tokenizer = BytePairTokenizer.train([corpus], 330)
+    for text in ("the cat", "naïve 日本 ​語", "🙂🙃🙂🙃🎭 “x”", corpus):
+        tokens = tokenizer.encode(text)
+        symbols = token_symbols(tokens, tokenizer)
+        assert len(symbols) == len(tokens) and "".join(symbols) == text
+        for position in range(min(20, len(tokens))):
+            masked = np.where(np.arange(len(tokens)) == position, tokenizer.mask_token, tokens)
+            symbols = token_symbols(masked, tokenizer, "·")
+            assert len(symbols) == len(tokens) and symbols[position] == "·"
+    assert " the" in token_symbols(tokenizer.encode("cat the the"), tokenizer)
+    ended = [*tokenizer.encode("cat"), tokenizer.end_token_id, *tokenizer.encode("the")]
+    assert token_symbols(ended, tokenizer)[-2:] == ["<|endoftext|>", "the"]
+
+
+def test_candidates_of_word_pieces_show_their_spaces():
+    tokenizer = BytePairTokenizer.train(["the cat the cat the cat"], 262)
+    (cat,) = tokenizer.encode(" cat")
+    values = np.array([[cat, tokenizer.encode(" ")[0], tokenizer.end_token_id]])
+    found = Candidates(np.array([0]), np.array([0.5]), values, np.array([[0.5, 0.3, 0.2]]))
+    assert candidate_titles(found, tokenizer) == ["␣cat 50 %, space 30 %, <|endoftext|> 20 %"]
