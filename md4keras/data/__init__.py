@@ -1,9 +1,11 @@
 """Data: sources by name, and batches of their texts and images that `fit` takes."""
 
 from md4keras.checks import check_name
-from md4keras.data import gaps, images, masks, text
+from md4keras.data import gaps, images, masks, rows, text
 from md4keras.data.batches import batches
+from md4keras.data.document_files import Document, documents
 from md4keras.data.images import image_dataset, image_format, quantise, read_image, split_images
+from md4keras.data.rows import Rows
 from md4keras.data.source import Source, Splits, describe
 from md4keras.data.sources.cifar10 import cifar10
 from md4keras.data.sources.digits import digits
@@ -18,10 +20,13 @@ SOURCES = {s.name: s for s in (cifar10, digits, image_folder, pydoc, text8, text
 __all__ = [
     *SOURCES,
     "SOURCES",
+    "Document",
+    "Rows",
     "Source",
     "Splits",
     "batches",
     "describe",
+    "documents",
     "gaps",
     "get",
     "image_dataset",
@@ -30,6 +35,7 @@ __all__ = [
     "masks",
     "quantise",
     "read_image",
+    "rows",
     "split_images",
     "split_text",
     "text",
