@@ -281,7 +281,7 @@ class TestInstallation:
 
     def test_extras(self):
         extras = self.project["optional-dependencies"]
-        parts = {"jax", "tensorflow", "torch", "recipes", "app", "serving", "runtimes"}
+        parts = {"jax", "tensorflow", "torch", "recipes", "data", "app", "serving", "runtimes"}
         assert set(extras) == parts | {"dev"}
         assert set(extras["jax"]) <= set(self.project["dependencies"])  # JAX is the default
         assert set(extras["recipes"]) <= set(extras["dev"])  # which the tests run

@@ -1,10 +1,11 @@
 """Data: sources by name, and batches of their texts and images that `fit` takes."""
 
 from md4keras.checks import check_name
-from md4keras.data import gaps, images, masks, rows, text
+from md4keras.data import gaps, images, masks, preparation, rows, text
 from md4keras.data.batches import batches
 from md4keras.data.document_files import Document, documents
 from md4keras.data.images import image_dataset, image_format, quantise, read_image, split_images
+from md4keras.data.prepared import Prepared, prepared
 from md4keras.data.rows import Rows
 from md4keras.data.source import Source, Splits, describe
 from md4keras.data.sources.cifar10 import cifar10
@@ -21,6 +22,7 @@ __all__ = [
     *SOURCES,
     "SOURCES",
     "Document",
+    "Prepared",
     "Rows",
     "Source",
     "Splits",
@@ -33,6 +35,8 @@ __all__ = [
     "image_format",
     "images",
     "masks",
+    "preparation",
+    "prepared",
     "quantise",
     "read_image",
     "rows",
