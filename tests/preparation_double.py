@@ -17,7 +17,8 @@ class EndedBytes(ByteTokenizer):
 
     Args:
         faults: str, a folder. While it has a file `kill`, the process that meets a text with an
-            exclamation mark removes it and is killed. With `slow`, each batch takes a while.
+            exclamation mark removes it and is killed. With `slow`, each batch takes so many
+            seconds, and a file `at-PID` tells of it.
     """
 
     vocabulary_size, end_token_id, padding_id = 258, 256, 257
@@ -30,8 +31,10 @@ class EndedBytes(ByteTokenizer):
         if self.faults and flag.exists() and any("!" in text for text in texts):
             flag.unlink()
             os.kill(os.getpid(), signal.SIGKILL)
-        if self.faults and Path(self.faults, "slow").exists():
-            time.sleep(0.02)
+        slow = Path(self.faults, "slow")
+        if self.faults and slow.exists():
+            Path(self.faults, f"at-{os.getpid()}").touch()
+            time.sleep(float(slow.read_text()))
         return [np.asarray(self.encode(text)) for text in texts]
 
     def get_config(self):

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from md4keras.cli.terminal import say
+from md4keras.cli.terminal import printable, say
 from md4keras.data import preparation
 
 _EXAMPLE = """\
@@ -73,8 +73,9 @@ def run(options: argparse.Namespace) -> int:
         options.name, options.out, settings, options.source, options.workers, say
     )
     if isinstance(made, Path):
-        print(f"text8: {made}")
+        print(printable(f"Prepared: {made}"))
         return 0
     for line in made.describe():
-        print(line)
+        print(printable(line))
+    print(printable(f"Prepared: {made.folder}"))
     return 0

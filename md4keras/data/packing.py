@@ -1,6 +1,6 @@
 """Several documents to a row: which of them go together, planned from their lengths alone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
@@ -82,31 +82,38 @@ class PackingPlan:
         Args:
             number: int, the window, counted through all epochs.
         """
-        epoch, window = divmod(self.shard[0] + number * self.shard[1], self.per_epoch)
-        pieces = [
-            (document, start, stop)
-            for document in self._documents(epoch, window)
-            for start, stop in self.pieces_of(int(self.lengths[document]))
-        ]
-        packed = pack([stop - start for _, start, stop in pieces], self.row_length)
-        return [[pieces[piece] for piece in row] for row in packed]
+        pieces = self._pieces(number)
+        return [[pieces[piece] for piece in row] for row in self._packed(pieces)]
 
     def find(self, row: int) -> tuple[int, int]:
         """The window that holds a row of this process, and how many of its rows come before."""
         number = 0
         while row:  # nothing is planned for the first row
-            here = len(self.rows(number))
+            here = len(self._packed(self._pieces(number)))
             if row < here:
                 break
             row, number = row - here, number + 1
         return number, row
 
-    def _documents(self, epoch: int, window: int) -> Iterator[int]:
+    def _packed(self, pieces: list) -> list[list[int]]:
+        return pack([stop - start for _, start, stop in pieces], self.row_length)
+
+    def _pieces(self, number: int) -> list[tuple[int, int, int]]:
+        epoch, window = divmod(self.shard[0] + number * self.shard[1], self.per_epoch)
+        documents = self._documents(epoch, window)
+        lengths = np.asarray(self.lengths[documents]).tolist()  # at once: they may be on disk
+        return [
+            (document, start, stop)
+            for document, length in zip(documents.tolist(), lengths, strict=True)
+            for start, stop in self.pieces_of(length)
+        ]
+
+    def _documents(self, epoch: int, window: int) -> np.ndarray:
         start = 0 if window == 0 else int(self.ends[window - 1])
         places = range(start, int(self.ends[window]))
         if self.seed is None:
-            return iter(places)
+            return np.arange(places.start, places.stop)
         shuffle = import_optional("grain.experimental", "shuffles the data", "grain").index_shuffle
         (seed,) = np.random.SeedSequence((self.seed, epoch)).generate_state(1)
-        last = len(self.lengths) - 1
-        return (shuffle(place, last, int(seed), _ROUNDS) for place in places)
+        last, seed = len(self.lengths) - 1, int(seed)
+        return np.array([shuffle(place, last, seed, _ROUNDS) for place in places])

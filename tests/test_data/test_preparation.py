@@ -2,9 +2,13 @@
 
 import errno
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +18,7 @@ from md4keras.cli import main
 from md4keras.data import download, shards
 from md4keras.data.preparation import KNOWN, Settings, planning, prepare, texts
 from tests.preparation_double import EndedBytes, contents
+from tests.reference import ROOT
 from tests.test_data.test_documents import parquet_bytes
 from tests.web_double import served
 
@@ -76,9 +81,18 @@ def test_openwebtext_is_joined_and_cut_and_of_every_group_two_percent_are_held_o
     assert len(rows["validation"]) == held_out == 12
     in_order = [row for row in wanted if row not in rows["validation"]]
     assert [row for row in rows["training"] if row in in_order] == in_order
-    assert made.facts["source"] == {"repository": "Skylion007/openwebtext", "commit": "c0ffee"}
-    assert made.facts["counts"] == {"documents": 120, "empty": 0}
+    assert made.index["source"] == {"repository": "Skylion007/openwebtext", "commit": "c0ffee"}
+    assert made.index["counts"] == {"documents": 120, "empty": 0}
     made.check()
+    assert made.describe() == [
+        f"Read openwebtext: {len(wanted)} rows, {16 * len(wanted):,} tokens.",
+        "Validation: of the rows of every 10,000 documents 2 % drawn at random are held out, "
+        "as published.",
+    ]
+    again = data.get("openwebtext")(tmp_path / "out")
+    assert again.facts == made.facts and len(made.facts["fingerprint"]) == 64
+    with pytest.raises(ValueError, match="Expected lm1b. Received: .* with openwebtext"):
+        data.lm1b(tmp_path / "out")
     batch = next(iter(made.batches("training", 5, training=True)))
     assert batch.keys() == {"tokens"} and batch["tokens"].shape == (5, 16)
 
@@ -141,8 +155,8 @@ def test_documents_of_ones_own(small, tmp_path):
         t for t in read if t not in {made.tokenizer.decode(d) for d in made.splits["validation"]}
     ]
     assert [t for t in map(made.tokenizer.decode, made.splits["training"]) if t in kept] == kept
-    assert made.facts["counts"] == {"documents": 108, "empty": 4}
-    assert made.facts["source"]["ignored"] == ["note.pdf"]
+    assert made.index["counts"] == {"documents": 108, "empty": 4}
+    assert made.index["source"]["ignored"] == ["note.pdf"]
     folder.rename(tmp_path / "moved").joinpath("more.jsonl").write_text('{"text": "x"}')
     with pytest.raises(ValueError, match="Another data set is in this folder.*stamp"):
         prepare(tmp_path / "moved", tmp_path / "out", workers=1)
@@ -153,7 +167,7 @@ def test_a_limit_is_spread_over_the_files(small, tmp_path, limit):
     made = prepare(
         own(tmp_path), tmp_path / "out", Settings(limit=limit, validation=0), workers=1, say=quiet
     )
-    assert made.facts["counts"]["documents"] == min(limit, 108)
+    assert made.index["counts"]["documents"] == min(limit, 108)
 
 
 def break_network(hub, monkeypatch):
@@ -245,7 +259,7 @@ def test_killed_at_random_it_goes_on_and_gives_the_same_bytes(small, tmp_path):
     faults.mkdir()
     settings = Settings(EndedBytes(str(faults)))
     prepare(folder, tmp_path / "undisturbed", settings, workers=1, say=quiet)
-    (faults / "slow").touch()
+    (faults / "slow").write_text("0.02")
     where = (folder, tmp_path / "out", faults, "0")
     arguments = [sys.executable, "-W", "ignore", "-c", KILLED, *where]
     there = subprocess.run(arguments, capture_output=True, text=True, timeout=100)
@@ -253,6 +267,59 @@ def test_killed_at_random_it_goes_on_and_gives_the_same_bytes(small, tmp_path):
     assert int(there.stdout.split()[-1]) >= 2
     prepare(folder, tmp_path / "out", settings, workers=1, say=quiet)  # if killed at the very end
     assert contents(tmp_path / "out") == contents(tmp_path / "undisturbed")
+
+
+INTERRUPTED = """
+import sys
+from md4keras.data.preparation import Settings, planning, prepare
+from tests.preparation_double import EndedBytes
+if __name__ == "__main__":
+    planning._BYTES = 10
+    print("started", flush=True)
+    prepare(sys.argv[1], sys.argv[2], Settings(EndedBytes(sys.argv[3])), workers=2, say=print)
+"""
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_the_workers(small, tmp_path):
+    """Of two workers that would take minutes, neither outlives the command."""
+    faults = tmp_path / "faults"
+    faults.mkdir()
+    (faults / "slow").write_text("60")
+    program = tmp_path / "interrupted.py"
+    program.write_text(INTERRUPTED)
+    where = [str(own(tmp_path)), str(tmp_path / "out"), str(faults)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    there = subprocess.Popen([sys.executable, program, *where], env=environment)
+    wait_for(lambda: len(list(faults.glob("at-*"))) == 2)
+    workers = [int(path.name.removeprefix("at-")) for path in faults.glob("at-*")]
+    there.send_signal(signal.SIGINT)
+    assert there.wait(timeout=20) != 0
+    wait_for(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+
+
+def wait_for(condition, seconds=40):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_memory_does_not_grow_with_the_corpus(tmp_path):
+    with open(tmp_path / "long.jsonl", "w") as stream:
+        line = json.dumps({"text": "x" * 10_000}) + "\n"
+        stream.writelines(line * 1000 for _ in range(8))  # 80 MB
+    code = (
+        "import resource, sys; from md4keras.data.preparation import prepare, texts;"
+        "import array_record.python.array_record_module, datatrove.executor.local;"
+        "texts._MOST_TOKENS = 2**20; start = resource.getrusage(0).ru_maxrss;"
+        "prepare(sys.argv[1], sys.argv[2], workers=1);"
+        "print(resource.getrusage(0).ru_maxrss - start)"
+    )
+    command = [sys.executable, "-c", code, tmp_path / "long.jsonl", tmp_path / "out"]
+    there = subprocess.run(command, capture_output=True, check=True)
+    assert int(there.stdout.split()[-1]) < 60_000  # kilobytes
+    assert sum(map(len, data.prepared(tmp_path / "out").splits.values())) == 8_000
 
 
 def test_two_processes_and_one_of_them_killed(small, tmp_path):
@@ -333,7 +400,9 @@ def test_the_command(small, tmp_path, capsys):
     command = ["data", "prepare", str(folder), "--out", str(tmp_path / "out"), "--workers", "1"]
     assert main(command) == 0
     printed = capsys.readouterr()
-    assert "training: 92 documents" in printed.out and "4 of 4 parts, 108 examples" in printed.err
+    assert (
+        "Read own: 104 documents, " in printed.out and "4 of 4 parts, 108 examples" in printed.err
+    )
     assert main(command) == 0 and "is prepared already" in capsys.readouterr().err
     assert main([*command, "--rows", "joined"]) == 2
     assert capsys.readouterr().err.startswith("error: Another data set is in this folder")

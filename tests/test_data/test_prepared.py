@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from md4keras import data
-from md4keras.data.prepared import INDEX, write_index
+from md4keras.data.prepared_folder import INDEX, write_index
 from md4keras.data.shards import Records, ShardWriter, token_type
 from md4keras.tokenizers import ByteTokenizer
 

@@ -57,7 +57,7 @@ def test_images_are_prepared_with_their_classes(tmp_path, monkeypatch):
         ((x, y),) = made.batches(ours, 9, training=False)
         np.testing.assert_array_equal(x, there[theirs][0])
         np.testing.assert_array_equal(y, there[theirs][1])
-    assert made.facts["class_names"] == [str(n) for n in range(10)]
+    assert list(made.class_names) == [str(n) for n in range(10)]
     assert len(list((tmp_path / "out").glob("*.array_record"))) == 5
 
     write, calls = pictures.WriteImages.__call__, []
@@ -85,7 +85,7 @@ def test_downsampled_imagenet_has_no_classes(tmp_path):
     made = prepare("imagenet64", tmp_path / "out", settings, tmp_path / "tfds", 1, quiet)
     (x,) = made.batches("training", 4, training=False)
     np.testing.assert_array_equal(x, there["train"][0][:4])
-    assert len(made.splits["validation"]) == 3 and made.facts["class_names"] is None
+    assert len(made.splits["validation"]) == 3 and made.class_names is None
 
 
 def test_imagenet_with_classes_is_cut_to_the_square_and_scaled_by_area(tmp_path):

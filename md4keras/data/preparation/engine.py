@@ -58,18 +58,24 @@ def run_ranks(
 def _run_in_processes(steps, tasks: int, folder: Path, ranks: list, workers: int) -> list:
     """Runs ranks in processes of their own; returns their faults."""
     faults, context = [], multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
     with concurrent.futures.ProcessPoolExecutor(
         min(workers, len(ranks)), context, initializer=_end_with_parent
     ) as pool:
-        running = {pool.submit(_run_rank, steps, tasks, folder, rank) for rank in ranks}
-        while running:
-            done, running = concurrent.futures.wait(
-                running, return_when=concurrent.futures.FIRST_COMPLETED
-            )
-            new = [_fault_of(future.result) for future in done if not future.cancelled()]
-            faults += [fault for fault in new if fault]
-            if faults:  # what runs may end, the rest is for the next time
-                running = {future for future in running if not future.cancel()}
+        try:
+            running = {pool.submit(_run_rank, steps, tasks, folder, rank) for rank in ranks}
+            while running:
+                done, running = concurrent.futures.wait(
+                    running, return_when=concurrent.futures.FIRST_COMPLETED
+                )
+                new = [_fault_of(future.result) for future in done if not future.cancelled()]
+                faults += [fault for fault in new if fault]
+                if faults:  # what runs may end, the rest is for the next time
+                    running = {future for future in running if not future.cancel()}
+        except BaseException:  # Ctrl-C, or a defect: not after the hour that a rank may take
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.kill()
+            raise
     return faults
 
 

@@ -89,7 +89,7 @@ KNOWN = {
         {"training": "train", "validation": "validation"},
         (64, 64, 3),
         False,
-        "the published 50,000 images are held out",
+        "the published 49,999 images are held out",
     ),
     "imagenet64_classes": Images(
         "imagenet2012",

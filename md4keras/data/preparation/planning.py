@@ -1,4 +1,4 @@
-"""What each rank of a preparation reads, and the steps that it runs."""
+"""The plan of a preparation: what each rank reads, and the steps that it runs."""
 
 import hashlib
 from pathlib import Path

@@ -15,7 +15,7 @@ from md4keras.data.folders import printable
 from md4keras.data.preparation import planning
 from md4keras.data.preparation.engine import PROGRESS, run_ranks
 from md4keras.data.preparation.known import KNOWN, Corpus, Images
-from md4keras.data.prepared import Prepared, prepared, read_index, write_index
+from md4keras.data.prepared_folder import Prepared, prepared, read_index, write_index
 from md4keras.data.sources.text8 import prepare_text8
 from md4keras.files import import_optional, write_whole
 
@@ -100,6 +100,7 @@ def prepare(
         ValueError: for arguments that make no sense; if the data cannot be fetched, are damaged or
             another data set is in the folder.
         PermissionError: if the folder cannot be written to.
+        ImportError: without the packages that it needs.
     """
     out, settings = Path(out).expanduser(), settings or Settings()
     check_writable(out)
@@ -111,6 +112,7 @@ def prepare(
                 f"{settings}. Leave them out, or prepare the text as documents of your own."
             )
         return prepare_text8(out, source, say)
+    import_optional("datatrove", "prepares the data", "md4keras[data]")
     out.mkdir(parents=True, exist_ok=True)
     with _alone(out):
         plan = make_plan(name, out, settings, source)

@@ -113,7 +113,10 @@ def _is_records(file: Path) -> bool:
 
 
 def _of_records(file: Path) -> str:
-    return f"{file.suffix} holds records, not text: write their text to a .txt file."
+    return (
+        f"{file.suffix} holds records, not text: write their text to a .txt file, or prepare them "
+        "as documents (md4keras data prepare)."
+    )
 
 
 def _read(file: Path, bytes_left: int) -> bytes:

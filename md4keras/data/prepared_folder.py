@@ -13,12 +13,12 @@ from md4keras.data.batches import batches
 from md4keras.data.folders import fingerprint, printable
 from md4keras.data.rows import Rows
 from md4keras.data.shards import Records
+from md4keras.data.source import describe
 from md4keras.files import sha256, write_whole
 
 INDEX = "dataset.json"
 TOKENIZER = "tokenizer.json"  # as in a saved model
 FORMAT = 1
-_MOST_SHOWN = 10  # files that were skipped
 KINDS = ("rows", "documents", "images")
 
 
@@ -27,33 +27,50 @@ class Prepared:
 
     Attributes:
         folder: path.
-        facts: dictionary, what `dataset.json` says: `"name"`, `"kind"` (`"rows"`, `"documents"` or
-            `"images"`), `"source"`, `"settings"`, `"splits"` (of each the files with their counts
-            and checksums), and more.
+        kind: str, `"rows"`, `"documents"` or `"images"`.
+        index: dictionary, what `dataset.json` says: `"source"`, `"settings"`, `"splits"` (of each
+            the files with their counts and checksums), and more.
+        facts: dictionary, what it is in short, as of `Splits`.
+        class_names: tuple of str, or `None`.
         splits: dictionary of the names of splits, such as `"training"` and `"validation"`, and
             their records: Grain sources, read by number, `grain.MapDataset.source(records)`.
     """
 
-    def __init__(self, folder: Path, facts: dict):
-        self.folder, self.facts, self.kind = folder, facts, facts["kind"]
-        shape = None if self.kind == "documents" else tuple(facts["shape"])
+    def __init__(self, folder: Path, index: dict):
+        self.folder, self.index, self.kind = folder, index, index["kind"]
+        names, shape = index["class_names"], index["shape"]
+        self.class_names = None if names is None else tuple(names)
+        shape = None if shape is None else tuple(shape)
         self.splits = {
-            name: Records(folder, split["files"], facts["dtype"], shape, facts["with_labels"])
-            for name, split in facts["splits"].items()
+            name: Records(folder, split["files"], index["dtype"], shape, index["with_labels"])
+            for name, split in index["splits"].items()
         }
 
     @functools.cached_property
     def tokenizer(self):
         """The tokenizer that made the tokens; `None` for images."""
-        if self.facts["tokenizer"] is None:
+        if self.index["tokenizer"] is None:
             return None
         return tokenizers.get(json.loads((self.folder / TOKENIZER).read_text(encoding="utf-8")))
 
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of the contents of all splits, whatever the folder's place."""
-        files = [file for split in self.facts["splits"].values() for file in split["files"]]
-        return fingerprint((file["file"], file["sha256"]) for file in files)
+    @functools.cached_property
+    def facts(self) -> dict:
+        splits = self.index["splits"].values()
+        files = [file for split in splits for file in split["files"]]
+        facts = {"source": self.index["name"], self.kind: sum(s["records"] for s in splits)}
+        if self.kind != "images":
+            facts["tokens"] = sum(split["values"] for split in splits)
+        if self.class_names is not None:
+            facts["classes"] = list(self.class_names)
+        return facts | {
+            "split": self.index["split"],
+            "skipped": self.index["source"].get("skipped", []),
+            "fingerprint": fingerprint((file["file"], file["sha256"]) for file in files),
+        }
+
+    def describe(self) -> list[str]:
+        """What is in it, in a few lines."""
+        return describe(self.facts)
 
     def rows(self, way: str, sequence_length: int, long: str = "cut") -> Rows:
         """The way to make rows of these documents, with the end and padding of their tokenizer.
@@ -64,15 +81,15 @@ class Prepared:
         Raises:
             ValueError: if they are no documents, or rows already of another length.
         """
-        if self.kind == "rows" and (way, sequence_length) == ("joined", *self.facts["shape"]):
+        if self.kind == "rows" and (way, sequence_length) == ("joined", *self.index["shape"]):
             return Rows(way, sequence_length)  # the end tokens are in them
         if self.kind != "documents":
             raise ValueError(
                 "These data are not documents that rows could be made of. Expected documents. "
                 f"Received: {printable(self.folder)!r} of {self.kind} of shape "
-                f"{self.facts['shape']}. Prepare them anew, with --rows documents."
+                f"{self.index['shape']}. Prepare them anew, with --rows documents."
             )
-        end, padding = self.facts["end_token_id"], self.facts["padding_id"] or 0
+        end, padding = self.index["end_token_id"], self.index["padding_id"] or 0
         return Rows(way, sequence_length, end, padding, long)
 
     def batches(
@@ -104,30 +121,17 @@ class Prepared:
                     "Received: rows=None. Pass rows=data.rows('packed', 1024), for instance, where "
                     "data is this data set."
                 )
-            rows = rows or self.rows("joined", *self.facts["shape"])
+            rows = rows or self.rows("joined", *self.index["shape"])
             return rows.batches(records, batch_size, training, seed, start_batch, shard)
 
         def gather(indices, _):
             found = records.__getitems__(indices)
-            if not self.facts["with_labels"]:
+            if not self.index["with_labels"]:
                 return np.stack(found)
             images, labels = zip(*found, strict=True)
             return np.stack(images), np.array(labels, "int32")
 
         return batches(gather, len(records), batch_size, training, seed, start_batch, shard)
-
-    def describe(self) -> list[str]:
-        """What is in it, in a few lines."""
-        lines = [f"{self.facts['name']}: {self.folder}"]
-        for name, split in self.facts["splits"].items():
-            tokens = "" if self.kind == "images" else f" of {split['values']:,} tokens"
-            lines.append(f"{name}: {split['records']:,} {self.kind}{tokens}")
-        lines.append(f"held out: {self.facts['split']}")
-        if empty := self.facts["counts"].get("empty"):
-            lines.append(f"left out, as they are empty: {empty:,} documents")
-        for bad in self.facts["source"].get("skipped", [])[:_MOST_SHOWN]:
-            lines.append(f"skipped {bad['name']}: {bad['reason']}")
-        return lines
 
     def check(self) -> None:
         """Reads all files and compares their checksums.
@@ -135,7 +139,7 @@ class Prepared:
         Raises:
             ValueError: if one has changed.
         """
-        for file, size_and_sum in _all_files(self.facts):
+        for file, size_and_sum in _all_files(self.index):
             if sha256(self.folder / file) != size_and_sum["sha256"]:
                 _raise_damaged(self.folder, f"{file!r} has changed since it was made")
 
