@@ -11,10 +11,8 @@ from md4keras.export import ExportError
 
 # A verb's file has `add_verb`, which adds its parser and sets `run`, a function of the parsed
 # options that returns the exit status.
-VERBS = (
-    *("train", "evaluate", "generate", "infill", "score", "data", "models"),
-    *("export", "request", "app"),
-)
+VERBS = ("train", "evaluate", "generate", "infill", "score", "models", "export", "request")
+VERBS += ("data", "app")
 
 
 class Parser(argparse.ArgumentParser):

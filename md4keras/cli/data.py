@@ -1,8 +1,10 @@
-"""`md4keras data ...`: prepares data to train on."""
+"""`md4keras data ...`: makes what models are trained on; each sub-command is a file beside."""
 
 import argparse
+import importlib
 
-from md4keras.cli import data_prepare
+# The file of `prepare` is `data_prepare.py`; it has `add_command`, as a verb has `add_verb`.
+COMMANDS = ("prepare",)
 
 _EXAMPLE = """\
 example:
@@ -14,10 +16,12 @@ def add_verb(verbs) -> None:
     """Adds the verb to a parser's verbs."""
     parser = verbs.add_parser(
         "data",
-        help="prepare data to train on",
-        description="Prepares data to train on.",
+        help="make what models are trained on",
+        description="Makes what models are trained on. `md4keras data COMMAND --help` explains a "
+        "command.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parts = parser.add_subparsers(dest="part", required=True, metavar="WHAT")
-    data_prepare.add_verb(parts)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in COMMANDS:
+        importlib.import_module(f"md4keras.cli.data_{name}").add_command(commands)

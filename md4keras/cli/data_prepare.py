@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from md4keras.cli.terminal import printable, say
-from md4keras.data import preparation
+from md4keras.cli.terminal import print_json, printable, say
+from md4keras.data import describe, preparation
 
 _EXAMPLE = """\
 examples:
@@ -14,9 +14,9 @@ examples:
 """
 
 
-def add_verb(verbs) -> None:
-    """Adds `prepare` to the verb `data`."""
-    parser = verbs.add_parser(
+def add_command(commands) -> None:
+    """Adds the command to the parser's commands."""
+    parser = commands.add_parser(
         "prepare",
         help="fetch and tokenise a data set",
         description="Makes a data set ready to train on: fetched, checked, tokenised and written "
@@ -61,6 +61,7 @@ def add_verb(verbs) -> None:
     parser.add_argument(
         "--skip-bad", action="store_true", help="leave out files that cannot be used"
     )
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--workers", type=int, help="processes (default: one for each core)")
     parser.set_defaults(run=run)
 
@@ -72,10 +73,12 @@ def run(options: argparse.Namespace) -> int:
     made = preparation.prepare(
         options.name, options.out, settings, options.source, options.workers, say
     )
-    if isinstance(made, Path):
-        print(printable(f"Prepared: {made}"))
+    path, facts = made, {}
+    if not isinstance(made, Path):
+        path, facts = made.folder, made.facts
+    if options.json:
+        print_json({"out": str(path), **facts})
         return 0
-    for line in made.describe():
+    for line in (*describe(facts), f"Prepared: {path}"):
         print(printable(line))
-    print(printable(f"Prepared: {made.folder}"))
     return 0

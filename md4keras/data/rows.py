@@ -86,9 +86,9 @@ class Rows:
                 packed documents each process packs its own.
 
         Returns:
-            A `grain.IterDataset` of dictionaries: int32 `"tokens"`, and except of joined rows
-            bool `"padding_mask"`, `False` at padding, and of packed rows int32 `"segment_ids"`,
-            0 at padding, and from 1 the documents of a row; all `[batch, sequence_length]`.
+            A `grain.IterDataset` of dictionaries, as `fit` takes them: int32 `"tokens"`, and of
+            packed rows int32 `"segment_ids"`, from 1 the documents of a row and 0 at padding, of
+            padded ones bool `"padding_mask"`, `False` there; all `[batch, sequence_length]`.
 
         Raises:
             ValueError: for arguments that make no sense, or documents that fill no row.
@@ -184,8 +184,9 @@ class Rows:
                 tokens[row, here] = self._with_end(next(found), stop)[start:stop]
                 segment_ids[row, here] = segment
                 place = here.stop
-        batch = {"tokens": tokens, "padding_mask": segment_ids > 0}
-        return batch | ({"segment_ids": segment_ids} if self.way == "packed" else {})
+        if self.way == "packed":
+            return {"tokens": tokens, "segment_ids": segment_ids}
+        return {"tokens": tokens, "padding_mask": segment_ids > 0}
 
     def _with_end(self, document, stop: int | None = None) -> np.ndarray:
         """A document and the end token; of one that is cut, at the cut."""

@@ -404,5 +404,7 @@ def test_the_command(small, tmp_path, capsys):
         "Read own: 104 documents, " in printed.out and "4 of 4 parts, 108 examples" in printed.err
     )
     assert main(command) == 0 and "is prepared already" in capsys.readouterr().err
+    assert main([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["documents"] == 104
     assert main([*command, "--rows", "joined"]) == 2
     assert capsys.readouterr().err.startswith("error: Another data set is in this folder")
