@@ -43,6 +43,8 @@ def download(
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")
+    if size is not None and partial.exists() and partial.stat().st_size == size:
+        return _finished(url, partial, path, sha256, size)  # stopped at the very end
     reason = ""
     for pause in _PAUSES:
         time.sleep(pause)
@@ -62,9 +64,7 @@ def download(
             size = size or total
             have = partial.stat().st_size
             if size is None or have >= size:
-                _check(url, partial, sha256, size)
-                os.replace(partial, path)
-                return path
+                return _finished(url, partial, path, sha256, size)
             reason = f"it ended after {have} of {size} bytes"
     kept = partial.stat().st_size if partial.exists() else 0
     raise ValueError(
@@ -92,8 +92,8 @@ def _fetch_rest(url: str, partial: Path, headers: dict) -> int | None:
     return have + int(length) if length is not None else None
 
 
-def _check(url: str, partial: Path, sha256: str | None, size: int | None) -> None:
-    """Removes a file that is another one, and says so."""
+def _finished(url: str, partial: Path, path: Path, sha256: str | None, size: int | None) -> Path:
+    """Moves a checked file to its place; removes one that is another, and says so."""
     with open(partial, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest() if sha256 else None
     have = partial.stat().st_size
@@ -105,6 +105,8 @@ def _check(url: str, partial: Path, sha256: str | None, size: int | None) -> Non
             f" with {found or 'SHA-256 not asked'} and {have} bytes. Run it again; if it stays so, "
             "the file has changed at its server."
         )
+    os.replace(partial, path)
+    return path
 
 
 def words_of(error: OSError) -> str:

@@ -54,6 +54,13 @@ def test_what_ends_early_every_time_is_told_and_the_next_call_goes_on(web, path)
     assert path.read_bytes() == CONTENT and web.asked[-1][1] == "bytes=60-"
 
 
+def test_what_was_stopped_at_the_very_end_is_not_fetched_anew(web, path):
+    path.parent.mkdir()
+    path.with_name("file.partial").write_bytes(CONTENT)
+    download(f"{web.url}/file", path, SUM, len(CONTENT))
+    assert path.read_bytes() == CONTENT and not web.asked
+
+
 def test_a_server_without_ranges_sends_it_anew(web, path):
     web.cut, web.ranges = [1_000_000], False
     download(f"{web.url}/file", path, SUM)

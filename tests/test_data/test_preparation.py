@@ -355,10 +355,14 @@ def keep_third(document):
     return document.text[2:4] == "3 "
 
 
-def test_the_same_ranks_for_slurm(small, tmp_path):
+@pytest.mark.parametrize("kind", ["slurm", "ray"])
+def test_the_same_ranks_for_a_cluster(small, tmp_path, kind):
     plan = data.preparation.make_plan(own(tmp_path), tmp_path / "out")
-    executor = data.preparation.slurm_executor(plan, "1:00:00", "cpu", workers=2)
-    assert executor.world_size == plan.tasks == 4
+    if kind == "slurm":
+        executor = data.preparation.slurm_executor(plan, "1:00:00", "cpu", workers=2)
+    else:
+        executor = data.preparation.ray_executor(plan, workers=2)
+    assert executor.world_size == plan.tasks == 4 and executor.workers == 2
     assert executor.get_incomplete_ranks() == [0, 1, 2, 3]
 
 

@@ -150,6 +150,19 @@ def test_packed_windows_cover_an_epoch_and_each_epoch_has_its_own_order(monkeypa
         assert sum(counts[:window]) + before == row and before < counts[window]
 
 
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("way", data.rows.WAYS)
+def test_more_processes_than_rows(way, training):
+    parts = [rows(way).batches([[7, 8]] * 9, 1, training, shard=(i, 12)) for i in range(12)]
+    found = [len(take(part, 2)) for part in parts]
+    assert found == [2] * 12 if training else sum(found) >= 1
+
+
+@pytest.mark.parametrize("way, long", WAYS)
+def test_there_is_nothing_after_the_end(way, long):
+    assert not list(rows(way, long).batches(DOCUMENTS, 7, training=False, start_batch=1000))
+
+
 def test_packing_fills_rows_nearly():
     lengths = np.clip(np.random.default_rng(0).lognormal(6, 1, 2**14), 1, 1024).astype(int)
     packed = packing.pack(lengths.tolist(), 1024)

@@ -2,7 +2,8 @@
 
 A rank is a function of its number alone and writes its files whole or not at all; `datatrove` notes
 which are done, so that whoever runs the same ranks again (after a failure, or a kill) does what is
-left. One machine's cores, Slurm and Ray run the same steps.
+left. One machine's cores, Slurm and Ray run the same steps. Its own readers are not used: what is
+damaged they pass over with a warning in a log.
 """
 
 import concurrent.futures
