@@ -286,6 +286,7 @@ class TestInstallation:
             "tensorflow",
             "torch",
             "recipes",
+            "data",
             "app",
             "serving",
             "runtimes",

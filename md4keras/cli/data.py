@@ -3,12 +3,13 @@
 import argparse
 import importlib
 
-# The file of `tokenizer` is `data_tokenizer.py`; it has `add_command`, as a verb has `add_verb`.
-COMMANDS = ("tokenizer",)
+# Each is a file `data_<command>.py`; it has `add_command`, as a verb has `add_verb`.
+COMMANDS = ("prepare", "tokenizer")
 
 _EXAMPLE = """\
-example:
+examples:
   md4keras data tokenizer texts --vocabulary-size 8192
+  md4keras data prepare openwebtext --out data/openwebtext
 """
 
 

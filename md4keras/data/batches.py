@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from md4keras.checks import check_whole
+from md4keras.checks import check_whole, is_whole
 from md4keras.files import import_optional
 
 
@@ -13,6 +13,7 @@ def batches(
     training: bool,
     seed: int = 0,
     start_batch: int = 0,
+    shard: tuple[int, int] = (0, 1),
 ):
     """A `grain.IterDataset` of batches, which every backend's `fit` and `evaluate` read.
 
@@ -32,17 +33,30 @@ def batches(
         training: bool, whether the order is shuffled and endless.
         seed: int in `[0, 2**32)`, of the order and the augmentation in training.
         start_batch: int, the number of the first batch.
+        shard: `(i, n)` for process `i` of `n`, which gets every `n`-th example of the one order:
+            together their batches `k` are batch `k` of a single process with `n` times the size.
     """
-    check_whole("batch_size", batch_size)
-    check_whole("start_batch", start_batch, least=0)
-    check_whole("seed", seed, least=0)
+    check_position(batch_size, seed, start_batch, shard)
     grain = import_optional("grain", "reads the data")
     indices = grain.MapDataset.range(num_examples)
     if training:
         epochs = 2**53 // num_examples  # no end in practice; beyond, Grain's lengths overflow
         indices = indices.seed(int(seed)).shuffle().repeat(epochs)
-    dataset = indices.batch(int(batch_size))
+    dataset = indices[int(shard[0]) :: int(shard[1])].batch(int(batch_size))
     dataset = dataset.random_map(gather) if training else dataset.map(lambda i: gather(i, None))
     # The data are in memory already, so no reading threads: they would contend for the interpreter.
     read_options = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
     return dataset[int(start_batch) :].to_iter_dataset(read_options)
+
+
+def check_position(batch_size, seed, start_batch, shard) -> None:
+    """Raises a `ValueError` for arguments of `batches` that make no sense."""
+    check_whole("batch_size", batch_size)
+    check_whole("start_batch", start_batch, least=0)
+    check_whole("seed", seed, least=0)
+    whole = len(shard) == 2 and all(map(is_whole, shard)) and 0 <= shard[0] < shard[1]
+    if not whole:
+        raise ValueError(
+            "`shard` cannot be used. Expected (i, n) for process i of n, counted from 0. "
+            f"Received: shard={shard!r}. Use (0, 1) for one process alone."
+        )

@@ -17,8 +17,8 @@ def test_every_source_has_one_door_and_says_what_it_is(name):
 
 
 def test_an_unknown_source_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="'cifar10', 'digits'.*Received: source='mnist'"):
-        data.get("mnist")
+    with pytest.raises(ValueError, match="'cifar10', 'digits'.*Received: source='emnist'"):
+        data.get("emnist")
 
 
 def test_the_users_own_text_is_split_at_its_end(tmp_path):

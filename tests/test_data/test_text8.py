@@ -1,14 +1,12 @@
 import hashlib
-import http.server
-import socket
-import threading
-import time
 import zipfile
 
 import pytest
 
 from md4keras import data
+from md4keras.data import download
 from md4keras.data.sources import text8 as source
+from tests.web_double import served
 
 pytestmark = pytest.mark.one_backend
 
@@ -16,25 +14,12 @@ TEXT = b" the quick brown fox " * 500
 
 
 @pytest.fixture
-def server():
-    """A server on this machine that answers with `server.content`."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(self.server.content)))
-            self.end_headers()
-            self.wfile.write(self.server.content)
-
-        def log_message(self, *arguments):
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.content = TEXT
-        server.url = f"http://127.0.0.1:{server.server_address[1]}/file"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
+def server(monkeypatch):
+    """A server on this machine that has `/file`."""
+    monkeypatch.setattr(download, "_PAUSES", (0, 0))
+    with served() as web:
+        web.files["/file"] = TEXT
+        yield web
 
 
 @pytest.fixture
@@ -50,25 +35,25 @@ def published(server, small_text8, tmp_path, monkeypatch):
     """The server has the archive of the stand-in, and the cache is empty; returns its file."""
     with zipfile.ZipFile(tmp_path / "made.zip", "w") as archive:
         archive.writestr("text8", TEXT)
-    server.content = (tmp_path / "made.zip").read_bytes()
+    content = server.files["/file"] = (tmp_path / "made.zip").read_bytes()
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(source, "URL", server.url)
-    monkeypatch.setattr(source, "ZIP_SHA256", hashlib.sha256(server.content).hexdigest())
+    monkeypatch.setattr(source, "URL", f"{server.url}/file")
+    monkeypatch.setattr(source, "ZIP_SHA256", hashlib.sha256(content).hexdigest())
     return tmp_path / ".cache" / "md4keras" / "text8.zip"
 
 
-def test_the_first_call_fetches_and_the_second_does_not(server, published, capsys):
-    first, content = data.text8(), server.content
-    assert published.read_bytes() == content and list(published.parent.iterdir()) == [published]
-    assert f"{len(content)}/{len(content)}" in capsys.readouterr().out
-    server.content = b"gone"
+def test_the_first_call_fetches_and_the_second_does_not(server, published):
+    first = data.text8()
+    assert published.read_bytes() == server.files["/file"]
+    assert list(published.parent.iterdir()) == [published]
+    server.files.clear()
     assert data.text8() == first
 
 
 @pytest.mark.parametrize("end", [b"", b"x", b"more"])
 def test_another_file_leaves_nothing_behind(server, published, end):
-    server.content = server.content[:-1] + end
-    with pytest.raises(ValueError, match="could not be fetched.*hash"):
+    server.files["/file"] = server.files["/file"][:-1] + end
+    with pytest.raises(ValueError, match="not the published file"):
         data.text8()
     assert not list(published.parent.iterdir())
 
@@ -80,26 +65,27 @@ def test_no_server_is_a_clear_error(published, monkeypatch):
     assert not list(published.parent.iterdir())
 
 
-def test_a_killed_download_leaves_no_file_in_its_place(server, published, monkeypatch):
-    """Where Keras writes meanwhile is another file's place: it has no time to clean up."""
-    seen = []
-
-    def kill(name, *args, cache_dir, **kwargs):
-        seen.append((cache_dir / name).parent == published.parent and name != published.name)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("keras.utils.get_file", kill)
-    with pytest.raises(KeyboardInterrupt):
+def test_what_ended_early_is_no_text8_and_the_next_call_goes_on(server, published):
+    server.cut = [100, 100]
+    with pytest.raises(ValueError, match="ended after 200 of"):
         data.text8()
-    assert seen == [True] and not published.exists()
+    assert not published.exists()
+    assert data.text8().facts["characters"] == len(TEXT)
+    assert server.asked[-1][1] == "bytes=200-"
 
 
-def test_a_server_that_says_nothing_is_given_up(server, published, monkeypatch):
-    monkeypatch.setattr(source, "_SECONDS", 0.2)
-    monkeypatch.setattr(server.RequestHandlerClass, "do_GET", lambda self: time.sleep(1))
-    with pytest.raises(ValueError, match="timed out"):
-        data.text8()
-    assert socket.getdefaulttimeout() is None
+def test_it_is_prepared_once_in_a_folder(server, published, tmp_path):
+    said = []
+    for _ in range(2):
+        path = data.preparation.prepare("text8", tmp_path / "out", say=said.append)
+    assert path.read_bytes() == TEXT and list(path.parent.iterdir()) == [path]
+    assert "prepared already" in said[-1] and len(server.asked) == 1
+    assert data.text8(tmp_path / "out")[0] == TEXT[:9000].decode()
+    path.write_bytes(TEXT[:-1])
+    with pytest.raises(ValueError, match="This is not text8"):
+        data.preparation.prepare("text8", tmp_path / "out")
+    other = data.preparation.prepare("text8", tmp_path / "two", source=tmp_path / "made.zip")
+    assert other.read_bytes() == TEXT and len(server.asked) == 1
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -1,21 +1,19 @@
 """text8, 100 million characters of cleaned English Wikipedia."""
 
 import hashlib
-import socket
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
-import keras
-
+from md4keras.data.download import download
 from md4keras.data.source import Source, Splits
-from md4keras.files import whole_file
+from md4keras.files import write_whole
 
 URL = "http://mattmahoney.net/dc/text8.zip"
 ZIP_SHA256 = "a6640522afe85d1963ad56c05b0ede0a0c000dddc9671758a6cc09b7a38e5232"
 CHARACTERS = 100_000_000
 MD5 = "3bea1919949baf155f99411df5fada7e"  # of the text inside
 PARTS = (90_000_000, 95_000_000)  # where training and validation end
-_SECONDS = 30  # without any data, after which a download ends
 
 
 class Text8(Source):
@@ -44,7 +42,7 @@ class Text8(Source):
         if path is None:
             path = Path.home() / ".cache" / "md4keras" / "text8.zip"
             if not path.exists():
-                _fetch(path)
+                download(URL, path, ZIP_SHA256)
         data = _read(Path(path).expanduser())
         found = hashlib.md5(data, usedforsecurity=False).hexdigest()
         if len(data) != CHARACTERS or found != MD5:
@@ -66,22 +64,36 @@ class Text8(Source):
 text8 = Text8()
 
 
-def _fetch(path: Path) -> None:
-    # `get_file` writes to the file's own place and leaves half of it there when it is killed, and
-    # it would wait for ever.
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_SECONDS)
-    try:
-        with whole_file(path) as partial:
-            place = dict(cache_dir=partial.parent, cache_subdir="", force_download=True)
-            keras.utils.get_file(partial.name, URL, file_hash=ZIP_SHA256, **place)
-    except Exception as error:  # Keras turns network errors into plain ones
-        raise ValueError(
-            f"text8 could not be fetched ({error}). Expected the published file at its server. "
-            f"Received: url={URL!r}. Copy it from a machine with network and name its path."
-        ) from error
-    finally:
-        socket.setdefaulttimeout(before)
+def prepare_text8(folder: Path, source=None, say: Callable[[str], None] = print) -> Path:
+    """Puts the checked text into a folder, from which `text8(folder)` reads it.
+
+    Args:
+        folder: path; it is made.
+        source: path of a local copy, as of `text8`; `None` to fetch it.
+        say: function that is told how far it is.
+
+    Returns:
+        The path of the text.
+
+    Raises:
+        ValueError: as of `text8`.
+    """
+    path = folder / "text8"
+    if path.is_file():
+        text8(path)  # checks it
+        say(f"'{path}' is prepared already")
+        return path
+    archive = None
+    if source is None:
+        archive = folder / "text8.zip"
+        say(f"fetching {URL} (31 MB)")
+        download(URL, archive, ZIP_SHA256)
+    splits = text8(source or archive)
+    write_whole(path, "".join(splits[:3]).encode("ascii"))
+    if archive:
+        archive.unlink()
+    say(f"'{path}': {CHARACTERS:,} characters")
+    return path
 
 
 def _read(path: Path) -> bytes:

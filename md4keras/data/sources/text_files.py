@@ -1,29 +1,16 @@
 """The user's own text."""
 
-import io
 import itertools
-import json
 from pathlib import Path
 
 from md4keras.checks import Interval, check_number
 from md4keras.data.folders import check_bad, facts_of_files, files_below, name_in, reason_of
+from md4keras.data.plain_text import BadFile, decode_text
 from md4keras.data.source import Source, Splits
 from md4keras.data.text import split_text
 
 _ENDING = ".txt"
 _RECORDS = (".csv", ".ipynb", ".json", ".jsonl", ".ndjson", ".tsv", ".xml", ".html", ".htm")
-_BEGINNINGS = {
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
-    b"%PDF": "a PDF",
-    b"{\\rtf": "RTF",
-    b"PK\3\4": "an archive or an office document",
-    b"\x1f\x8b": "packed (gzip)",
-    b"BZh": "packed (bzip2)",
-    b"\xfd7zXZ": "packed (xz)",
-    b"\x28\xb5\x2f\xfd": "packed (zstd)",
-    b"PAR1": "Parquet",
-}
 
 
 class TextFiles(Source):
@@ -72,8 +59,8 @@ class TextFiles(Source):
         for file in files:
             try:
                 data = _read(file, bytes_left)
-                texts.append(_decode(data, file))
-            except _Bad as error:
+                texts.append(decode_text(data))
+            except BadFile as error:
                 bad.append({"name": name_in(path, file), "reason": str(error)})
             else:
                 used.append(file)
@@ -93,10 +80,6 @@ class TextFiles(Source):
 
 
 text_files = TextFiles()
-
-
-class _Bad(Exception):
-    """Why a file cannot be used."""
 
 
 def _files(path: Path) -> tuple[list[Path], list[Path]]:
@@ -130,16 +113,19 @@ def _is_records(file: Path) -> bool:
 
 
 def _of_records(file: Path) -> str:
-    return f"{file.suffix} holds records, not text: write their text to a .txt file."
+    return (
+        f"{file.suffix} holds records, not text: write their text to a .txt file, or prepare them "
+        "as documents (md4keras data prepare)."
+    )
 
 
 def _read(file: Path, bytes_left: int) -> bytes:
     if _is_records(file):
-        raise _Bad(_of_records(file).removesuffix("."))
+        raise BadFile(_of_records(file).removesuffix("."))
     try:
         if not file.is_file():
             file.stat()  # says that there is nothing, if there is nothing
-            raise _Bad("it is no regular file")
+            raise BadFile("it is no regular file")
         size = file.stat().st_size
         if size > bytes_left:
             raise ValueError(
@@ -149,32 +135,7 @@ def _read(file: Path, bytes_left: int) -> bytes:
         with open(file, "rb") as stream:
             return stream.read(bytes_left)
     except OSError as error:
-        raise _Bad(reason_of(error)) from error
-
-
-def _decode(data: bytes, file: Path) -> str:
-    for beginning, kind in _BEGINNINGS.items():
-        if data.startswith(beginning):
-            raise _Bad(f"it is {kind}, not text in UTF-8")
-    try:
-        text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    except UnicodeDecodeError as error:
-        byte = f"byte 0x{data[error.start]:02x}"
-        raise _Bad(f"it is not UTF-8: {byte} at position {error.start}") from error
-    if "\0" in text:
-        raise _Bad(f"it is not text: a zero byte at position {text.index(chr(0))}")
-    if not text.strip():
-        raise _Bad("it is empty")
-    if all(_is_json_object(line) for line in io.StringIO(text) if not line.isspace()):
-        raise _Bad("each line is a JSON object, a record: write its text alone to the file")
-    return text
-
-
-def _is_json_object(line: str) -> bool:
-    try:
-        return line.lstrip().startswith("{") and isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
+        raise BadFile(reason_of(error)) from error
 
 
 def _split(texts: list[str], fraction: float | None) -> tuple[str, str | None, str]:

@@ -1,0 +1,28 @@
+"""Preparation of data sets: from where they are published, or your own files, to a folder."""
+
+from md4keras.data.preparation.engine import ray_executor, slurm_executor
+from md4keras.data.preparation.known import KNOWN
+from md4keras.data.preparation.prepare import (
+    NAMES,
+    ROWS,
+    Plan,
+    Settings,
+    finish,
+    make_plan,
+    prepare,
+    run,
+)
+
+__all__ = [
+    "KNOWN",
+    "NAMES",
+    "ROWS",
+    "Plan",
+    "Settings",
+    "finish",
+    "make_plan",
+    "prepare",
+    "ray_executor",
+    "run",
+    "slurm_executor",
+]
