@@ -82,7 +82,7 @@ def entries(x, y=None, given=None) -> dict:
     """What is given as tokens and labels, or as a dictionary, under all `KEYS`; `None` if not.
 
     Raises:
-        ValueError: for unknown keys, and for what is given twice.
+        ValueError: for unknown keys, and where `given` is given twice.
     """
     if not isinstance(x, dict):
         return dict.fromkeys(KEYS) | {"tokens": x, "label": y, "given": given}
@@ -92,14 +92,13 @@ def entries(x, y=None, given=None) -> dict:
             f"Expected keys among {[*KEYS]}. Received: keys {sorted(map(str, x))}. Rename or "
             "leave out the others."
         )
-    for name, value in {"label": y, "given": given}.items():
-        if value is not None and x.get(name) is not None:
-            raise ValueError(
-                f"'{name}' is given twice. Expected it in the dictionary, or beside it. Received: "
-                f"keys {sorted(x)}, and an argument. Leave one of them out."
-            )
-    found = dict.fromkeys(KEYS) | x
-    return found | {"label": x.get("label", y), "given": x.get("given", given)}
+    if given is not None and x.get("given") is not None:
+        raise ValueError(
+            "`given` is given twice. Expected it in the dictionary, or beside it. Received: "
+            f"keys {sorted(x)}, and an argument. Leave one of them out."
+        )
+    beside = {"label": y, "given": given}
+    return {name: beside.get(name) if x.get(name) is None else x[name] for name in KEYS}
 
 
 def arranged(network, x, y=None, weight=None, given=None) -> Batch:
@@ -135,7 +134,7 @@ def arranged(network, x, y=None, weight=None, given=None) -> Batch:
             padding_mask = None
     weight = _weight_of(weights, tokens)
     batch = Batch(tokens, found["label"], padding_mask, segment_ids, given, weight)
-    if batch.padding is not None:  # whatever stands in the padding
+    if padding_mask is not None or segment_ids is not None:  # whatever stands in the padding
         real = padding_mask if segment_ids is None else segment_ids > 0
         batch = batch._replace(x=_where(real, tokens, 0))
     return batch
@@ -287,12 +286,13 @@ def _weight_of(weights: list, tokens):
                 "`sample_weight` says what examples or positions count. Expected shape "
                 f"{shape[:1]} or {shape}. Received: shape={tuple(weight.shape)}. Broadcast it."
             )
-        weight = ops.cast(weight, "float32")
-        if product is not None and len(product.shape) < len(weight.shape):
-            product, weight = weight, product
-        if product is not None and len(weight.shape) < len(product.shape):
-            weight = forward_process.expand_like(weight, product)
-        product = weight if product is None else product * weight
+        on_host = isinstance(weight, np.ndarray)  # of a whole set, perhaps
+        weight = weight.astype("float32") if on_host else ops.cast(weight, "float32")
+        if product is not None:
+            low, high = sorted((product, weight), key=lambda each: len(each.shape))
+            missing = (None,) * (len(high.shape) - len(low.shape))
+            weight = low[(slice(None), *missing)] * high if missing else low * high
+        product = weight
     return product
 
 

@@ -151,9 +151,7 @@ def test_rows_of_different_lengths(text):
         lambda x: text.infill(x, [[True, False], [True, False]]),
         lambda x: text.score(x, given=[True, False]),
     ):
-        with pytest.raises(
-            ValueError, match=r"fit the rows.*lengths \[2, 1\].*one array"
-        ):
+        with pytest.raises(ValueError, match=r"fit the rows.*lengths \[2, 1\].*one array"):
             call([[1, 2], [3]])
     with pytest.raises(ValueError, match="nothing to score in row 1"):
         text.score([[1, 2], []])
