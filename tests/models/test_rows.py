@@ -241,7 +241,8 @@ def test_figures_are_means_by_weight(kind, shape):
 
 
 @pytest.mark.parametrize(
-    "kind, layout", [("continuous", "segment_ids"), ("general", "padding_mask")]
+    "kind, layout",
+    [("continuous", "segment_ids"), pytest.param("general", "padding_mask", marks=SLOW)],
 )
 def test_lean_and_dense_steps_agree_on_such_rows(kind, layout):
     model = make(kind)
