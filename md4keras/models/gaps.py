@@ -1,4 +1,4 @@
-"""What `infill` is given: rows with gaps, and how they come back."""
+"""Rows with gaps, as `infill` is given them, and how they come back."""
 
 from typing import NamedTuple
 

@@ -1,8 +1,9 @@
 """A network as a Keras model that predicts masked tokens: its calls, and the terms of the bound.
 
 The models are built floor upon floor, each of which uses the floors above it alone:
-`WholeSteps` and `MaskedDiffusion` (this file), `CheckedBatches`, `Likelihood` (`evaluate`,
-`score`), `Trainer` (`fit`), `Generation` (`generate`, `infill`), and on it `MD4` and `GenMD4`.
+`WholeSteps` and `MaskedDiffusion` (this file), `CheckedBatches`, `SetLikelihood` (`evaluate`),
+`Likelihood` (`score`), `Trainer` (`fit`), `Generation` (`generate`, `infill`), and on it `MD4` and
+`GenMD4`.
 """
 
 from typing import Any

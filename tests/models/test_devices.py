@@ -48,7 +48,7 @@ def figures(cls, all_ways):
             fit(batches()),
             model.test_on_batch(x[:6], y[:6], w[:6]),
             model.test_on_batch(padded(6)),
-            fit(({**padded(n), "sample_weight": w[:n]} for n in (10, 6))),
+            fit((({**padded(n), "sample_weight": w[:n]},) for n in (10, 6))),
         ]
     return [
         model.evaluate(x, y, batch_size=10, num_passes=2, verbose=0),
