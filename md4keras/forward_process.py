@@ -79,7 +79,7 @@ def mask_tokens(x, alpha_t, uniforms, mask_token: int):
     return ops.where(uniforms < alpha_t, x, ops.full_like(x, mask_token))
 
 
-def mask_by_rank(x, fraction, uniforms, mask_token: int, given=None):
+def mask_by_rank(x, fraction, uniforms, mask_token: int, unscored=None):
     """Masks an exact number of positions, and says at which mask probability that happens.
 
     With `N` independent uniforms, masking those up to the `n`-th smallest masks a random set of
@@ -95,21 +95,26 @@ def mask_by_rank(x, fraction, uniforms, mask_token: int, given=None):
         uniforms: float tensor of the shape of `x`, uniform in `[0, 1)`; or, where tokens have
             schedules of their own, the times at which they become masked.
         mask_token: int.
-        given: bool tensor like `x`, positions that are never masked and do not count among the
+        unscored: bool tensor like `x`, positions that are never masked and do not count among the
             `N`; `None` for none.
 
     Returns:
         `zt` (like `x`), the mask probability `m` (or the `n`-th time) `[B]`, and `n` as float32
-        `[B]`.
+        `[B]`. (Of a row with `N = 0` nothing is masked, and `m` is 0.)
     """
     x, uniforms = ops.convert_to_tensor(x), ops.convert_to_tensor(uniforms)
-    if given is not None:
-        uniforms = ops.where(given, float("inf"), uniforms)
+    if unscored is not None:
+        uniforms = ops.where(unscored, float("inf"), uniforms)
     ordered = ops.sort(ops.reshape(uniforms, (ops.shape(x)[0], positions(x))), axis=-1)
-    count = ops.cast(positions(x, given), "float32")
+    count = ops.cast(positions(x, unscored), "float32")
+    last = ops.cast(count, "int32") - 1
+    if unscored is not None:
+        last = ops.maximum(last, 0)
     rank = ops.cast(ops.floor(ops.convert_to_tensor(fraction) * count), "int32")
-    rank = ops.clip(rank, 0, ops.cast(count, "int32") - 1)
+    rank = ops.clip(rank, 0, last)
     probability = ops.take_along_axis(ordered, ops.expand_dims(rank, -1), axis=-1)[:, 0]  # [B]
+    if unscored is not None:
+        probability = ops.where(count > 0.0, probability, 0.0)
     masked = uniforms <= expand_like(probability, x)  # [B, *data_shape]
     zt = ops.where(masked, ops.full_like(x, mask_token), x)
     return zt, probability, ops.cast(rank + 1, "float32")
@@ -123,14 +128,16 @@ def expand_like(values, x):
     return ops.reshape(values, (-1,) + (1,) * (len(x.shape) - 1))
 
 
-def positions(x, given=None):
+def positions(x, left_out=None, weight=None):
     """Number of positions of one example, the product of `data_shape`.
 
-    With `given` (bool, like `x`): the number of those that are not given, float32 `[B]`.
+    With `left_out` (bool, like `x`): the number of the others, float32 `[B]`; with `weight` (float,
+    like `x`) the sum of their weights.
     """
-    if given is not None:
+    if left_out is not None or weight is not None:
         axes = tuple(range(1, len(x.shape)))
-        return ops.sum(ops.cast(ops.logical_not(given), "float32"), axis=axes)
+        counted = 1.0 if left_out is None else ops.cast(ops.logical_not(left_out), "float32")
+        return ops.sum(counted if weight is None else weight * counted, axis=axes)
     count = 1
     for size in ops.shape(x)[1:]:
         count = count * size

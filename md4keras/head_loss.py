@@ -56,8 +56,13 @@ def masked_cost(features, kernel, x, masked, power=None):
     return _run_chunks(*arrays, x, masked, None, _powers(power, x))[0]
 
 
-def per_example(cost, x):
-    """The sums of the costs of rows `[B N]` over each example of `x` `[B, *data_shape]`, `[B]`."""
+def per_example(cost, x, weight=None):
+    """The sums of the costs of rows `[B N]` over each example of `x` `[B, *data_shape]`, `[B]`.
+
+    Each times its weight, if there are any (`weight`, float32 tensor like `x`).
+    """
+    if weight is not None:
+        cost = cost * ops.reshape(weight, (-1,))
     return ops.sum(ops.reshape(cost, (ops.shape(x)[0], -1)), axis=-1)
 
 

@@ -18,19 +18,20 @@ def cross_entropy(logits, x):
     return ops.logsumexp(logits, axis=-1) - picked
 
 
-def masked_cross_entropy(logits, x, zt, mask_token: int):
-    """`-sum log mu_x(zt)` over the masked positions.
+def masked_cross_entropy(logits, x, zt, mask_token: int, weight=None):
+    """`-sum log mu_x(zt)` over the masked positions, each times its weight if there are any.
 
     Args:
         logits: float tensor `[B, *data_shape, V]`.
         x: int tensor `[B, *data_shape]`, the clean tokens.
         zt: int tensor `[B, *data_shape]`.
         mask_token: int.
+        weight: float32 tensor like `x`, or `None`.
 
     Returns:
         float32 tensor `[B]`, nats.
     """
-    masked = ops.cast(ops.equal(zt, mask_token), "float32")
+    masked = _weighted(ops.cast(ops.equal(zt, mask_token), "float32"), weight)
     return _sum_positions(masked * cross_entropy(logits, x))
 
 
@@ -46,7 +47,7 @@ def diffusion_weight(t, schedule, timesteps: int | None = None):
     return timesteps * (alpha_s - alpha_t) / (1.0 - alpha_t)
 
 
-def ranked_weight(x, mask_probability, num_masked, schedule, given=None):
+def ranked_weight(x, mask_probability, num_masked, schedule, unscored=None):
     """Weight of the masked cross-entropy, in continuous time, for an exact number of masks.
 
     `N/n`; zero where the mask probability falls outside the schedule's range
@@ -57,31 +58,32 @@ def ranked_weight(x, mask_probability, num_masked, schedule, given=None):
         mask_probability: float tensor `[B]`.
         num_masked: float tensor `[B]`, `n`.
         schedule: a scalar `Schedule`.
-        given: bool tensor like `x` or `None`, positions that do not count among the `N`.
+        unscored: bool tensor like `x` or `None`, positions that do not count among the `N`.
 
     Returns:
         float32 tensor `[B]`.
     """
     lowest, highest = 1.0 - schedule.alpha(0.0), 1.0 - schedule.alpha(1.0)
     inside = (mask_probability >= lowest) & (mask_probability <= highest)
-    weight = ops.cast(positions(x, given), "float32") / num_masked
+    weight = ops.cast(positions(x, unscored), "float32") / num_masked
     return ops.where(inside, weight, ops.zeros_like(weight))
 
 
-def reconstruction_loss(x, vocabulary_size: int, schedule, given=None):
+def reconstruction_loss(x, vocabulary_size: int, schedule, unscored=None, weight=None):
     """The reconstruction term, `N (1 - alpha(0)) ln V`: what is masked at time 0 is a guess.
 
-    `N` is the number of positions that are not `given` (bool tensor like `x`).
+    `N` is the number of positions that are not `unscored` (bool tensor like `x`), or the sum of
+    their weights (`weight`, float32 tensor like `x`).
 
     Returns:
         float32 tensor `[B]`, nats.
     """
     nats = (1.0 - schedule.alpha(0.0)) * math.log(vocabulary_size)
-    count = ops.cast(positions(x, given), "float32")
+    count = ops.cast(positions(x, unscored, weight), "float32")
     return nats * count * ops.ones((ops.shape(x)[0],), dtype="float32")
 
 
-def genmd4_cost(logits, x, zt, schedule):
+def genmd4_cost(logits, x, zt, schedule, weight=None):
     """`sum of [w_x (CE - 1) + sum_v w_v mu_v]` over the masked positions (Section 5).
 
     With all exponents `w` equal it is `w` times the masked cross-entropy.
@@ -91,6 +93,7 @@ def genmd4_cost(logits, x, zt, schedule):
         x: int tensor `[B, *data_shape]`, the clean tokens.
         zt: int tensor `[B, *data_shape]`.
         schedule: a `LearnablePolynomial`; gradients reach its exponents.
+        weight: float32 tensor like `x`, of each position's cost, or `None`.
 
     Returns:
         float32 tensor `[B]`, nats.
@@ -98,11 +101,11 @@ def genmd4_cost(logits, x, zt, schedule):
     logits = ops.cast(logits, "float32")
     mean_power = ops.matmul(ops.softmax(logits, axis=-1), schedule.power)  # [B, *data_shape]
     cost = schedule.token_power(x) * (cross_entropy(logits, x) - 1.0) + mean_power
-    masked = ops.cast(ops.equal(zt, logits.shape[-1]), "float32")
+    masked = _weighted(ops.cast(ops.equal(zt, logits.shape[-1]), "float32"), weight)
     return _sum_positions(masked * cost)
 
 
-def genmd4_ranked_weight(x, zt, t, schedule, t1: float, given=None):
+def genmd4_ranked_weight(x, zt, t, schedule, t1: float, unscored=None):
     """Weight of `genmd4_cost`, integrated over `[t1, 1]`, for an exact number of masks.
 
     Token `i` becomes masked at a random time of density `w_i (1 - alpha_i(t)) / t`, so the
@@ -116,18 +119,18 @@ def genmd4_ranked_weight(x, zt, t, schedule, t1: float, given=None):
         x, zt, schedule: as in `genmd4_cost`.
         t: float tensor `[B]`, the `n`-th smallest of `schedule.token_times`.
         t1: float, the end of the integral; outside `[t1, 1]` the weight is zero.
-        given: bool tensor like `x` or `None`, positions that do not count among the `N`.
+        unscored: bool tensor like `x` or `None`, positions that do not count among the `N`.
 
     Returns:
         float32 tensor `[B]`.
     """
     masked = ops.cast(ops.equal(zt, schedule.power.shape[0]), "float32")
     power = _sum_positions(masked * schedule.token_power(x))
-    weight = ops.cast(positions(x, given), "float32") / power
+    weight = ops.cast(positions(x, unscored), "float32") / power
     return ops.where((t >= t1) & (t <= 1.0), weight, ops.zeros_like(weight))
 
 
-def genmd4_reconstruction_loss(x, schedule, t1: float, given=None):
+def genmd4_reconstruction_loss(x, schedule, t1: float, unscored=None, weight=None):
     """The reconstruction term: a token masked at `t1` is guessed with `p_v ~ t1**w_v`.
 
     `sum over positions of -(1 - alpha_x(t1)) log p_x`; gradients reach the exponents.
@@ -136,18 +139,19 @@ def genmd4_reconstruction_loss(x, schedule, t1: float, given=None):
         x: int tensor `[B, *data_shape]`.
         schedule: a `LearnablePolynomial`.
         t1: float in `(0, 1)`.
-        given: bool tensor like `x` or `None`, positions that are left out.
+        unscored: bool tensor like `x` or `None`, positions that are left out.
+        weight: float32 tensor like `x`, of each position's term, or `None`.
 
     Returns:
         float32 tensor `[B]`, nats.
     """
     log_t1 = math.log(t1)
     log_p = schedule.token_power(x) * log_t1 - ops.logsumexp(schedule.power * log_t1)
-    nats = -ops.exp(schedule.token_log_masked(x, t1)) * log_p
-    return _sum_positions(nats if given is None else ops.where(given, 0.0, nats))
+    nats = _weighted(-ops.exp(schedule.token_log_masked(x, t1)) * log_p, weight)
+    return _sum_positions(nats if unscored is None else ops.where(unscored, 0.0, nats))
 
 
-def genmd4_log_masking(x, zt, t, schedule):
+def genmd4_log_masking(x, zt, t, schedule, unscored=None):
     """`log q(zt | x)`, the log-probability of a masking; gradients reach the exponents.
 
     The sum of `log(1 - alpha_x(t))` over the masked positions and `log alpha_x(t)` over the
@@ -157,6 +161,7 @@ def genmd4_log_masking(x, zt, t, schedule):
         x, zt: int tensors `[B, *data_shape]`.
         t: float tensor `[B]` (or scalar) in `(0, 1]`.
         schedule: a `LearnablePolynomial`.
+        unscored: bool tensor like `x` or `None`, positions that are never masked and left out.
 
     Returns:
         float32 tensor `[B]`, nats.
@@ -165,7 +170,8 @@ def genmd4_log_masking(x, zt, t, schedule):
     masked = ops.not_equal(zt, x)
     # alpha can be 0 where all is masked; a logarithm not taken must not spoil the gradient.
     log_clean = ops.log(-ops.expm1(ops.where(masked, -ops.ones_like(log_masked), log_masked)))
-    return _sum_positions(ops.where(masked, log_masked, log_clean))
+    nats = ops.where(masked, log_masked, log_clean)
+    return _sum_positions(nats if unscored is None else ops.where(unscored, 0.0, nats))
 
 
 def leave_one_out(losses, log_probabilities):
@@ -184,6 +190,10 @@ def leave_one_out(losses, log_probabilities):
     """
     advantage = ops.stop_gradient(losses[0] - losses[1])
     return 0.5 * advantage * (log_probabilities[0] - log_probabilities[1])
+
+
+def _weighted(values, weight):
+    return values if weight is None else weight * values
 
 
 def _sum_positions(values):

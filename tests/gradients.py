@@ -3,22 +3,26 @@
 import keras
 
 
-def gradients_of(model, loss) -> list:
-    """NumPy gradients of the scalar `loss()` for each trainable variable."""
+def gradients_of(model, loss, *args) -> list:
+    """NumPy gradients of the scalar `loss(*args)` for each trainable variable.
+
+    With arguments, arrays, in one program on JAX, which then compiles no operation on its own.
+    """
     variables = model.trainable_variables
     if keras.backend.backend() == "jax":
         import jax
 
-        def pure(values):
+        def pure(values, *args):
             with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
-                return loss()
+                return loss(*args)
 
-        gradients = jax.grad(pure)([variable.value for variable in variables])
+        gradient = jax.jit(jax.grad(pure)) if args else jax.grad(pure)
+        gradients = gradient([variable.value for variable in variables], *args)
     elif keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         with tf.GradientTape() as tape:
-            value = loss()
+            value = loss(*args)
         gradients = tape.gradient(
             value,
             [variable.value for variable in variables],
@@ -29,7 +33,7 @@ def gradients_of(model, loss) -> list:
         import torch
 
         gradients = torch.autograd.grad(
-            loss(), [variable.value for variable in variables], allow_unused=True
+            loss(*args), [variable.value for variable in variables], allow_unused=True
         )
         gradients = [
             torch.zeros_like(variable.value) if gradient is None else gradient

@@ -68,6 +68,8 @@ SHORTER = {
         "generate_blocks(4, length=2000)": "generate_blocks(4, length=40, num_steps=2)",
         "infill(tokens, mask)  #": "infill(tokens, mask, num_steps=2)  #",
         "num_samples=64)  # nats": "num_samples=2)  # nats",
+        "mask[1, :9]])": "mask[1, :9]], num_steps=2)",
+        "infill(padded, mask)": "infill(padded, mask, num_steps=2)",
     },
     "docs/export.md": {"linspace(1.0, 0.0, 257)": "linspace(1.0, 0.0, 3)"},
 }
@@ -109,15 +111,21 @@ def names(page: str, stack: contextlib.ExitStack) -> dict:
 
 def _of_networks(stack) -> dict:
     shapes = dict(sequence_length=LENGTH, image_shape=(8, 8, 1), num_dit_layers=1, hidden_dim=64)
+    network = networks.Transformer(27, LENGTH, **SIZES)
+    model = md4keras.MD4(network)
+    model.compile("adamw")
     return {
         **SIZES,
         **shapes,
+        "model": model,
         "vocabulary_size": 27,
         "keras": keras,
         "layers": layers,
         "networks": networks,
-        "network": networks.Transformer(27, LENGTH, **SIZES),
+        "network": network,
         "tokens": np.zeros((2, LENGTH), "int32"),
+        "x": np.zeros((2, LENGTH), "int32"),
+        "mask": np.arange(LENGTH) < np.array([[LENGTH], [3]]),
         "time": np.full(2, 0.5, "float32"),
         "padding_mask": np.arange(LENGTH) < np.array([[LENGTH], [3]]),
     }

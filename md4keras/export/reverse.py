@@ -8,6 +8,7 @@ import dataclasses
 
 from keras import ops
 
+from md4keras.models.batches import Batch
 from md4keras.models.likelihood import Draws, closes_pair
 from md4keras.random import seed_word
 from md4keras.samplers import TIME_GRIDS, SteppedProcess
@@ -93,9 +94,7 @@ def score(model, request):
     batch_size, num_draws = ops.shape(request["tokens"])[0], request["num_samples"]
     example = ops.arange(batch_size, dtype="int32")
     draws = Draws(
-        x=request["tokens"],
-        labels=request.get("labels"),
-        given=None,
+        batch=Batch(request["tokens"], request.get("labels")),
         example=example,
         draw=example,
         num_samples=ops.cast(num_draws, "float32"),

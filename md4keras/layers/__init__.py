@@ -12,6 +12,7 @@ from md4keras.layers.positions import (
     PositionEmbedding,
     PositionEmbedding2D,
     apply_rotary,
+    positions_in_segments,
     rotary_tables,
 )
 from md4keras.layers.remat import REMAT_MODES
@@ -41,5 +42,6 @@ __all__ = [
     "VocabularyHead",
     "apply_rotary",
     "modulate",
+    "positions_in_segments",
     "rotary_tables",
 ]

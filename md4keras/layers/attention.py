@@ -23,7 +23,9 @@ class SelfAttention(Layer):
 
     Call arguments:
         x: float `[B, L, width]`.
-        padding_mask: bool `[B, L]`, `False` for what is not attended to; `None` for nothing.
+        padding_mask: bool `[B, L]`, `False` for what is not attended to, or bool `[B, L, L]`, what
+            each token attends to (documents that share a row); `None` for everything.
+        positions: int `[B, L]`, the place of each token; `None` for that in the row.
         training: bool.
 
     Returns:
@@ -68,8 +70,8 @@ class SelfAttention(Layer):
         self.dropout.build(x_shape)
         self.attention_dropout.build((x_shape[0], self.num_heads, x_shape[1], x_shape[1]))
 
-    def call(self, x, padding_mask=None, training=None):
-        mixed = self.attend(*self.project(x), padding_mask, training)
+    def call(self, x, padding_mask=None, positions=None, training=None):
+        mixed = self.attend(*self.project(x), padding_mask, training, positions)
         return self.output(mixed, training)
 
     def project(self, x):
@@ -77,10 +79,12 @@ class SelfAttention(Layer):
         sizes = self.num_heads, self.head_dim
         return tuple(product(layer, x, *sizes) for layer in (self.query, self.key, self.value))
 
-    def attend(self, query, key, value, padding_mask=None, training=None):
+    def attend(self, query, key, value, padding_mask=None, training=None, positions=None):
         """Values mixed by attention, `[B, L, heads, head_dim]`."""
-        query, key = self.with_positions(query, key)
-        mask = None if padding_mask is None else padding_mask[:, None, None, :]  # [B, 1, 1, L]
+        query, key = self.with_positions(query, key, positions)
+        mask = padding_mask
+        if mask is not None:  # [B, 1, 1, L], or [B, 1, L, L]
+            mask = mask[:, None, None, :] if len(mask.shape) == 2 else mask[:, None]
         if training and self.attention_dropout_rate > 0:
             return self._attend_with_dropout(query, key, value, mask)
         # Fused kernels of accelerators do not take every mask; Keras asks them without it.
@@ -92,7 +96,7 @@ class SelfAttention(Layer):
         mixed = ops.reshape(mixed, (-1, ops.shape(mixed)[1], self.num_heads * self.head_dim))
         return self.dropout(product(self.output_projection, mixed), training=training)
 
-    def with_positions(self, query, key):
+    def with_positions(self, query, key, positions=None):
         """Tells queries and keys `[B, L, heads, head_dim]` their positions; here, nothing."""
         return query, key
 
@@ -117,6 +121,8 @@ class RotarySelfAttention(SelfAttention):
 
     head_dim_multiple = 2
 
-    def with_positions(self, query, key):
+    def with_positions(self, query, key, positions=None):
         cos, sin = rotary_tables(ops.shape(query)[1], self.head_dim)
+        if positions is not None:
+            cos, sin = (ops.take(table, positions, axis=0) for table in (cos, sin))
         return apply_rotary(query, cos, sin), apply_rotary(key, cos, sin)

@@ -35,7 +35,7 @@ class PreNormBlock(Layer):
     Call arguments:
         x: float `[B, L, width]`.
         conditioning: float `[B, any]`, or `None` for a block without conditioning.
-        padding_mask: bool `[B, L]`, `False` for what is not attended to; `None` for nothing.
+        padding_mask, positions: as those of a `SelfAttention`.
         training: bool.
 
     Returns:
@@ -66,7 +66,7 @@ class PreNormBlock(Layer):
             modulation = Modulation(*arguments, dtype=self.dtype_policy, name="modulation")
             self.add_layer(modulation, conditioning_shape)
 
-    def call(self, x, conditioning=None, padding_mask=None, training=None):
+    def call(self, x, conditioning=None, padding_mask=None, positions=None, training=None):
         check_conditioning(self.conditioning_type is not None, conditioning)
         attention = self.attention
         return rematerialize(
@@ -74,11 +74,12 @@ class PreNormBlock(Layer):
             x,
             conditioning,
             padding_mask,
+            positions,
             dropouts=(attention.attention_dropout, attention.dropout, *self.mlp.dropouts),
             when=bool(training) and self.remat == "full",
         )
 
-    def _transform(self, x, conditioning, padding_mask, training):
+    def _transform(self, x, conditioning, padding_mask, positions, training):
         attention, mlp = self.attention, self.mlp
         when = bool(training) and self.remat == "activations"
         recompute = functools.partial(rematerialize, when=when)
@@ -89,8 +90,12 @@ class PreNormBlock(Layer):
             return lambda x, shift, scale: part.project(modulate(norm(x), shift, scale))
 
         heads = recompute(project(attention, self.attention_norm), x, shift_1, scale_1)
-        attend = functools.partial(attention.attend, training=training)
-        mixed = recompute(attend, *heads, padding_mask, dropouts=[attention.attention_dropout])
+
+        def attend(query, key, value, padding_mask, positions):
+            return attention.attend(query, key, value, padding_mask, training, positions)
+
+        where = padding_mask, positions
+        mixed = recompute(attend, *heads, *where, dropouts=[attention.attention_dropout])
         output = functools.partial(attention.output, training=training)
         mixed = recompute(output, mixed, dropouts=[attention.dropout])
         x = x + _gated(mixed, gate_1)

@@ -32,7 +32,7 @@ def apply_rotary(x, cos, sin):
 
     Args:
         x: float `[B, L, heads, head_dim]`.
-        cos, sin: float32 `[L, head_dim / 2]`, from `rotary_tables`.
+        cos, sin: float32 `[L, head_dim / 2]`, from `rotary_tables`, or `[B, L, head_dim / 2]`.
 
     Returns:
         tensor like `x`. The inner product of two rotated vectors depends on the distance of their
@@ -43,7 +43,7 @@ def apply_rotary(x, cos, sin):
     head_dim = x.shape[-1]
     pairs = ops.reshape(ops.cast(x, "float32"), (*ops.shape(x)[:-1], head_dim // 2, 2))
     a, b = pairs[..., 0], pairs[..., 1]  # [B, L, heads, head_dim / 2]
-    cos, sin = ops.expand_dims(cos, 1), ops.expand_dims(sin, 1)  # [L, 1, head_dim / 2]
+    cos, sin = ops.expand_dims(cos, -2), ops.expand_dims(sin, -2)  # [(B,) L, 1, head_dim / 2]
     rotated = ops.stack([a * cos - b * sin, a * sin + b * cos], axis=-1)
     return ops.cast(ops.reshape(rotated, ops.shape(x)), x.dtype)
 
@@ -57,6 +57,7 @@ class PositionEmbedding(Layer):
 
     Call arguments:
         x: float `[B, L, dim]`, with `L` at most `max_length`.
+        positions: int `[B, L]`, the place of each vector; `None` for that in the row.
 
     Returns:
         tensor `[B, L, dim]`.
@@ -77,14 +78,31 @@ class PositionEmbedding(Layer):
             initializer=keras.initializers.RandomNormal(stddev=dim**-0.5),
         )
 
-    def call(self, x):
+    def call(self, x, positions=None):
         if x.shape[1] is not None and x.shape[1] > self.max_length:
             raise ValueError(
                 "The sequence has positions that were never learned. Expected a length of at most "
                 f"{self.max_length}. Received: length={x.shape[1]}. Cut the sequence, or make the "
                 "network with a larger `sequence_length` or with positions='rotary'."
             )
+        if positions is not None:
+            return x + ops.take(self.embeddings, positions, axis=0)
         return x + self.embeddings[: ops.shape(x)[1]]
+
+
+def positions_in_segments(segment_ids):
+    """The place of each token among those of its segment, and which tokens share one.
+
+    Args:
+        segment_ids: int `[B, L]`, equal for the tokens of one document in a row.
+
+    Returns:
+        int32 `[B, L]`, how many tokens of the same segment stand before; and bool `[B, L, L]`.
+    """
+    same = ops.equal(ops.expand_dims(segment_ids, 2), ops.expand_dims(segment_ids, 1))
+    place = ops.cumsum(ops.ones_like(segment_ids), axis=1)  # whatever the length, symbolic too
+    before = ops.logical_and(same, ops.expand_dims(place, 1) < ops.expand_dims(place, 2))
+    return ops.sum(ops.cast(before, "int32"), axis=-1), same
 
 
 def sine_cosine_table(height: int, width: int, dim: int) -> np.ndarray:

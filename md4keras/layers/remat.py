@@ -3,6 +3,9 @@
 Reference: Chen et al. 2016, *Training Deep Nets with Sublinear Memory Cost* (arXiv 1604.06174).
 """
 
+import keras
+from keras import ops
+
 from md4keras import backend
 from md4keras.layers.dropout import given_seeds
 
@@ -27,13 +30,17 @@ def rematerialize(function, *inputs, dropouts=(), when: bool = True, through_wei
         return function(*inputs)
     dropouts = [dropout for dropout in dropouts if dropout.rate > 0]
     seeds = [dropout.seed_generator.next() for dropout in dropouts]
-    present = [x is not None for x in inputs]
+    kinds = [None if x is None else keras.backend.standardize_dtype(x.dtype) for x in inputs]
 
     def run(*tensors):
         tensors = iter(tensors)
-        given = [next(tensors) if is_tensor else None for is_tensor in present]
+        given = [None if kind is None else next(tensors) for kind in kinds]
+        pairs = zip(given, kinds, strict=True)
+        given = [ops.cast(x, kind) if kind == "bool" else x for x, kind in pairs]
         with given_seeds(dropouts, list(tensors)):
             return function(*given)
 
-    tensors = [x for x in inputs if x is not None]
+    # TensorFlow takes no truth values here.
+    pairs = [(x, kind) for x, kind in zip(inputs, kinds, strict=True) if kind]
+    tensors = [ops.cast(x, "int8") if kind == "bool" else x for x, kind in pairs]
     return backend.remat(run, through_weights)(*tensors, *seeds)

@@ -3,7 +3,8 @@
 from keras import ops
 
 from md4keras import metrics
-from md4keras.models import validation
+from md4keras.models import batches, validation
+from md4keras.models.filled_batches import counted_rows
 from md4keras.models.masked_diffusion import MaskedDiffusion
 
 
@@ -28,22 +29,28 @@ class CheckedBatches(MaskedDiffusion):
         super().reset_metrics()
         self._steps_seen = 0
 
-    def usable_batch(self, x, y=None):
+    def usable_batch(self, x, y=None, sample_weight=None):
         """Checks a batch; what a compiled step cannot raise, it notes for `look_at_step`.
 
+        Args:
+            x, y, sample_weight: as Keras's trainer hands them over.
+
         Returns:
-            tokens, int32 `[B, *data_shape]`; labels, int32 `[B]` or `None`; and whether all of
-            these ids are the network's, a bool scalar tensor. Those that are not become ids that
+            a `Batch`; which of its rows count, bool `[B]`, or `None` for all; and whether all of
+            its ids are the network's, a bool scalar tensor. Those that are not become ids that
             are, so that the step can go on; it must leave the batch out.
         """
-        x, labels = validation.check_tokens(self.network, *validation.split_labels(x, y))
-        batch, usable = {"tokens": x, "labels": labels}, True
+        counted, sample_weight = counted_rows(sample_weight)
+        batch = batches.arranged(self.network, x, y, sample_weight)
+        batch = batches.as_tensors(self.network, batch)
+        checked, usable = {"tokens": batch.x, "labels": batch.labels}, True
         for name, below in validation.id_limits(self.network).items():
-            ids = batch[name]
+            ids = checked[name]
             self._id_ranges[name].update_state(ids)
             usable = ops.logical_and(usable, ops.all(ops.logical_and(ids >= 0, ids < below)))
-            batch[name] = ops.clip(ids, 0, below - 1)
-        return batch["tokens"], batch["labels"], usable
+            checked[name] = ops.clip(ids, 0, below - 1)
+        batch = batch._replace(x=checked["tokens"], labels=checked["labels"])
+        return batch, counted, usable
 
     def step_findings(self, logs: dict) -> dict:
         """The ranges of ids, and the number of the step."""

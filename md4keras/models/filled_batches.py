@@ -22,7 +22,8 @@ def counted_rows(sample_weight):
         return None, sample_weight
     if sample_weight is None:  # a batch that was not filled
         return None, None
-    return sample_weight != _MARK, ops.maximum(sample_weight, 0.0)
+    first = ops.reshape(sample_weight, (ops.shape(sample_weight)[0], -1))[:, 0]
+    return first != _MARK, ops.maximum(sample_weight, 0.0)
 
 
 def filled(method, args: tuple, kwargs: dict) -> tuple[tuple, dict]:

@@ -8,8 +8,9 @@ from keras import ops
 
 from md4keras import random, samplers
 from md4keras.backend import COMPILES_EACH_SHAPE
-from md4keras.checks import Interval, as_array, check_mask, check_number, check_sizes, check_whole
+from md4keras.checks import Interval, check_number, check_sizes, check_whole
 from md4keras.models import validation
+from md4keras.models.gaps import Gaps, find_gaps
 from md4keras.models.trainer import Trainer
 from md4keras.samplers import SampleState
 from md4keras.samplers.reverse_process import Start
@@ -148,8 +149,11 @@ class Generation(Trainer):
         """Draws the masked tokens given the others, which come back bit for bit.
 
         Args:
-            tokens: int `[B, *data_shape]`; what stands under the mask is not read.
-            mask: bool, the shape of `tokens` (or of one example); `True` is drawn.
+            tokens: int `[B, *data_shape]`; a list of texts' ids, of any lengths; or a dictionary
+                with `"tokens"`, and `"label"`, `"padding_mask"`, `"segment_ids"` (see `fit`) or
+                `"given"`. What stands under the mask or in the padding is not read.
+            mask: bool, the shape of `tokens` (or of one example; a list, if they are one); `True`
+                is drawn. `None` to draw what a dictionary does not give.
             labels, sampler, num_steps, time_grid, temperature, seed, guidance_scale: as in
                 `generate`.
             start_time: float in `(0, 1]`, the time of the first state; `"auto"` for the time at
@@ -161,14 +165,16 @@ class Generation(Trainer):
                 seldom seen so few masks so late.
 
         Returns:
-            int32 array `[B, *data_shape]`.
+            int32 array `[B, *data_shape]`, the padding as it was; for a list of texts of different
+            lengths, a list of int32 arrays. Each text is filled as it would be alone.
 
         Raises:
             ValueError: for a bad argument, a given token outside the vocabulary, or a mask that
                 leaves a row nothing to fill.
         """
         settings = Settings(sampler, num_steps, time_grid, temperature, seed, guidance_scale)
-        return self._run(self._with_gaps(tokens, mask, labels, start_time), settings)
+        gaps = find_gaps(self.network, tokens, mask, labels)
+        return gaps.filled(self._run(self._start_of(gaps, start_time), settings))
 
     def infill_steps(
         self,
@@ -185,7 +191,9 @@ class Generation(Trainer):
     ) -> Iterator[SampleState]:
         """The run of `infill` as an iterator of states, as `sample_steps` is that of `generate`."""
         settings = Settings(sampler, num_steps, time_grid, temperature, seed, guidance_scale)
-        return self._states(self._with_gaps(tokens, mask, labels, start_time), settings)
+        gaps = find_gaps(self.network, tokens, mask, labels)
+        states = self._states(self._start_of(gaps, start_time), settings)
+        return (state._replace(tokens=gaps.filled(state.tokens)) for state in states)
 
     def _all_masked(self, num_samples, labels, data_shape, length) -> Start:
         check_whole("num_samples", num_samples)
@@ -205,16 +213,14 @@ class Generation(Trainer):
         z = np.full((num_samples, *shape), self.mask_token, dtype="int32")
         return Start(z, labels, np.ones((num_samples,), dtype="float32"))
 
-    def _with_gaps(self, tokens, mask, labels, start_time) -> Start:
-        z, fraction = _check_infilling(self.network, tokens, mask)
-        labels = validation.check_sampling_labels(self.network, labels, len(z))
+    def _start_of(self, gaps: Gaps, start_time) -> Start:
         if isinstance(start_time, str) and start_time == "auto":
-            times = ops.convert_to_numpy(self.schedule.time_of_masked_fraction(fraction))
+            times = ops.convert_to_numpy(self.schedule.time_of_masked_fraction(gaps.fraction))
         else:
             mend = "'auto' finds the time of each row."
             check_number("start_time", start_time, Interval(0, 1, with_low=False), mend)
-            times = np.full((len(z),), start_time, dtype="float32")
-        return Start(z, labels, np.asarray(times))
+            times = np.full((len(gaps.z),), start_time, dtype="float32")
+        return Start(gaps.z, gaps.batch.labels, np.asarray(times), **gaps.batch.layout)
 
     def _run(self, start: Start, settings: Settings) -> np.ndarray:
         process, padded = self._process(start, settings)
@@ -229,7 +235,8 @@ class Generation(Trainer):
         """What is compiled for the sampler and the shape, kept for a while, and a padded start."""
         settings.check(self.network)
         padded = _padded(start, self.network) if COMPILES_EACH_SHAPE else start
-        key = settings.sampler, padded.z.shape, padded.padding_mask is None
+        layout = padded.padding_mask is None, padded.segment_ids is None
+        key = settings.sampler, padded.z.shape, *layout
         return self._functions.get(key, lambda: settings.sampler.make_process(self)), padded
 
 
@@ -239,19 +246,26 @@ def _padded(start: Start, network) -> Start:
     Few sizes are compiled, whatever sizes are asked for.
     """
     count, *shape = start.z.shape
-    more, padding_mask = padded_size(count) - count, None
-    z = start.z
+    more, padding_mask, segment_ids = padded_size(count) - count, *start[3:]
+    z, columns = start.z, 0
     if len(shape) == 1 and getattr(network, "takes_padding_mask", False):
         (length,), usual = shape, network.data_shape[0]
         wanted = min(padded_size(length), usual) if length <= usual else padded_size(length)
         longest = getattr(network, "max_length", None)
         wanted = wanted if longest is None else min(wanted, max(longest, length))
-        if wanted > length:
-            z = np.pad(z, ((0, 0), (0, wanted - length)))
-            padding_mask = np.broadcast_to(np.arange(wanted) < length, (count + more, wanted))
-    z = np.concatenate([z, np.zeros((more, *z.shape[1:]), z.dtype)])
+        columns = max(0, wanted - length)
+        if columns and padding_mask is None and segment_ids is None:
+            padding_mask = np.ones((count, length), "bool")
+    z = np.pad(z, ((0, more), (0, columns), *((0, 0),) * (len(shape) - 1)))
+    padding_mask, segment_ids = (
+        None
+        if each is None
+        else np.pad(np.pad(each, ((0, more), (0, 0)), mode="edge"), ((0, 0), (0, columns)))
+        for each in (padding_mask, segment_ids)
+    )
     labels = None if start.labels is None else np.pad(start.labels, (0, more))
-    return Start(z, labels, np.pad(start.time, (0, more), constant_values=1.0), padding_mask)
+    time = np.pad(start.time, (0, more), constant_values=1.0)
+    return Start(z, labels, time, padding_mask, segment_ids)
 
 
 def padded_size(count: int) -> int:
@@ -263,27 +277,3 @@ def padded_size(count: int) -> int:
 def _cut(tokens, start: Start) -> np.ndarray:
     """The tokens without what was added to the start."""
     return tokens[tuple(slice(size) for size in start.z.shape)]
-
-
-def _check_infilling(network, tokens, mask):
-    """The first state of infilling, int32, and the masked fraction of each row, float32 `[B]`."""
-    tokens = np.array(as_array("tokens", tokens))
-    validation.check_no_text(tokens, "tokens")
-    validation.check_shape(network, tokens.shape)
-    if mask is None:
-        raise ValueError(
-            "`mask` says what is to be filled. Expected booleans of the shape of `tokens`. "
-            "Received: mask=None. `tokens == model.mask_token` marks the masks among them."
-        )
-    if not tokens.size:
-        raise ValueError(f"There is nothing to fill. Received: tokens of shape={tokens.shape}")
-    mask = check_mask("mask", mask, tokens.shape)
-    fraction = mask.reshape(len(mask), -1).mean(axis=1)
-    if not fraction.all():
-        raise ValueError(
-            f"The mask leaves nothing to fill in row {int(np.argmin(fraction))}. Expected at least "
-            "one True in each row. Drop the rows that are complete."
-        )
-    tokens[mask] = 0
-    validation.check_host_tokens(network, tokens)
-    return np.where(mask, network.vocabulary_size, tokens).astype("int32"), fraction.astype("f4")

@@ -76,31 +76,32 @@ class GenMD4(LongText):
     def metrics(self):
         return [*super().metrics, *self._power_means]
 
-    def reconstruction_term(self, x, given=None):
+    def reconstruction_term(self, batch):
         """Of what is masked at `t1`."""
-        return losses.genmd4_reconstruction_loss(x, self.schedule, self.t1, given)
+        counted = batch.unscored, batch.position_weight
+        return losses.genmd4_reconstruction_loss(batch.x, self.schedule, self.t1, *counted)
 
     def masking_weight(self, t):
         """`1/t`."""
         return 1.0 / t
 
-    def masked_cost(self, logits, x, zt):
+    def masked_cost(self, logits, x, zt, weight=None):
         """`losses.genmd4_cost`."""
-        return losses.genmd4_cost(logits, x, zt, self.schedule)
+        return losses.genmd4_cost(logits, x, zt, self.schedule, weight)
 
     @property
     def cost_power(self):
         """The exponents, `[V]`."""
         return self.schedule.power
 
-    def draw_maskings(self, x, counted=None):
+    def draw_maskings(self, x, counted=None, unscored=None):
         """Two independent maskings at random times in `[t1, 1]`."""
         seeds = self.seed_generator
         t = forward_process.sample_times(ops.shape(x)[0], seeds, self.time_sampling, counted)
         t = self.t1 + (1.0 - self.t1) * t
         log_masked = self.schedule.token_log_masked(x, forward_process.expand_like(t, x))
         alpha_t = -ops.expm1(log_masked)  # [B, *data_shape]
-        return t, tuple(
+        maskings = tuple(
             forward_process.mask_tokens(
                 x,
                 alpha_t,
@@ -109,6 +110,9 @@ class GenMD4(LongText):
             )
             for _ in range(2)
         )
+        if unscored is not None:
+            maskings = tuple(ops.where(unscored, x, zt) for zt in maskings)
+        return t, maskings
 
     def reported_term(self, terms):
         """`(1 - t1) 0.5 (L1 + L2)`."""
@@ -116,18 +120,21 @@ class GenMD4(LongText):
 
     def masking_surrogate(self, step, terms):
         """The leave-one-out term of two maskings."""
+        x, unscored = step.batch.x, step.batch.unscored
         log_q = [
-            losses.genmd4_log_masking(step.x, zt, step.time, self.schedule) for zt in step.maskings
+            losses.genmd4_log_masking(x, zt, step.time, self.schedule, unscored)
+            for zt in step.maskings
         ]
         return losses.leave_one_out(terms, log_q)
 
-    def stratified_loss(self, x, labels, fraction, noise, given=None):
+    def stratified_loss(self, batch, fraction, noise):
         """Exact numbers of masks: the same expectation as in training, with less variance."""
+        x, unscored = batch.x, batch.unscored
         zt, t, _ = forward_process.mask_by_rank(
-            x, fraction, self.schedule.token_times(x, noise), self.mask_token, given
+            x, fraction, self.schedule.token_times(x, noise), self.mask_token, unscored
         )
-        cost = self.cost_of(x, zt, ops.clip(t, self.t1, 1.0), labels)
-        return losses.genmd4_ranked_weight(x, zt, t, self.schedule, self.t1, given) * cost
+        cost = self.cost_of(batch, zt, ops.clip(t, self.t1, 1.0))
+        return losses.genmd4_ranked_weight(x, zt, t, self.schedule, self.t1, unscored) * cost
 
     def closing_objective(self, step, terms):
         """As `Trainer.closing_objective`; also records the exponents."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from md4keras.checks import as_array, check_whole
 from md4keras.models import validation
+from md4keras.models.gaps import find_gaps
 from md4keras.models.generation import Generation, Settings
 
 
@@ -76,7 +77,7 @@ class LongText(Generation):
             tokens = np.pad(context, ((0, 0), (0, size)))
             mask = np.arange(tokens.shape[1]) >= context.shape[1]
             seed = int(np.random.SeedSequence((settings.seed, number)).generate_state(1)[0])
-            start = self._with_gaps(tokens, mask, labels, "auto")
+            start = self._start_of(find_gaps(self.network, tokens, mask, labels), "auto")
             block = self._run(start, dataclasses.replace(settings, seed=seed))
             text = np.concatenate([text, block[:, -size:]], axis=1)[:, -window:]
             yield block[:, -size:]

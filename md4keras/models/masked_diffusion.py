@@ -1,8 +1,9 @@
 """A network as a Keras model that predicts masked tokens: its calls, and the terms of the bound.
 
 The models are built floor upon floor, each of which uses the floors above it alone:
-`WholeSteps` and `MaskedDiffusion` (this file), `CheckedBatches`, `Likelihood` (`evaluate`,
-`score`), `Trainer` (`fit`), `Generation` (`generate`, `infill`), and on it `MD4` and `GenMD4`.
+`WholeSteps` and `MaskedDiffusion` (this file), `CheckedBatches`, `SetLikelihood` (`evaluate`),
+`Likelihood` (`score`), `Trainer` (`fit`), `Generation` (`generate`, `infill`), and on it `MD4` and
+`GenMD4`.
 """
 
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from md4keras.models import validation
+from md4keras.models import batches, validation
+from md4keras.models.batches import Batch
 from md4keras.models.function_cache import FunctionCache
 from md4keras.models.whole_steps import WholeSteps
 
@@ -74,7 +76,14 @@ class MaskedDiffusion(WholeSteps):
         return self.network_logits(zt, validation.check_time(time, zt.shape[0]), labels)
 
     def network_logits(
-        self, zt, time, labels=None, training=False, positions=None, padding_mask=None
+        self,
+        zt,
+        time,
+        labels=None,
+        training=False,
+        positions=None,
+        padding_mask=None,
+        segment_ids=None,
     ):
         """Logits for tensors that were checked before.
 
@@ -85,11 +94,12 @@ class MaskedDiffusion(WholeSteps):
                 wanted; `None` for everywhere. Where the network's head works position by
                 position, it is computed for these alone.
             padding_mask: bool tensor `[B, L]`, `False` where a text is padded, or `None`.
+            segment_ids: int32 tensor `[B, L]`, the number of each token's document, or `None`.
 
         Returns:
             float32 tensor `[B, *data_shape, V]`, or `[B, M, V]`.
         """
-        inputs = self._network_inputs(zt, time, labels, padding_mask)
+        inputs = self._network_inputs(zt, time, Batch(zt, labels, padding_mask, segment_ids))
         if positions is None:
             return ops.cast(self.network(inputs, training=training), "float32")
         head = getattr(self.network, "head", None)
@@ -99,7 +109,7 @@ class MaskedDiffusion(WholeSteps):
         outputs = ops.take_along_axis(outputs, ops.expand_dims(positions, -1), axis=1)
         return ops.cast(head(outputs) if pointwise else outputs, "float32")
 
-    def masked_rows(self, x, zt, t, labels, training: bool):
+    def masked_rows(self, batch: Batch, zt, t, training: bool):
         """What `head_loss` takes, or `None` where the logits have to be formed.
 
         Returns:
@@ -112,27 +122,28 @@ class MaskedDiffusion(WholeSteps):
         kernel = getattr(getattr(self.network, "head", None), "linear_kernel", None)
         if kernel is None:
             return None
-        features = self.network.features(self._network_inputs(zt, t, labels), training=training)
+        features = self.network.features(self._network_inputs(zt, t, batch), training=training)
         features = ops.reshape(features, (-1, features.shape[-1]))
         masked = ops.reshape(ops.equal(zt, self.mask_token), (-1,))
-        return features, kernel, ops.reshape(x, (-1,)), masked
+        return features, kernel, ops.reshape(batch.x, (-1,)), masked
 
-    def _network_inputs(self, zt, time, labels, padding_mask=None) -> dict:
+    def _network_inputs(self, zt, time, batch: Batch) -> dict:
         inputs = {"tokens": zt}
         if self.network.time_conditioned:
             inputs["time"] = ops.broadcast_to(ops.cast(time, "float32"), (ops.shape(zt)[0],))
         if self.network.num_classes:
-            inputs["label"] = labels
-        if padding_mask is not None:
-            inputs["padding_mask"] = padding_mask
-        return inputs
+            inputs["label"] = batch.labels
+        return inputs | {name: x for name, x in batch.layout.items() if x is not None}
 
     def masking_weight(self, t):
         """What the cost of a masking at time `t` counts in the diffusion term, like `t`."""
         raise NotImplementedError
 
-    def masked_cost(self, logits, x, zt):
-        """The cost of the masked positions, `[B]` in nats, from logits `[B, *data_shape, V]`."""
+    def masked_cost(self, logits, x, zt, weight=None):
+        """The cost of the masked positions, `[B]` in nats, from logits `[B, *data_shape, V]`.
+
+        With `weight` (float32, like `x`) that of each position counts so much.
+        """
         raise NotImplementedError
 
     @property
@@ -140,17 +151,18 @@ class MaskedDiffusion(WholeSteps):
         """The exponents in the cost (see `head_loss`), `[V]`, or `None`."""
         return None
 
-    def reconstruction_term(self, x, given=None):
-        """The reconstruction term of what is not `given` (bool, like `x`), `[B]`, nats."""
+    def reconstruction_term(self, batch: Batch):
+        """The reconstruction term of what is scored, `[B]`, nats, times the positions' weights."""
         raise NotImplementedError
 
-    def diffusion_term(self, x, zt, t, labels):
+    def diffusion_term(self, batch: Batch, zt, t):
         """The readable definition of the diffusion term: weight times cost, `[B]` in nats.
 
         The steps of `fit` and `evaluate` have the same value, without all the logits at once.
         """
-        logits = self.network_logits(zt, t, labels)
-        return self.masking_weight(t) * self.masked_cost(logits, x, zt)
+        logits = self.network_logits(zt, t, batch.labels, **batch.layout)
+        cost = self.masked_cost(logits, batch.x, zt, batch.position_weight)
+        return self.masking_weight(t) * cost
 
     def diffusion_loss(self, x, zt, time, labels=None):
         """The diffusion term for given masks: deterministic given its inputs.
@@ -159,8 +171,9 @@ class MaskedDiffusion(WholeSteps):
         times in `[t1, 1]`, and times `1 - t1`).
 
         Args:
-            x: int tokens `[B, *data_shape]`, clean.
-            zt: int tokens `[B, *data_shape]`, masked at `time`.
+            x: int tokens `[B, *data_shape]`, clean; or a dictionary, as for `fit`.
+            zt: int tokens `[B, *data_shape]`, masked at `time`. (What is given or padded counts
+                as not masked.)
             time: float scalar or `[B]`, the time at which `zt` was masked; for a discrete-time
                 model on its grid.
             labels: int `[B]`, for a network with classes.
@@ -171,25 +184,30 @@ class MaskedDiffusion(WholeSteps):
         Raises:
             ValueError: for tokens, times or labels that do not fit the network or each other.
         """
-        x, labels = validation.check_tokens(self.network, x, labels, "x")
-        zt, _ = validation.check_tokens(self.network, zt, labels, "zt", allow_mask=True)
+        batch = batches.as_tensors(self.network, batches.arranged(self.network, x, labels), "x")
+        x, unscored = batch.x, batch.unscored
+        zt = validation.check_tokens_alone(self.network, zt, "zt", allow_mask=True)
         if tuple(x.shape) != tuple(zt.shape):
             raise ValueError(
                 "`zt` is `x` with some tokens masked. Expected equal shapes. "
                 f"Received: x of shape={tuple(x.shape)}, zt of shape={tuple(zt.shape)}"
             )
-        return self.diffusion_term(x, zt, validation.check_time(time, x.shape[0]), labels)
+        if unscored is not None:
+            zt = ops.where(unscored, x, zt)
+        return self.diffusion_term(batch, zt, validation.check_time(time, x.shape[0]))
 
     def reconstruction_loss(self, x):
         """The reconstruction term: what is masked at the earliest time has to be guessed.
 
         Args:
-            x: int tokens `[B, *data_shape]`.
+            x: int tokens `[B, *data_shape]`, or a dictionary, as for `fit`.
 
         Returns:
             float32 tensor `[B]`, nats per example.
         """
-        return self.reconstruction_term(validation.check_tokens_alone(self.network, x, "x"))
+        batch = batches.arranged(self.network, x)
+        x = validation.check_tokens_alone(self.network, batch.x, "x")
+        return self.reconstruction_term(batch._replace(x=x))
 
     @classmethod
     def from_config(cls, config: dict, custom_objects=None):

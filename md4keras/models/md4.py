@@ -17,7 +17,8 @@ class MD4(LongText):
     """Masked discrete diffusion with one scalar masking schedule.
 
     Trains with `fit` on int tokens `[B, *data_shape]`, with class labels `[B]` as `y` where the
-    network has classes. The loss is the negative ELBO in nats per dimension; logs also hold
+    network has classes, or on dictionaries that also say what is padding, given, or a document of
+    its own. The loss is the negative ELBO in nats per dimension that is scored; logs also hold
     `bits_per_dim`, `perplexity`, the two loss terms, `grad_norm`, and `skipped_steps`, the number
     of steps that were left out because the loss or the gradient was not finite.
 
@@ -62,55 +63,59 @@ class MD4(LongText):
         self.timesteps = timesteps
         self.time_sampling = time_sampling
 
-    def reconstruction_term(self, x, given=None):
+    def reconstruction_term(self, batch):
         """`N (1 - alpha(0)) ln V`."""
-        return losses.reconstruction_loss(x, self.network.vocabulary_size, self.schedule, given)
+        counted = batch.unscored, batch.position_weight
+        values = self.network.vocabulary_size
+        return losses.reconstruction_loss(batch.x, values, self.schedule, *counted)
 
     def masking_weight(self, t):
         """The weight of the masked cross-entropy at time `t`."""
         return losses.diffusion_weight(t, self.schedule, self.timesteps)
 
-    def masked_cost(self, logits, x, zt):
+    def masked_cost(self, logits, x, zt, weight=None):
         """The masked cross-entropy."""
-        return losses.masked_cross_entropy(logits, x, zt, self.mask_token)
+        return losses.masked_cross_entropy(logits, x, zt, self.mask_token, weight)
 
-    def draw_maskings(self, x, counted=None):
+    def draw_maskings(self, x, counted=None, unscored=None):
         """One masking, each position on its own, at random times (Eq. 5 and 6)."""
         seeds = self.seed_generator
         t = forward_process.sample_times(ops.shape(x)[0], seeds, self.time_sampling, counted)
         noise = keras.random.uniform(ops.shape(x), seed=seeds, dtype="float32")
-        t, zt = self._mask_at(x, t, noise)
+        t, zt = self._mask_at(x, t, noise, unscored)
         return t, (zt,)
 
-    def stratified_loss(self, x, labels, fraction, noise, given=None):
+    def stratified_loss(self, batch, fraction, noise):
         """Exact numbers of masks: the same expectation as in training, with less variance.
 
         (Discrete-time models: independent masks, at times given by `fraction`. The network gets
-        the time of the step there; in continuous time that of the part of all positions that is
-        masked, as `infill` does, which differs where tokens are `given`. Both are bounds.)
+        the time of the step there; in continuous time that of the part of all tokens that is
+        masked, as `infill` does, which differs where some are given. Both are bounds.)
         """
+        x, unscored = batch.x, batch.unscored
         if self.timesteps is not None:
-            t, zt = self._mask_at(x, fraction, noise, given)
-            return self.masking_weight(t) * self.cost_of(x, zt, t, labels)
+            t, zt = self._mask_at(x, fraction, noise, unscored)
+            return self.masking_weight(t) * self.cost_of(batch, zt, t)
         zt, probability, num_masked = forward_process.mask_by_rank(
-            x, fraction, noise, self.mask_token, given
+            x, fraction, noise, self.mask_token, unscored
         )
-        masked_part = probability  # of all positions; what is given is not masked
-        if given is not None:
-            masked_part = (
-                probability * forward_process.positions(x, given) / forward_process.positions(x)
-            )
-        cost = self.cost_of(x, zt, self.schedule.time_of_masked_fraction(masked_part), labels)
-        weight = losses.ranked_weight(x, probability, num_masked, self.schedule, given)
+        masked_part = probability  # of all tokens; what is given is not masked
+        if batch.given is not None:
+            num_tokens = forward_process.positions(x, batch.padding)
+            if batch.padding is not None:
+                num_tokens = ops.maximum(num_tokens, 1.0)
+            masked_part = probability * batch.num_scored() / num_tokens
+        cost = self.cost_of(batch, zt, self.schedule.time_of_masked_fraction(masked_part))
+        weight = losses.ranked_weight(x, probability, num_masked, self.schedule, unscored)
         return weight * cost
 
-    def _mask_at(self, x, t, noise, given=None):
+    def _mask_at(self, x, t, noise, unscored=None):
         """Times on the model's grid, and independent masks at them."""
         if self.timesteps is not None:
             t = forward_process.discretize_times(t, self.timesteps)
         alpha_t = forward_process.expand_like(self.schedule.alpha(t), x)
         zt = forward_process.mask_tokens(x, alpha_t, noise, self.mask_token)
-        return t, zt if given is None else ops.where(given, x, zt)
+        return t, zt if unscored is None else ops.where(unscored, x, zt)
 
     def get_config(self) -> dict:
         return {

@@ -8,8 +8,8 @@ import numpy as np
 from keras import ops
 
 from md4keras import backend, forward_process, head_loss
-from md4keras.models import validation
-from md4keras.models.filled_batches import counted_rows
+from md4keras.models.batches import Batch
+from md4keras.models.host_data import check_host_data
 from md4keras.models.likelihood import Likelihood
 
 
@@ -17,17 +17,14 @@ class Step(NamedTuple):
     """A batch and what is random about a training step, dropout excepted; tensors.
 
     Attributes:
-        x: int32 `[B, *data_shape]`.
-        labels: int32 `[B]`, or `None`.
-        sample_weight: float `[B]`, or `None`.
-        weight: float32 `[B]`, of each example's nats in the loss.
+        batch: a `Batch`.
+        weight: float32 `[B]`, of each example's nats in the loss; those of positions, if they have
+            weights of their own, hold these already.
         time: float32 `[B]`.
-        maskings: tuple of tensors like `x`, masked at `time`.
+        maskings: tuple of tensors like the tokens, masked at `time`.
     """
 
-    x: Any
-    labels: Any
-    sample_weight: Any
+    batch: Batch
     weight: Any
     time: Any
     maskings: tuple
@@ -81,11 +78,26 @@ class Trainer(Likelihood):
         super().compile(optimizer=optimizer, **kwargs)
 
     def fit(self, x=None, y=None, *args, **kwargs):
-        """As `keras.Model.fit`; first checks the tokens that are at hand on the host."""
-        validation.check_host_data(self.network, x, y, kwargs.get("sample_weight"))
+        """As `keras.Model.fit`; first checks the tokens that are at hand on the host.
+
+        Batches hold tokens, int `[B, *data_shape]`, or a dictionary of `"tokens"` and any of
+
+        - `"label"`: int `[B]`, the classes, in place of `y`;
+        - `"padding_mask"`: bool `[B, L]`, `False` for padding: neither attended to nor masked nor
+          scored, whatever ids stand there;
+        - `"segment_ids"`: int `[B, L]`, the documents of a row (1, 2, ...; 0 is padding): attention
+          does not cross them, and positions are counted from the start of each;
+        - `"given"`: bool like the tokens, what is known: attended to, never masked, not scored;
+        - `"sample_weight"`: as the argument, float `[B]` or like the tokens: what the nats of an
+          example or a position count.
+
+        The loss is the sum of weighted nats over the number of scored positions of the batch; what
+        is reported is their weighted mean over all positions seen.
+        """
+        check_host_data(self.network, x, y, kwargs.get("sample_weight"))
         if kwargs.get("validation_data") is not None:
             held_out = keras.utils.unpack_x_y_sample_weight(kwargs["validation_data"])
-            validation.check_host_data(self.network, *held_out)
+            check_host_data(self.network, *held_out)
         self._check_has_optimizer()
         if not isinstance(x, (np.ndarray, dict, keras.utils.PyDataset)) and not ops.is_tensor(x):
             kwargs.setdefault("shuffle", False)  # Keras shuffles arrays, and else warns
@@ -104,7 +116,7 @@ class Trainer(Likelihood):
 
     def train_on_batch(self, x, y=None, *args, **kwargs):
         """As `keras.Model.train_on_batch`; checks as `fit`."""
-        validation.check_host_data(self.network, x, y)
+        check_host_data(self.network, x, y)
         self._check_has_optimizer()
         return super().train_on_batch(x, y, *args, **kwargs)
 
@@ -118,12 +130,13 @@ class Trainer(Likelihood):
     train_step = backend.train_step  # as Keras's trainer of the running backend calls it
     release_shared_buffers = backend.release_shared_buffers
 
-    def draw_maskings(self, x, counted=None):
+    def draw_maskings(self, x, counted=None, unscored=None):
         """Draws the times of a training step and maskings at them.
 
         Args:
             x: int tensor `[B, *data_shape]`.
             counted: bool tensor `[B]`, the rows that count, or `None` for all.
+            unscored: bool tensor like `x`, positions that are never masked, or `None`.
 
         Returns:
             float32 tensor `[B]` and a tuple of tensors like `x`.
@@ -150,13 +163,13 @@ class Trainer(Likelihood):
         (`train_step` takes the same parts one by one, as their gradients do.)
 
         Args:
-            x: int tokens `[B, *data_shape]`, or a dictionary with `"tokens"` and `"label"`.
+            x: int tokens `[B, *data_shape]`, or a dictionary, as in `fit`.
             y: int labels `[B]` or `None`.
-            sample_weight: float `[B]` or `None`.
+            sample_weight: float `[B]` or like the tokens, or `None`.
             y_pred, training: not used.
 
         Returns:
-            float32 scalar tensor, nats per dimension.
+            float32 scalar tensor, nats per scored position.
         """
         step = self.draw_step(x, y, sample_weight)
         parts = [self.masking_objective(step, zt) for zt in step.maskings]
@@ -165,13 +178,13 @@ class Trainer(Likelihood):
 
     def draw_step(self, x, y=None, sample_weight=None) -> Step:
         """Checks a batch and draws what is random about a step."""
-        x, labels, usable = self.usable_batch(x, y)
-        counted, sample_weight = counted_rows(sample_weight)
-        filled = {} if counted is None else {"counted": counted}
-        time, maskings = self.draw_maskings(x, **filled)
+        batch, counted, usable = self.usable_batch(x, y, sample_weight)
+        excepted = {"counted": counted, "unscored": batch.unscored}
+        excepted = {name: rows for name, rows in excepted.items() if rows is not None}
+        time, maskings = self.draw_maskings(batch.x, **excepted)
         # Steps whose loss is not a number are left out.
-        weight = ops.where(usable, _weight(x, sample_weight, counted), float("nan"))
-        return Step(x, labels, sample_weight, weight, time, maskings)
+        weight = ops.where(usable, _weight(batch, counted), float("nan"))
+        return Step(batch, weight, time, maskings)
 
     def masking_objective(self, step: Step, zt):
         """The part of the loss that one masking contributes.
@@ -184,19 +197,21 @@ class Trainer(Likelihood):
             float32 scalar, whose gradient is followed, and the diffusion term `[B]` in nats per
             example, without a gradient. Their definition is `diffusion_term`.
         """
-        x = step.x
-        factor = self.masking_weight(step.time)  # [B]
+        batch, time = step.batch, step.time
+        x, own_weight = batch.x, batch.position_weight
+        factor = self.masking_weight(time)  # [B]
         weight = step.weight * factor / len(step.maskings)
-        rows = self.masked_rows(x, zt, step.time, step.labels, training=True)
+        rows = self.masked_rows(batch, zt, time, training=True)
         if rows is None:
-            logits = self.network_logits(zt, step.time, step.labels, training=True)
-            cost = self.masked_cost(logits, x, zt)
+            logits = self.network_logits(zt, time, batch.labels, training=True, **batch.layout)
+            cost = self.masked_cost(logits, x, zt, own_weight)
             return ops.sum(weight * cost), factor * ops.stop_gradient(cost)
         weight = ops.broadcast_to(forward_process.expand_like(weight, x), ops.shape(x))
+        weight = weight if own_weight is None else weight * own_weight
         objective, cost = head_loss.masked_objective(
             *rows, ops.reshape(weight, (-1,)), self.cost_power
         )
-        return objective, factor * head_loss.per_example(cost, x)
+        return objective, factor * head_loss.per_example(cost, x, own_weight)
 
     def closing_objective(self, step: Step, terms):
         """The part of the loss that needs no network, float32 scalar; records the metrics.
@@ -212,7 +227,7 @@ class Trainer(Likelihood):
         # The loss has the reported value, and the gradient of what is minimised.
         value = ops.stop_gradient(reported - sum(terms) / len(terms) - surrogate)
         nats = surrogate + value
-        nats = nats + self.record(step.x, reported, step.sample_weight, training=True)
+        nats = nats + self.record(step.batch, reported, training=True)
         return ops.sum(step.weight * nats)
 
     def step_logs(self, gradient_norm, finite):
@@ -224,11 +239,13 @@ class Trainer(Likelihood):
         return {metric.name: metric.result() for metric in self.metrics}
 
 
-def _weight(x, sample_weight, counted):
-    """What each example's nats count in the loss, a mean over examples and positions: `[B]`."""
-    weight = ops.ones((ops.shape(x)[0],), dtype="float32")
-    if sample_weight is not None:
-        weight = weight * ops.cast(sample_weight, "float32")
-    num_rows = ops.shape(x)[0] if counted is None else ops.sum(ops.cast(counted, "float32"))
-    num_positions = ops.cast(forward_process.positions(x), "float32")
-    return weight / (ops.cast(num_rows, "float32") * num_positions)
+def _weight(batch: Batch, counted):
+    """What each example's nats count in the loss, a mean over the scored positions: `[B]`."""
+    num_rows, scored = ops.shape(batch.x)[0], ops.cast(batch.num_scored(), "float32")
+    weight = ops.ones((num_rows,), dtype="float32")
+    if batch.row_weight is not None:
+        weight = weight * batch.row_weight
+    rows = None if counted is None else ops.cast(counted, "float32")
+    if batch.unscored is None:
+        return weight / (ops.cast(num_rows if rows is None else ops.sum(rows), "float32") * scored)
+    return weight / ops.maximum(ops.sum(scored if rows is None else scored * rows), 1.0)

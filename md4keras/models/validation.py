@@ -16,19 +16,6 @@ def check_network(network) -> None:
     check_has("a denoising network", network, _NETWORK_ATTRIBUTES, mend)
 
 
-def split_labels(x, y):
-    """Tokens and labels of a batch given as `(x, y)` or as a dictionary."""
-    if isinstance(x, dict):
-        unknown = set(x) - {"tokens", "label"}
-        if "tokens" not in x or unknown:
-            raise ValueError(
-                "A batch given as a dictionary holds 'tokens' and, with classes, 'label'. "
-                f"Received: keys {sorted(x)}"
-            )
-        return x["tokens"], x.get("label", y)
-    return x, y
-
-
 def check_time(time, batch_size: int):
     """A time for each example, float32 tensor `[B]` or scalar."""
     if isinstance(time, (numbers.Real, np.ndarray, list, tuple)):
@@ -117,51 +104,6 @@ def check_id_range(network, name: str, ends, place: str) -> None:
             f"Received: values from {low} to {high} in {place}, which was left out. "
             f"{mend}"
         )
-
-
-def check_host_data(network, x, y=None, sample_weight=None) -> None:
-    """Checks the values of arrays before training starts; passes other data by.
-
-    (Keras reads data sets and generators batch by batch; they are checked there.)
-    """
-    if x is None:
-        raise ValueError(
-            "There is nothing to work on. Expected tokens [n, *data_shape] or a data set. "
-            "Received: x=None"
-        )
-    if y is None and sample_weight is not None:
-        raise ValueError(
-            "Sample weights without labels would be dropped by Keras. Expected labels as `y`, or "
-            "batches that hold the weights. Received: y=None. Without classes, give a generator of "
-            "`(tokens, None, sample_weight)`."
-        )
-    x, y = split_labels(x, y)
-    _check_no_lists(network, x, y)
-    x, y = (ops.convert_to_numpy(data) if ops.is_tensor(data) else data for data in (x, y))
-    if isinstance(x, np.ndarray):
-        check_host_tokens(network, x)
-    if isinstance(y, np.ndarray):
-        check_host_labels(network, y)
-        if isinstance(x, np.ndarray) and len(x) != len(y):
-            raise ValueError(
-                "Each example needs one label. Expected arrays of the same length. "
-                f"Received: {len(x)} examples and {len(y)} labels"
-            )
-
-
-def _check_no_lists(network, x, y) -> None:
-    """Raises a `ValueError` for lists and strings, which Keras would not take for arrays."""
-    for name, values in {"tokens": x, "labels": y}.items():
-        if isinstance(values, (list, tuple, str)):
-            values = as_array(name, values)
-            if name == "tokens":
-                check_host_tokens(network, values)
-            else:
-                check_host_labels(network, values)
-            raise ValueError(
-                f"`{name}` is a list. Expected an array, or a data set. Received: {name} of "
-                f"shape={values.shape}. Give `np.asarray({name})`."
-            )
 
 
 def check_host_tokens(

@@ -8,6 +8,8 @@ from md4keras.layers import REMAT_MODES, ConditioningMLP, LabelEmbedding, TimeEm
 from md4keras.layers.base import argument_names, arguments_of
 
 TIME_FEATURES = ("t", "none")
+LAYOUTS = {"padding_mask", "segment_ids"}
+"""Inputs that say which positions of a row belong together; a call has one of them, or none."""
 
 
 class Network(keras.Model):
@@ -20,7 +22,8 @@ class Network(keras.Model):
     `make_layers(dtype)`, where all layers become attributes (the last one is `head`), and
     `connect(tokens, conditioning)`, which returns the features. A network whose
     `takes_padding_mask` is true is connected once more, `connect(tokens, conditioning,
-    padding_mask)`, and may be called with a fourth input.
+    padding_mask)`, and may be called with this input; likewise `takes_segment_ids` and
+    `connect(tokens, conditioning, segment_ids=segment_ids)`.
 
     Args:
         vocabulary_size: int `V`, without the mask.
@@ -42,7 +45,9 @@ class Network(keras.Model):
         inputs: dictionary with `"tokens"`, int `[B, *data_shape]`, the mask token
             (`vocabulary_size`) where masked; `"time"`, float `[B]` in `[0, 1]`, of a network with
             time; `"label"`, int `[B]`, of a network with classes; and, if the network takes it and
-            there is padding, `"padding_mask"`, bool like the tokens, `False` for padding.
+            there is padding, `"padding_mask"`, bool like the tokens, `False` for padding; or, if
+            it takes them and documents share rows, `"segment_ids"`, int like the tokens, equal
+            within a document.
         training: bool.
 
     Returns:
@@ -51,6 +56,9 @@ class Network(keras.Model):
 
     takes_padding_mask = False
     """Whether the inputs may have a `"padding_mask"`."""
+
+    takes_segment_ids = False
+    """Whether the inputs may have `"segment_ids"`."""
 
     config_names = ()  # set where a network is registered
 
@@ -111,6 +119,10 @@ class Network(keras.Model):
             padding_mask = keras.Input(shape, dtype="bool", name="padding_mask")
             features = self.connect(inputs["tokens"], conditioning, padding_mask)
             self.masked_backbone = keras.Model({**inputs, "padding_mask": padding_mask}, features)
+        if self.takes_segment_ids:
+            segment_ids = keras.Input(shape, dtype="int32", name="segment_ids")
+            features = self.connect(inputs["tokens"], conditioning, segment_ids=segment_ids)
+            self.packed_backbone = keras.Model({**inputs, "segment_ids": segment_ids}, features)
         logits = self.head(self.backbone(inputs))
         super().__init__(inputs=inputs, outputs=logits, name=name, trainable=trainable)
         self.dtype_policy = dtype
@@ -163,14 +175,20 @@ class Network(keras.Model):
 
     def features(self, inputs, training=None):
         """What the head turns into logits: `network.head(network.features(inputs))`."""
-        if not isinstance(inputs, dict) or "padding_mask" not in inputs:
+        names = set(inputs) & LAYOUTS if isinstance(inputs, dict) else set()
+        if not names:
             return self.backbone(inputs, training=training)
-        if not self.takes_padding_mask:
-            raise ValueError(
-                f"A {type(self).__name__} knows no padding. Expected inputs among {[*self.input]}. "
-                f"Received: {[*inputs]}. Leave out 'padding_mask'."
-            )
-        return self.masked_backbone(inputs, training=training)
+        if names == {"padding_mask"} and self.takes_padding_mask:
+            return self.masked_backbone(inputs, training=training)
+        if names == {"segment_ids"} and self.takes_segment_ids:
+            return self.packed_backbone(inputs, training=training)
+        taken = [name for name in sorted(LAYOUTS) if getattr(self, f"takes_{name}")]
+        more = f", and one of {taken}" if taken else ""
+        unknown = " and ".join(f"'{name}'" for name in sorted(names - set(taken)) or sorted(names))
+        raise ValueError(
+            f"A {type(self).__name__} does not know these inputs. Expected inputs among "
+            f"{[*self.input]}{more}. Received: {[*inputs]}. Leave out {unknown}."
+        )
 
     def compute_output_spec(self, inputs, training=None):
         shape = (*inputs["tokens"].shape, self.vocabulary_size)

@@ -1,5 +1,7 @@
 """The denoising network of text: a transformer with rotary positions."""
 
+from keras import ops
+
 from md4keras.checks import check_name, check_whole
 from md4keras.layers import (
     AdaptiveLayerNorm,
@@ -7,6 +9,7 @@ from md4keras.layers import (
     PositionEmbedding,
     TransformerBlock,
     VocabularyHead,
+    positions_in_segments,
 )
 from md4keras.layers.base import register
 from md4keras.layers.modulation import ACTIVATIONS, CONDITIONING_TYPES, rms_norm
@@ -45,7 +48,9 @@ class Transformer(Network):
     Call arguments:
         inputs: dictionary, as of every `Network`, with `"tokens"` int `[B, L]`, which may have a
             `"padding_mask"` bool `[B, L]`: `True` for text, `False` for padding, which no token
-            attends to and whose own logits mean nothing.
+            attends to and whose own logits mean nothing; or `"segment_ids"` int `[B, L]`, 0 for
+            padding: tokens attend to those of the same number alone, and are counted from the
+            first of them, so that each document has the logits of a row of its own.
         training: bool.
 
     Returns:
@@ -67,6 +72,7 @@ class Transformer(Network):
     """
 
     takes_padding_mask = True
+    takes_segment_ids = True
 
     def __init__(
         self,
@@ -127,16 +133,21 @@ class Transformer(Network):
             self.output_norm = rms_norm(dtype, "output_norm")
         self.head = VocabularyHead(self.vocabulary_size, name="head")
 
-    def connect(self, tokens, conditioning, padding_mask=None):
+    def connect(self, tokens, conditioning, padding_mask=None, segment_ids=None):
+        mask, positions = padding_mask, None
+        if segment_ids is not None:
+            positions, mask = positions_in_segments(segment_ids)
+        elif mask is not None:  # a row that is nothing but padding attends to itself
+            mask = ops.logical_or(mask, ops.logical_not(ops.any(mask, axis=-1, keepdims=True)))
         x = self.token_embedding(tokens)
         if self.embedding == "outside":
             x = self.embedding_projection(x)  # [B, L, width]
         if self.positions == "learned":
-            x = self.position_embedding(x)
+            x = self.position_embedding(x, positions)
         if self.embedding == "inside":
             x = self.embedding_dropout(x)
         for block in self.blocks:
-            x = block(x, conditioning, padding_mask)
+            x = block(x, conditioning, mask, positions)
         return self.output_norm(x, conditioning) if self.conditioned else self.output_norm(x)
 
     def get_config(self):

@@ -36,19 +36,21 @@ class Start(NamedTuple):
         labels: int32 `[B]`, or `None`.
         time: float32 `[B]`, the time of this state; scales the time grid of each row.
         padding_mask: bool `[B, L]`, `False` where a text is padded, or `None`.
+        segment_ids: int32 `[B, L]`, the number of each token's document, or `None`.
     """
 
     z: Any
     labels: Any
     time: Any
     padding_mask: Any = None
+    segment_ids: Any = None
 
 
 class Run(NamedTuple):
     """What stays as it is during a run, as tensors.
 
     Attributes:
-        labels, padding_mask, start_time: as in `Start`.
+        labels, padding_mask, start_time, segment_ids: as in `Start`.
         given: bool like the state, what is not to be drawn.
         seed: int32 scalar, the word of the seed.
         temperature: float32 scalar.
@@ -66,6 +68,7 @@ class Run(NamedTuple):
     guidance: Any
     correction: Any
     plan: Any
+    segment_ids: Any = None
 
 
 class Grid(NamedTuple):
@@ -122,7 +125,8 @@ class ReverseProcess:
     A subclass gives `plan`, `most_calls`, `unfinished` and `advance`.
 
     Args:
-        model: has `network_logits(zt, time, labels, padding_mask=...)`, `schedule`, `mask_token`.
+        model: has `network_logits(zt, time, labels, padding_mask=..., segment_ids=...)`, `schedule`
+            and `mask_token`.
         sampler: a `md4keras.samplers.Sampler`.
     """
 
@@ -177,6 +181,7 @@ class ReverseProcess:
             guidance=None if scale == 1.0 else ClassifierFree(_tensor(scale, "float32")),
             correction=self.correction(start.z, start.time),
             plan=self.plan(start, settings, seed),
+            segment_ids=_tensor(start.segment_ids, "int32"),
         )
 
     def first_state(self, z) -> State:
@@ -227,7 +232,12 @@ class ReverseProcess:
             def tiled(rows):  # guidance doubles the batch
                 return None if rows is None else ops.tile(rows, (z.shape[0] // rows.shape[0], 1))
 
-            where = {"positions": tiled(positions), "padding_mask": tiled(run.padding_mask)}
+            where = {
+                "positions": positions,
+                "padding_mask": run.padding_mask,
+                "segment_ids": run.segment_ids,
+            }
+            where = {name: tiled(rows) for name, rows in where.items()}
             return self.model.network_logits(z, t, labels, **where)
 
         if run.guidance is None:

@@ -27,6 +27,12 @@ def batches(weights=True):
         part = x[i : i + 10], y[i : i + 10], w[i : i + 10]
         yield part if weights else part[:2]
 
+def padded(count):
+    each = np.repeat(w[:count, None], 8, axis=1)
+    mask = np.arange(8) < 1 + np.arange(count)[:, None] % 8
+    batch = {"tokens": x, "label": y, "given": x == 2, "sample_weight": each}
+    return {name: a[:count] for name, a in batch.items()} | {"padding_mask": mask}
+
 def figures(cls, all_ways):
     keras.utils.set_random_seed(0)
     network = md4keras.networks.Transformer(5, 8, 1, 1, 8, num_classes=3)
@@ -41,6 +47,8 @@ def figures(cls, all_ways):
             fit(x, y, batch_size=10, sample_weight=w, validation_data=(x, y, w)),
             fit(batches()),
             model.test_on_batch(x[:6], y[:6], w[:6]),
+            model.test_on_batch(padded(6)),
+            fit((({**padded(n), "sample_weight": w[:n]},) for n in (10, 6))),
         ]
     return [
         model.evaluate(x, y, batch_size=10, num_passes=2, verbose=0),

@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from md4keras import MD4, GenMD4, load_model, losses, save_model, schedules
+from md4keras.models.batches import Batch
 from md4keras.networks import Transformer
 from md4keras.tokenizers import ByteTokenizer, CharacterTokenizer
 from tests.gradients import gradients_of
@@ -51,7 +52,7 @@ def test_equal_exponents_give_the_losses_of_md4(equal_models):
     np.testing.assert_allclose(array(general.reconstruction_loss(x)), exact, rtol=1e-4)
     # Evaluation draws the same masks at the same times.
     evaluated = [
-        array(model.evaluation_loss(ops.convert_to_tensor(x), None)) for model in equal_models
+        array(model.evaluation_loss(Batch(ops.convert_to_tensor(x)))) for model in equal_models
     ]
     np.testing.assert_allclose(*evaluated, rtol=1e-4)
 

@@ -164,7 +164,7 @@ def test_the_stochastic_gradient_has_the_exact_mean(joint):
     values, gradients = [], []
 
     def loss():
-        return x.shape[1] * model.compute_loss(x) - ops.mean(model.reconstruction_term(x))
+        return x.shape[1] * model.compute_loss(x) - ops.mean(model.reconstruction_loss(x))
 
     for seed in range(60):
         model.seed_generator.state.assign(np.array([seed, 0], "uint32"))

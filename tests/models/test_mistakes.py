@@ -142,9 +142,19 @@ def test_a_mask_is_asked_for(text):
 
 
 def test_rows_of_different_lengths(text):
-    for call in (text.score, lambda x: text.infill(x, [True]), lambda x: text.predict_logits(x, 0)):
+    """Where they are padded inside, masks have the lengths of their rows."""
+    for call in (lambda x: text.fit(x, verbose=0), lambda x: text.predict_logits(x, 0)):
         with pytest.raises(ValueError, match="differ in length"):
             call([[1, 2], [3]])
+    for call in (
+        lambda x: text.infill(x, [True]),
+        lambda x: text.infill(x, [[True, False], [True, False]]),
+        lambda x: text.score(x, given=[True, False]),
+    ):
+        with pytest.raises(ValueError, match=r"fit the rows.*lengths \[2, 1\].*one array"):
+            call([[1, 2], [3]])
+    with pytest.raises(ValueError, match="nothing to score in row 1"):
+        text.score([[1, 2], []])
 
 
 def test_labels_by_name():

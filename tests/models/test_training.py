@@ -8,6 +8,7 @@ import pytest
 from keras import ops
 
 import md4keras
+from md4keras.models.batches import Batch
 from tests.gradients import gradients_of
 from tests.reference import array
 
@@ -176,7 +177,7 @@ def test_heads_that_are_no_matrix_take_the_definition():
         x, labels = batch_of(model)
         x = ops.convert_to_tensor(x)
         labels = None if labels is None else ops.convert_to_tensor(labels)
-        return model.masked_rows(x, x, ops.ones(x.shape[0]), labels, training=False)
+        return model.masked_rows(Batch(x, labels), x, ops.ones(x.shape[0]), training=False)
 
     model = build(md4keras.MD4, "adaln", None)
     assert rows(model) is not None

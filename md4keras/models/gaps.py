@@ -1,0 +1,84 @@
+"""Rows with gaps, as `infill` is given them, and how they come back."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from md4keras.checks import as_array, check_mask
+from md4keras.models import batches, validation
+from md4keras.models.batches import Batch
+
+
+class Gaps(NamedTuple):
+    """Rows with gaps, as arrays.
+
+    Attributes:
+        z: int32 `[B, *data_shape]`, the mask token in the gaps, 0 in the padding.
+        batch: a `Batch`, what else is known of the rows.
+        fraction: float32 `[B]`, the part of each row's tokens that the gaps take.
+        tokens: int32 `[B, *data_shape]`, as they were given, padding and all.
+        lengths: ints, of rows that were lists of different lengths, or `None`.
+    """
+
+    z: np.ndarray
+    batch: Batch
+    fraction: np.ndarray
+    tokens: np.ndarray
+    lengths: list | None
+
+    def filled(self, z: np.ndarray):
+        """The rows with what was drawn in their gaps; a list if their lengths differ."""
+        if self.batch.padding is not None:
+            z = np.where(batches.to_array(self.batch.padding), self.tokens, z)
+        if self.lengths is None:
+            return z
+        return [row[:length] for row, length in zip(z, self.lengths, strict=True)]
+
+
+def find_gaps(network, tokens, mask=None, labels=None) -> Gaps:
+    """The gaps in rows of tokens.
+
+    Args:
+        network: a network.
+        tokens: as for `infill`.
+        mask: bool, what is to be filled; `None` for what the tokens, a dictionary, do not give.
+        labels: as for `infill`.
+
+    Raises:
+        ValueError: for a bad argument, or a row without a gap.
+    """
+    found, lengths = batches.from_lists({**batches.entries(tokens, labels), "mask": mask}, network)
+    mask, given = found.pop("mask"), found.pop("given")
+    tokens = np.array(as_array("tokens", batches.to_array(found["tokens"])))
+    validation.check_no_text(tokens, "tokens")
+    validation.check_shape(network, tokens.shape)
+    if (mask is None) == (given is None):
+        raise ValueError(
+            "`mask` says what is to be filled, or 'given' in a dictionary what is not. Expected "
+            "one of them, booleans of the shape of `tokens`. Received: "
+            f"mask{'=None' if mask is None else ' and given'}. "
+            "`tokens == model.mask_token` marks the masks among them."
+        )
+    if not tokens.size:
+        raise ValueError(f"There is nothing to fill. Received: tokens of shape={tokens.shape}")
+    name, values = ("mask", mask) if given is None else ("given", given)
+    mask = check_mask(name, batches.to_array(values), tokens.shape)
+    mask = np.array(mask if given is None else ~mask)
+    batch = batches.on_host(batches.arranged(network, found | {"tokens": tokens}))
+    num_tokens = np.prod(tokens.shape[1:])
+    if batch.padding is not None:
+        real = ~batches.to_array(batch.padding)
+        mask, num_tokens = mask & real, np.maximum(real.sum(axis=1), 1)
+    fraction = mask.reshape(len(mask), -1).sum(axis=1) / num_tokens
+    if not fraction.all():
+        raise ValueError(
+            f"The mask leaves nothing to fill in row {int(np.argmin(fraction))}. Expected at least "
+            "one True in each row. Drop the rows that are complete."
+        )
+    x = np.where(mask, 0, batch.x)
+    validation.check_host_tokens(network, x)
+    labels = validation.check_sampling_labels(network, batch.labels, len(x))
+    z = np.where(mask, network.vocabulary_size, x).astype("int32")
+    return Gaps(
+        z, batch._replace(labels=labels), fraction.astype("f4"), tokens.astype("int32"), lengths
+    )
