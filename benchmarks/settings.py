@@ -10,8 +10,7 @@ from collections.abc import Callable
 
 import md4keras
 from md4keras.checks import Interval, check_name, check_number
-from train import build, cifar10, text8
-from train.optimizers import adamw
+from train import build, cifar10, openwebtext, text8
 
 VARIANTS = {
     "dense": "the definition of the loss, all logits at once, nothing recomputed: the baseline",
@@ -105,26 +104,6 @@ class Setting:
         return model
 
 
-# OpenWebText has no recipe; text8 and CIFAR-10 stand in theirs.
-MD4_S = dict(
-    vocabulary_size=50257,
-    sequence_length=1024,
-    num_layers=12,
-    num_heads=12,
-    feature_dim=64,
-    mlp_type="glu",
-    conditioning_type="adaln_zero",
-    depth_scaled_init=True,
-    dropout=0.02,
-)
-SAMPLING_STEPS, TIME_GRID = 1000, "cosine"
-
-
-def openwebtext_optimizer():
-    """Of a million steps of 512 examples."""
-    return adamw(1_000_000, 3e-4, warmup_steps=2000, weight_decay=0.03)
-
-
 def recipe_optimizer(recipe):
     """The function that makes a recipe's optimizer for all of its steps."""
     return lambda: build.optimizer(recipe.complete())
@@ -139,22 +118,25 @@ def recipe_network(recipe, vocabulary_size: int) -> dict:
     return {"vocabulary_size": vocabulary_size, **sizes, **own}
 
 
+MD4_S = recipe_network(openwebtext.RECIPE, 50257)
+SAMPLING_STEPS = openwebtext.RECIPE.settings["sampling.num_steps"]
+TIME_GRID = openwebtext.RECIPE.complete()["sampling.time_grid"]
 TRAINING = {
     "md4_owt": Setting(
         "MD4",
         "Transformer",
         MD4_S,
         batch_size=4,
-        optimizer=openwebtext_optimizer,
+        optimizer=recipe_optimizer(openwebtext.RECIPE),
         published=Cost(14.50, 3559),
         limits={"activations": Cost(4.5, 3300), "full": Cost(3.0, 4000)},
     ),
     "genmd4_owt": Setting(
         "GenMD4",
         "Transformer",
-        {**MD4_S, "vocabulary_size": 50259},
+        recipe_network(openwebtext.GENMD4, 50259),
         batch_size=4,
-        optimizer=openwebtext_optimizer,
+        optimizer=recipe_optimizer(openwebtext.GENMD4),
         published=Cost(30.19, 7124),
         limits={"activations": Cost(6.5, 6700)},
     ),

@@ -13,7 +13,20 @@ from PIL import Image
 
 import md4keras
 from md4keras import data
-from train import cifar10, demo, digits, interrupts, loop, milestones, pydoc, samples, state, text8
+from train import (
+    cifar10,
+    demo,
+    digits,
+    imagenet64,
+    interrupts,
+    loop,
+    milestones,
+    openwebtext,
+    pydoc,
+    samples,
+    state,
+    text8,
+)
 
 one_backend = pytest.mark.one_backend  # of all but the exact continuation
 
@@ -200,19 +213,7 @@ def test_json_has_no_infinity(tmp_path, monkeypatch, capsys):
 
 
 @one_backend
-def test_text8_and_cifar10_run_on_data_of_their_kind(tmp_path, monkeypatch):
-    words = data.Splits(*["abc xyz " * 200] * 3)
-    monkeypatch.setattr(type(data.text8), "__call__", lambda self: words)
-    loop.main(tiny(text8.RECIPE), [*TINY, "--output", str(tmp_path / "text8")])
-    x = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), "uint8")
-    split = (x, np.zeros(12, "int32"))
-    images = data.Splits(split, split)
-    monkeypatch.setattr(type(data.cifar10), "__call__", lambda self, download: images)
-    loop.main(tiny(cifar10.RECIPE), [*TINY, "--output", str(tmp_path / "cifar10")])
-
-
-@one_backend
-@pytest.mark.parametrize("recipe", [digits, pydoc, text8, cifar10])
+@pytest.mark.parametrize("recipe", [digits, pydoc, text8, cifar10, imagenet64, openwebtext])
 def test_help_explains_every_option(recipe, capsys):
     with pytest.raises(SystemExit) as end:
         recipe.RECIPE.parse(["--help"])
@@ -253,7 +254,7 @@ def test_recipes_are_the_same_under_another_package_name():
         "elsewhere", folder / "__init__.py", submodule_search_locations=[str(folder)]
     )
     sys.modules["elsewhere"] = importlib.util.module_from_spec(spec)
-    for name in ("demo", "text8", "cifar10"):
+    for name in ("demo", "text8", "cifar10", "fineweb_edu", "imagenet64"):
         module = importlib.import_module(f"elsewhere.{name}")
         assert module.loop.__name__ == "elsewhere.loop"
 

@@ -6,11 +6,13 @@ import pytest
 
 import md4keras
 from tests.test_recipes import TINY, quick_evaluation, tiny  # noqa: F401
-from train import build, cifar10, digits, loop, pydoc, text8
+from train import build, cifar10, digits, fineweb_edu, imagenet64, loop, openwebtext, pydoc, text8
 from train.settings import RANGES, read_pairs
 
 pytestmark = pytest.mark.one_backend
-RECIPES = [digits.RECIPE, pydoc.RECIPE, text8.RECIPE, cifar10.RECIPE]
+RECIPES = [digits.RECIPE, pydoc.RECIPE, text8.RECIPE, text8.GENMD4, cifar10.RECIPE]
+RECIPES += [openwebtext.RECIPE, openwebtext.MEDIUM, openwebtext.GENMD4, fineweb_edu.RECIPE]
+RECIPES += [imagenet64.RECIPE, imagenet64.BEST_LIKELIHOOD]
 
 
 def complete(recipe, *pairs):
@@ -21,9 +23,8 @@ def complete(recipe, *pairs):
 def test_a_recipe_is_complete_and_as_json_holds_it(recipe):
     settings = recipe.complete()
     assert json.loads(json.dumps(settings)) == settings
-    assert (
-        settings.items() >= {n: v for n, v in recipe.settings.items() if n != "image_shape"}.items()
-    )
+    own = {n: list(v) if isinstance(v, tuple) else v for n, v in recipe.settings.items()}
+    assert {name: settings[name] for name in own} == own
     assert recipe.complete(settings) == settings
 
 
@@ -80,6 +81,9 @@ WRONG = {
     "optimizer=sgd": "'adamw', 'clipped_adamw', 'muon'",
     "precision=float16": "'mixed_bfloat16'",
     "tokenizer=words": "'bytes'",
+    "rows=some": "'windows', 'joined', 'packed', 'padded', 'pairs'",
+    "long=drop": "'cut', 'split'",
+    "spare_tokens=-1": "Received: spare_tokens=-1",
     "sampling.sampler=best": "ancestral",
     "sampling.num_steps=0": "sampling.num_steps=0",
     "steps=0": "Received: steps=0",

@@ -1,30 +1,72 @@
 """First weights from a saved model."""
 
+import numpy as np
+
 import md4keras
 
+_TABLE = "label_embedding/embeddings"
+_CONDITIONING = "conditioning/hidden/kernel"  # [time + label, hidden] where there are labels
 
-def take_weights(model, folder) -> None:
+
+def take_weights(model, folder, class_names=None) -> None:
     """Copies the weights of a saved model into a new one.
 
-    The schedule's come along where both models are of one class, else it starts anew.
+    The schedule's come along where both models are of one class, else it starts anew. Classes are
+    known by their names: those that the saved model has keep their embedding, and others get a new
+    one. A model of no classes may become one of classes: at the start it does not heed them.
+
+    Args:
+        model: the new one.
+        folder: of the saved model.
+        class_names: of the new model, or `None`.
 
     Raises:
-        ValueError: if a weight has no counterpart of its shape.
+        ValueError: if another weight has no counterpart of its shape.
     """
     saved = md4keras.load_model(folder)
-    pairs = [(model.network, saved.network)]
+    ours, theirs = (_by_path(each.network) for each in (model, saved))
+    _add_labels(ours, theirs, saved, class_names or ())
+    _check_shapes(model.network, saved.network, ours, theirs, folder)
+    for path, weight in ours.items():
+        weight.assign(theirs[path])
     if type(saved) is type(model) and hasattr(saved.schedule, "weights"):
-        pairs.append((model.schedule, saved.schedule))
-    for ours, theirs in pairs:
-        _check_shapes(ours, theirs, folder)
-        ours.set_weights(theirs.get_weights())
+        schedules = model.schedule, saved.schedule
+        _check_shapes(*schedules, *map(_by_path, schedules), folder)
+        model.schedule.set_weights(saved.schedule.get_weights())
 
 
-def _check_shapes(ours, theirs, folder) -> None:
-    shapes = [[tuple(weight.shape) for weight in part.weights] for part in (ours, theirs)]
+def _by_path(part) -> dict:
+    return {weight.path: weight for weight in part.weights}
+
+
+def _add_labels(ours: dict, theirs: dict, saved, class_names) -> None:
+    """Makes what the saved model knows of classes fit those of the new one."""
+    if _TABLE not in ours:
+        return
+    table = np.array(ours[_TABLE])  # [classes, feature_dim], new
+    kernel, wanted = theirs.get(_CONDITIONING), ours.get(_CONDITIONING)
+    if _TABLE not in theirs:
+        theirs[_TABLE] = table
+        if kernel is not None and wanted is not None:
+            missing = wanted.shape[0] - kernel.shape[0]
+            theirs[_CONDITIONING] = np.pad(np.array(kernel), ((0, max(0, missing)), (0, 0)))
+        return
+    known = md4keras.catalog.class_names(saved.recipe or {}, saved.network.num_classes)
+    before = np.array(theirs[_TABLE])
+    if table.shape[1] == before.shape[1] and tuple(class_names) != tuple(known):
+        for number, name in enumerate(class_names):
+            if name in known:
+                table[number] = before[known.index(name)]
+        if len(table) > len(class_names) and len(before) > len(known):
+            table[-1] = before[-1]  # of no class
+        theirs[_TABLE] = table
+
+
+def _check_shapes(part, saved, ours: dict, theirs: dict, folder) -> None:
+    shapes = [{p: tuple(w.shape) for p, w in weights.items()} for weights in (ours, theirs)]
     if shapes[0] == shapes[1]:
         return
-    configs = [part.get_config() for part in (ours, theirs)]
+    configs = [each.get_config() for each in (part, saved)]
     names = [name for name in configs[0] if name in configs[1] and name not in ("name", "dtype")]
     differing = [name for name in names if configs[0][name] != configs[1][name]]
     expected, received = (

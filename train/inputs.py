@@ -1,44 +1,19 @@
-"""Inputs of a run: what a source gives, as batches, and as lines to read."""
-
-import dataclasses
-from collections.abc import Callable
-from typing import Any
+"""Inputs of a run: from a source, one's own files or a prepared folder to `Data`."""
 
 import md4keras
 from md4keras import tokenizers
-from md4keras.data import gaps, image_dataset, text_dataset
-from md4keras.evaluation.baselines import measure
+from md4keras.data import gaps
+
+from . import data
+from .data import Data
+from .special_tokens import add_spare, check_same
 
 _TOKENIZERS = {
-    "text8": lambda splits: tokenizers.CharacterTokenizer(),
-    "bytes": lambda splits: tokenizers.ByteTokenizer(),
-    "fit": lambda splits: tokenizers.fit(splits.training + splits.validation),
+    "text8": lambda texts, end: tokenizers.CharacterTokenizer(end_token=end),
+    "bytes": lambda texts, end: tokenizers.ByteTokenizer(end),
+    "fit": lambda texts, end: tokenizers.fit("".join(texts), end),
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Data:
-    """What a run trains on.
-
-    Attributes:
-        training: function of the number of the first batch that returns an endless data set of
-            batches: tokens, or (tokens, labels).
-        validation: a finite data set that can be read repeatedly.
-        vocabulary_size: int, how many values a token takes.
-        tokenizer: for text, else `None`.
-        class_names: names of the classes, or `None`.
-        baselines: function that returns the bits per dimension of simple models on the validation
-            split, fitted on the training split, by name; it takes a moment.
-        facts: dict, what was read; see `md4keras.data.Splits`.
-    """
-
-    training: Callable[[int], Any]
-    validation: Any
-    vocabulary_size: int
-    tokenizer: Any = None
-    class_names: tuple[str, ...] | None = None
-    baselines: Callable[[], dict[str, float]] = dict
-    facts: dict = dataclasses.field(default_factory=dict)
+_OWN_TEXT = ("text_files", "own_documents", "pairs")  # sources, by the kind of what is there
 
 
 def read(recipe, made) -> Data:
@@ -48,14 +23,13 @@ def read(recipe, made) -> Data:
         recipe: a `Recipe`.
         made: a `Plan`.
     """
-    settings, path, skip_bad = made.settings, made.data, made.skip_bad
-    source = md4keras.data.get(recipe.source if path is None else recipe.own)
-    if skip_bad and source.name not in ("text_files", "image_folder"):
-        raise ValueError(
-            "--skip-bad is for files of your own. Expected --data along with it. Received: the "
-            f"source {source.name}. Leave it out."
-        )
-    how = {"skip_bad": True} if skip_bad else {}
+    settings, path = made.settings, made.data
+    name = recipe.source if path is None else _kind_of(path, recipe, settings)
+    if name == "prepared":
+        return _prepared(recipe, made)
+    source = md4keras.data.get(name)
+    _check_skips(source, made)
+    how = {"skip_bad": True} if made.skip_bad else {}
     if source.name == "text_files":  # so that the held-out tenth fills a window
         how["min_characters"] = 10 * settings["sequence_length"]
     elif source.name == "image_folder":
@@ -63,68 +37,12 @@ def read(recipe, made) -> Data:
     elif source.name == "cifar10":
         how["download"] = True
     splits = source(*(() if path is None else (path,)), **how)
-    facts = {"source": source.name, **_counts(recipe.kind, splits)}
-    facts |= splits.facts
     names = md4keras.data.get(recipe.source).baselines
     if recipe.kind == "image":
-        return of_images(splits, settings, facts, names)
-    tokenizer = made.tokenizer or _tokenizer(settings["tokenizer"], splits)
-    if made.tokenizer or settings["tokenizer"] not in ("bytes", "fit"):  # these know all characters
-        splits = _known(splits, tokenizer, made.replace_unknown)
-    return of_text(splits, tokenizer, settings, facts, names or md4keras.data.pydoc.baselines)
-
-
-def of_text(splits, tokenizer, settings: dict, facts: dict, baselines) -> Data:
-    """Windows of texts.
-
-    Args:
-        splits: `md4keras.data.Splits`.
-        tokenizer: one that knows all characters.
-        settings: dict, of the run.
-        facts: dict, what was read.
-        baselines: names of simple models.
-    """
-    length, batch_size, seed = (
-        settings[name] for name in ("sequence_length", "batch_size", "seed")
-    )
-    texts = splits.training, splits.validation
-    training, validation = tokenizers.encode_batch(tokenizer, texts)
-    facts = facts | {"characters_per_token": len(splits.validation) / max(1, len(validation))}
-    values = tokenizer.vocabulary_size
-    return Data(
-        lambda start: text_dataset(training, length, batch_size, True, seed, start),
-        text_dataset(validation, length, batch_size, training=False),
-        vocabulary_size=values,
-        tokenizer=tokenizer,
-        baselines=lambda: measure(baselines, training, validation, values),
-        facts=facts,
-    )
-
-
-def of_images(splits, settings: dict, facts: dict, baselines) -> Data:
-    """Images, with their classes or without; arguments as of `of_text`."""
-    shape, levels, batch_size, seed, labels = (
-        settings[name] for name in ("image_shape", "levels", "batch_size", "seed", "labels")
-    )
-    (x, y), (x_held, y_held) = splits[:2]
-    most = int(max(x.max(), x_held.max()))
-    if x.shape[1:] != tuple(shape) or most >= levels:
-        found = ",".join(map(str, x.shape[1:]))
-        raise ValueError(
-            f"The settings do not fit the images of {facts['source']}. Expected "
-            f"image_shape={found} and levels of at least {most + 1}. Received: "
-            f"image_shape={','.join(map(str, shape))}, levels={levels}. Other shapes and levels "
-            "are for images of your own: --data FOLDER."
-        )
-    y, y_held = (y, y_held) if labels else (None, None)
-    return Data(
-        lambda start: image_dataset(x, y, batch_size, True, seed, start),
-        image_dataset(x_held, y_held, batch_size, training=False),
-        vocabulary_size=levels,
-        class_names=splits.class_names if labels else None,
-        baselines=lambda: measure(baselines, x, x_held, levels),
-        facts=facts,
-    )
+        counts = {"images": sum(len(x) for x, _ in splits[:2])}
+        facts = {"source": source.name, **counts, **splits.facts}
+        return data.of_images(splits, settings, facts, names)
+    return _text(splits, source.name, made, names or md4keras.data.pydoc.baselines)
 
 
 def lines(data: Data) -> list[str]:
@@ -137,30 +55,124 @@ def lines(data: Data) -> list[str]:
         shown.append(f"Tokens: {kind}, {data.vocabulary_size} different ones{size}.")
     else:
         shown.append(f"Tokens: {data.vocabulary_size} levels of each channel of a pixel.")
+    if "rows_made" in data.facts:
+        cut = data.facts.get("cut")
+        lost = f"; {cut:,} are longer than a row and cut" if cut else ""
+        shown.append(f"Rows: {data.facts['rows_made']}{lost}.")
     return shown
 
 
-def _tokenizer(setting: str, splits):
-    """The tokenizer of that name, or from that place."""
+def _kind_of(path, recipe, settings: dict) -> str:
+    """What the user's own data are: `"prepared"`, or the name of the source that reads them."""
+    if md4keras.data.is_prepared(path):
+        return "prepared"
+    if recipe.own not in _OWN_TEXT:
+        return recipe.own
+    by_rows = {"windows": "text_files", "pairs": "pairs"}
+    if settings["rows"] != "auto":
+        return by_rows.get(settings["rows"], "own_documents")
+    return "own_documents" if md4keras.data.holds_documents(path) else "text_files"
+
+
+def _check_skips(source, made) -> None:
+    """Refuses what is asked of another kind of source, before anything is read."""
+    if made.skip_bad and source.name not in (*_OWN_TEXT, "image_folder"):
+        raise ValueError(
+            "--skip-bad is for files of your own. Expected --data along with it. Received: the "
+            f"source {source.name}. Leave it out."
+        )
+    if isinstance(source, md4keras.data.PreparedSet) and made.data is None:
+        raise ValueError(
+            "The recipe's data are in a folder, which it cannot know. Expected --data FOLDER. "
+            f"Received: none. Make it: md4keras data prepare {source.name} --out FOLDER; then "
+            "--data FOLDER."
+        )
+
+
+def _text(splits, name: str, made, baselines) -> Data:
+    """Texts, documents or pairs, with their tokenizer."""
+    settings, facts = made.settings, {"source": name}
+    way = settings["rows"]
+    if name == "pairs":
+        make, facts["rows_made"] = data.of_pairs, "pairs"
+    elif name == "own_documents":
+        make, facts["rows_made"] = data.of_documents, "packed" if way == "auto" else way
+    elif way in ("auto", "windows"):
+        make, facts["characters"] = data.of_text, sum(map(len, splits[:2]))
+    else:
+        raise ValueError(
+            f"These data are one text, not documents. Expected rows=windows. Received: rows={way} "
+            f"of {name}. Leave it out, or name documents of your own with --data."
+        )
+    ends = make is not data.of_text  # where there are several texts, each may end
+    tokenizer = made.tokenizer or _tokenizer(settings["tokenizer"], _texts(splits), ends)
+    if made.tokenizer or settings["tokenizer"] not in ("bytes", "fit"):  # these know all characters
+        splits = _known(splits, tokenizer, made.replace_unknown)
+    if made.tokenizer is None:
+        tokenizer = add_spare(tokenizer, settings["spare_tokens"])
+    return make(splits, tokenizer, settings, facts | splits.facts, baselines)
+
+
+def _prepared(recipe, made) -> Data:
+    """A folder that `md4keras data prepare` made."""
+    settings = made.settings
+    _check_skips(md4keras.data.get(recipe.source), made)
+    found = md4keras.data.prepared(made.data)
+    kind = "image" if found.kind == "images" else "text"
+    if kind != recipe.kind or not {"training", "validation"} <= found.splits.keys():
+        raise ValueError(
+            f"The recipe cannot use these data. Expected {recipe.kind}s with a training and a "
+            f"validation split. Received: --data {made.data} with {found.kind} and the splits "
+            f"{sorted(found.splits)}. Choose another recipe or folder, or prepare it anew with "
+            "--validation 0.1."
+        )
+    if kind == "image":
+        check = found.index["shape"], 255, settings, found.facts["source"]
+        data.check_images(*check)
+        return data.of_prepared(found, None, settings, found.facts, settings["levels"])
+    way = settings["rows"]
+    if way == "auto":
+        way = "joined" if found.kind == "rows" else "packed"
+    if way not in md4keras.data.rows.WAYS:
+        raise ValueError(
+            "Prepared data are rows or documents. Expected rows=auto or one of "
+            f"{', '.join(md4keras.data.rows.WAYS)}. Received: rows={way}. Leave it out, or name "
+            "the text itself with --data."
+        )
+    tokenizer = found.tokenizer
+    if made.tokenizer is not None:
+        check_same(made.tokenizer, tokenizer, made.data)
+    tokenizer = made.tokenizer or add_spare(tokenizer, settings["spare_tokens"])
+    facts = found.facts | {"rows_made": way}
+    return data.of_prepared(found, tokenizer, settings, facts, tokenizer.vocabulary_size)
+
+
+def _tokenizer(setting: str, texts: list[str], ends: bool):
+    """The tokenizer of that name, or from that place; `ends` says whether texts may end."""
     if setting in _TOKENIZERS:
-        return _TOKENIZERS[setting](splits)
+        return _TOKENIZERS[setting](texts, ends)
     return tokenizers.load(setting)
+
+
+def _texts(splits) -> list[str]:
+    """All texts of both splits, those of pairs too."""
+    found = []
+    for split in splits[:2]:
+        for each in [split] if isinstance(split, str) else split:
+            found += [each] if isinstance(each, str) else each
+    return found
 
 
 def _known(splits, tokenizer, replace: bool):
     """The texts in the characters that a tokenizer knows; others are replaced, or an error."""
-    texts = splits.training + splits.validation
-    unknown = gaps.check_known(texts, tokenizer, replace, keep_gaps=False)
+    unknown = gaps.check_known("".join(_texts(splits)), tokenizer, replace, keep_gaps=False)
     if not unknown:
         return splits
     print(f"Replaced what the model does not know: {unknown!r}")
-    training, validation = (
-        gaps.fit_to_alphabet(text, tokenizer, keep_gaps=False) for text in splits[:2]
-    )
-    return splits._replace(training=training, validation=validation)
 
+    def fitted(part):
+        if isinstance(part, str):
+            return gaps.fit_to_alphabet(part, tokenizer, keep_gaps=False)
+        return type(part)(map(fitted, part))
 
-def _counts(kind: str, splits) -> dict:
-    if kind == "text":
-        return {"characters": sum(len(text) for text in splits[:2])}
-    return {"images": sum(len(x) for x, _ in splits[:2])}
+    return splits._replace(**{name: fitted(getattr(splits, name)) for name in splits._fields[:2]})

@@ -111,7 +111,7 @@ def _prepare(recipe, options, folder: RunFolder):
     model = build.model(settings, data.vocabulary_size, classes)
     model.tokenizer = data.tokenizer
     if made.init_from and not goes_on:
-        initial.take_weights(model, made.init_from)
+        initial.take_weights(model, made.init_from, data.class_names)
     model.compile(build.optimizer(settings, made.extensions))
 
     folder.path.mkdir(parents=True, exist_ok=True)

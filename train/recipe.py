@@ -68,6 +68,10 @@ class Recipe:
         """The recipe with other settings: `recipe.but(steps=600)`."""
         return dataclasses.replace(self, settings={**self.settings, **settings})
 
+    def variant(self, name: str, settings: dict) -> "Recipe":
+        """A recipe of another name that differs in a few settings: `md4keras train NAME`."""
+        return dataclasses.replace(self.but(**settings), name=name)
+
     def complete(self, changes: dict | None = None) -> dict:
         """All settings of a run with these changes; see `settings.complete`."""
         return complete(self.kind, self.settings, changes or {})

@@ -15,6 +15,7 @@ from . import optimizers
 
 PRECISIONS = ("float32", "mixed_bfloat16", "bfloat16")
 TOKENIZERS = ("fit", "text8", "bytes")
+ROWS = ("auto", "windows", "joined", "packed", "padded", "pairs")
 PARTS = {
     "network": {name: getattr(md4keras.networks, name) for name in ("Transformer", "UNet", "UViT")},
     "model": {"MD4": md4keras.MD4, "GenMD4": md4keras.GenMD4},
@@ -33,6 +34,7 @@ RANGES = {
     "seed": (0, 2**32 - 1, 0),
     "sequence_length": (1, 2**20, 256),
     "levels": (2, 256, 256),
+    "spare_tokens": (0, 1000, 2),
     "sampling.num_steps": (1, 2**20, 64),
     "network.num_layers": (0, 1000, 4),
     "network.num_dit_layers": (0, 1000, 4),
@@ -43,17 +45,25 @@ RANGES = {
 _MOST_PIXELS = 2**24  # of all channels
 _NAMES = {
     "precision": PRECISIONS,
+    "rows": ROWS,
+    "long": md4keras.data.rows.LONG,
     "sampling.time_grid": ("cosine", "uniform"),
     **{part: tuple(choices) for part, choices in PARTS.items()},
 }
 _COMMON = ("steps", "batch_size", "interval", "seed", "precision")
 _SAMPLING = ("sampling.sampler", "sampling.num_steps", "sampling.time_grid")
-OF_KIND = {"text": ("sequence_length", "tokenizer"), "image": ("image_shape", "levels", "labels")}
+OF_KIND = {
+    "text": ("sequence_length", "rows", "long", "tokenizer", "spare_tokens"),
+    "image": ("image_shape", "levels", "labels"),
+}
 _DEFAULTS = {
     "seed": 0,
     "precision": "float32",
     "model": "MD4",
+    "rows": "auto",
+    "long": "split",
     "tokenizer": "fit",
+    "spare_tokens": 0,
     "labels": True,
     "sampling.sampler": "ancestral",
     "sampling.num_steps": 64,

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from md4keras.checks import check_whole
+from md4keras.cli.examples import Examples
 from md4keras.cli.model import add_model, load
-from md4keras.cli.reading import Examples, read_held_out, read_own
+from md4keras.cli.reading import read_held_out, read_own
 from md4keras.cli.terminal import followed, print_json, printable
 from md4keras.tokenizers import decode_masked
 
@@ -68,9 +69,10 @@ def run(options: argparse.Namespace) -> int:
         check_whole("limit", options.limit, mend="Leave it out for all examples.")
     model = load(options)
     replace = options.replace_unknown
-    examples = read_held_out(model, options.data, replace)
+    limit = options.limit
+    examples = read_held_out(model, options.data, replace, limit)
     if examples is None:
-        examples = read_own(model, options.data, replace)
+        examples = read_own(model, options.data, replace, limit)
     result = {"model": str(options.model), **measure(model, examples, options)}
     if options.json:
         print_json(result)
@@ -88,13 +90,14 @@ def measure(model, examples: Examples, options: argparse.Namespace) -> dict:
         returns.
     """
     check_draws(options)
-    tokens, labels = examples.tokens[: options.limit], examples.labels
-    labels = None if labels is None else labels[: options.limit]
+    some = examples.first(options.limit)
+    tokens, scored = some.tokens, some.scored
     run = model.score_steps(
-        tokens, labels, options.num_draws, options.seed, batch_size=options.batch_size
+        some.entries, some.labels, options.num_draws, options.seed, batch_size=options.batch_size
     )
     *_, last = followed(run, "measuring")
-    nats, error = mean_and_error(last.nats / tokens[0].size, last.error / tokens[0].size)
+    sizes = scored.reshape(len(scored), -1).sum(1)  # [examples]
+    nats, error = mean_and_error(last.nats, last.error, sizes)
     result = {
         "data": examples.name,
         "bits_per_dim": nats / math.log(2),
@@ -104,14 +107,14 @@ def measure(model, examples: Examples, options: argparse.Namespace) -> dict:
         "dimension": unit(model),
         "examples": len(tokens),
         "examples_in_all": len(examples.tokens),
-        "dimensions": tokens.size,
+        "dimensions": int(sizes.sum()),
         "left_out_at_the_end": examples.left_out,
         "num_draws": options.num_draws,
         "seed": options.seed,
     }
     if model.tokenizer is None:
         return result
-    text = decode_masked(model.tokenizer, tokens.reshape(-1), cut=False)
+    text = decode_masked(model.tokenizer, tokens[scored], cut=False)
     return result | {"perplexity": math.exp(nats)} | per_text(model, text, result)
 
 
@@ -136,18 +139,19 @@ def per_text(model, text: str, result: dict) -> dict:
     return found
 
 
-def mean_and_error(values: np.ndarray, errors: np.ndarray) -> tuple[float, float]:
-    """The mean over examples of the same size and its standard error.
+def mean_and_error(values: np.ndarray, errors: np.ndarray, sizes) -> tuple[float, float]:
+    """What a dimension costs, over examples of these sizes, and its standard error.
 
     The spread of the examples holds that of the draws. A single example has that of its draws.
 
     Args:
         values, errors: float `[n]`, each example's value, and its standard error over the draws.
+        sizes: int `[n]`, the dimensions of each.
 
     Raises:
         ValueError: if a value is not finite: a mean of the others would say nothing.
 
-    >>> mean_and_error(np.array([1.0, 3.0]), np.array([0.1, 0.1]))
+    >>> mean_and_error(np.array([2.0, 6.0]), np.array([0.2, 0.2]), np.array([2, 2]))
     (2.0, 1.0)
     """
     bad = int((~np.isfinite(values)).sum())
@@ -156,9 +160,9 @@ def mean_and_error(values: np.ndarray, errors: np.ndarray) -> tuple[float, float
             f"The bound of {bad} of {len(values)} examples is not finite, so there is no mean. "
             "Expected numbers. Received: inf or nan. Train the model at a smaller learning rate."
         )
-    count = len(values)
-    error = values.std(ddof=1) / math.sqrt(count) if count > 1 else errors[0]
-    return float(values.mean()), float(error)
+    count, mean = len(values), values.sum() / sizes.sum()
+    spread = (values - mean * sizes).std(ddof=1) / math.sqrt(count) if count > 1 else errors[0]
+    return float(mean), float(spread / sizes.mean())
 
 
 def unit(model) -> str:

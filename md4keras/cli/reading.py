@@ -1,30 +1,15 @@
 """Data that a command hands to a model: texts as tokens, images in the model's shape."""
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from md4keras import data
+from md4keras.cli import measured_rows
+from md4keras.cli.examples import Examples
 from md4keras.cli.model import class_names
 from md4keras.cli.terminal import say
 from md4keras.data import gaps
-
-
-class Examples(NamedTuple):
-    """Examples to be measured.
-
-    Attributes:
-        tokens: int `[n, *data_shape]`.
-        labels: int32 `[n]`, or `None`.
-        name: str, what they are, for people.
-        left_out: int, tokens at the end of a text that fill no window.
-    """
-
-    tokens: np.ndarray
-    labels: np.ndarray | None
-    name: str
-    left_out: int = 0
 
 
 def read_known(model, text: str, replace: bool, keep_gaps: bool = False) -> str:
@@ -51,8 +36,18 @@ def read_picture(model, path: str) -> np.ndarray:
     return data.read_image(path, model.network.data_shape, model.network.vocabulary_size)
 
 
-def read_own(model, path: Path, replace: bool) -> Examples:
-    """All examples of a text file or folder, or of a folder of images."""
+def read_own(model, path: Path, replace: bool, limit: int | None = None) -> Examples:
+    """All examples of a text file or folder, or of a folder of images, or prepared ones.
+
+    Args:
+        limit: int, as many of prepared ones as are wanted; of others more may come.
+    """
+    if data.is_prepared(path):
+        return measured_rows.of_prepared(model, data.prepared(path), str(path), limit)
+    if model.tokenizer is not None and data.holds_documents(path):
+        texts = data.own_documents(path, validation_fraction=None).training
+        texts = [read_known(model, text, replace) for text in texts]
+        return measured_rows.of_texts(model, texts, str(path))
     if model.tokenizer is not None:
         text = data.text_files(path, validation_fraction=None).training
         return _windows(model, read_known(model, text, replace), str(path))
@@ -60,11 +55,14 @@ def read_own(model, path: Path, replace: bool) -> Examples:
     return _images(model, splits.training, splits.class_names, str(path))
 
 
-def read_held_out(model, path: Path | None, replace: bool) -> Examples | None:
+def read_held_out(
+    model, path: Path | None, replace: bool, limit: int | None = None
+) -> Examples | None:
     """The validation split of the model's own training.
 
     Args:
         path: of data; `None` for where the recipe says that they are.
+        limit: int, as of `read_own`.
 
     Returns:
         Examples, or `None` if the data at `path` are not those of the training.
@@ -89,12 +87,22 @@ def read_held_out(model, path: Path | None, replace: bool) -> Examples | None:
         if _fingerprint(model) not in (None, splits.facts.get("fingerprint")):
             say("note: the data have changed since the model was trained on them")
     where = f"the validation split of {path or home or name}"
+    if isinstance(splits, data.Prepared):
+        return measured_rows.of_prepared(model, splits, where, limit)
+    if name in ("own_documents", "pairs"):
+        texts = [
+            tuple(read_known(model, part, replace) for part in each)
+            if isinstance(each, tuple)
+            else read_known(model, each, replace)
+            for each in splits.validation
+        ]
+        return measured_rows.of_texts(model, texts, where)
     if model.tokenizer is not None:
         return _windows(model, read_known(model, splits.validation, replace), where)
     return _images(model, splits.validation, splits.class_names, where)
 
 
-def _trained_on(model, name: str, path: Path) -> data.Splits | None:
+def _trained_on(model, name: str, path: Path) -> data.Splits | data.Prepared | None:
     """The data at a path, wherever they were before, if the model was trained on them."""
     try:
         splits = _splits(model, name, str(path)) if _fingerprint(model) else None
@@ -109,15 +117,17 @@ def _fingerprint(model) -> str | None:
     return ((model.recipe or {}).get("read") or {}).get("fingerprint")
 
 
-def _splits(model, name: str, path: str | None) -> data.Splits:
+def _splits(model, name: str, path: str | None) -> data.Splits | data.Prepared:
     if path is None:
         return data.get(name)()
+    if data.is_prepared(path):
+        return data.prepared(path)
     if name == "text8":  # a copy of it
         return data.text8(path)
     skip = (model.recipe.get("read") or {}).get("skipped")
     how = {"skip_bad": True} if skip else {}
     if model.tokenizer is not None:
-        return data.text_files(path, **how)
+        return data.get(name if name in ("own_documents", "pairs") else "text_files")(path, **how)
     return data.image_folder(path, *_format(model), **how)
 
 

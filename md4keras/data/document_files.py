@@ -110,6 +110,23 @@ def documents(path, field: str = "text", skip_bad: bool = False) -> DocumentFile
     return DocumentFiles(path, good, field, bad, others)
 
 
+def holds_documents(path) -> bool:
+    """Whether a file holds many documents, records or sequences; or a folder such files alone.
+
+    (Files of no use, such as pictures, do not count.)
+
+    >>> [holds_documents(name) for name in ("a.jsonl", "a.csv.gz", "a.txt", "a")]
+    [True, True, False, False]
+    """
+    path = Path(path).expanduser()
+    try:
+        files = files_below(path) if path.is_dir() else [path]
+    except OSError:  # whoever reads it tells
+        return False
+    readers = {_reader(file) for file in files} - {None}
+    return bool(readers) and _read_text not in readers
+
+
 def _files(path: Path) -> tuple[list[Path], list[Path]]:
     """The files that should hold documents, and the other ones."""
     try:

@@ -171,6 +171,11 @@ def prepared(folder) -> Prepared:
     return Prepared(folder, index)
 
 
+def is_prepared(path) -> bool:
+    """Whether a path is a folder that a preparation has finished."""
+    return (Path(path).expanduser() / INDEX).is_file()
+
+
 def read_index(folder: Path) -> dict | None:
     """What `dataset.json` says, or `None` where it is not there.
 

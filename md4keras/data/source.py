@@ -23,11 +23,11 @@ class Splits(_Parts):
         test: for the last measurement, or `None`.
         class_names: tuple of str, or `None`.
         facts: dictionary of JSON values, what was read: `"source"`, `"files"` (of the user's
-            own), `"characters"`, `"tokens"`, `"rows"`, `"documents"` or `"images"`, `"classes"`,
-            `"split"` (a sentence), `"skipped"` (bad files, each with `"name"` and `"reason"`),
-            `"ignored"` (files of another kind: their `"count"` and the first ten `"names"`), and
-            `"fingerprint"` (SHA-256 of names and
-            contents, whatever the folder's place). `describe` makes sentences of them.
+            own), `"characters"`, `"tokens"`, `"rows"`, `"documents"`, `"pairs"` or `"images"`,
+            `"classes"`, `"split"` (a sentence), `"skipped"` (bad files, each with `"name"` and
+            `"reason"`), `"ignored"` (files of another kind: their `"count"` and the first ten
+            `"names"`), and `"fingerprint"` (SHA-256 of names and contents, whatever the folder's
+            place). `describe` makes sentences of them.
     """
 
     facts: dict
@@ -46,7 +46,7 @@ def describe(facts: dict) -> list[str]:
     """What was read, in a few lines, from `Splits.facts`; what they lack is left out."""
     read = [
         f"{facts[key]:,} {key if facts[key] != 1 else key.removesuffix('s')}"
-        for key in ("files", "characters", "images", "rows", "documents", "tokens")
+        for key in ("files", "characters", "images", "rows", "documents", "pairs", "tokens")
         if key in facts
     ]
     if classes := facts.get("classes"):

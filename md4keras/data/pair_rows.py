@@ -1,0 +1,86 @@
+"""Prompts and answers as rows: a pair a row, the prompt given, what is left padded."""
+
+import numpy as np
+
+from md4keras.data.batches import batches
+from md4keras.data.rows import Rows
+
+
+class PairRows:
+    """A way to make rows of pairs: the prompt, the answer, the end token if there is one.
+
+    A pair that is longer than a row loses the beginning of its prompt, but keeps half a row of it;
+    then the end of its answer.
+
+    Args:
+        rows: `Rows("padded", ...)`, with the length of a row, the end token and the padding.
+
+    Example:
+
+    >>> rows = PairRows(Rows("padded", 6, end_token_id=0))
+    >>> (batch,) = rows.batches([([7, 8], [5]), ([9], [6, 6, 6])], batch_size=2, training=False)
+    >>> batch["tokens"]
+    array([[7, 8, 5, 0, 0, 0],
+           [9, 6, 6, 6, 0, 0]], dtype=int32)
+    >>> batch["given"].astype(int)
+    array([[1, 1, 0, 0, 0, 0],
+           [1, 0, 0, 0, 0, 0]])
+    >>> batch["padding_mask"].astype(int)
+    array([[1, 1, 1, 1, 0, 0],
+           [1, 1, 1, 1, 1, 0]])
+    """
+
+    def __init__(self, rows: Rows):
+        self.rows = rows
+
+    @property
+    def sequence_length(self) -> int:
+        """Tokens in a row."""
+        return self.rows.sequence_length
+
+    def batches(
+        self,
+        pairs,
+        batch_size: int,
+        training: bool,
+        seed: int = 0,
+        start_batch: int = 0,
+        shard: tuple[int, int] = (0, 1),
+    ):
+        """Batches of rows, in the order that `md4keras.data.batches` says.
+
+        Args:
+            pairs: a list of pairs, ints `[tokens]` of the prompt and of the answer, which has one.
+            batch_size, training, seed, start_batch, shard: as of `md4keras.data.batches`.
+
+        Returns:
+            A `grain.IterDataset` of dictionaries, as `fit` takes them: int32 `"tokens"`, and bool
+            `"padding_mask"` (`False` at padding) and `"given"` (`True` at the prompt), all
+            `[batch, sequence_length]`.
+        """
+
+        def gather(indices, _):
+            shape = (len(indices), self.sequence_length)
+            tokens = np.full(shape, self.rows.padding_id, "int32")
+            padding_mask, given = np.zeros(shape, bool), np.zeros(shape, bool)
+            for row, index in enumerate(indices):
+                prompt, answer = self.cut(*pairs[index])
+                stop = len(prompt) + len(answer)
+                tokens[row, :stop] = np.concatenate([prompt, answer])
+                padding_mask[row, :stop], given[row, : len(prompt)] = True, True
+            return {"tokens": tokens, "padding_mask": padding_mask, "given": given}
+
+        return batches(gather, len(pairs), batch_size, training, seed, start_batch, shard)
+
+    def cut(self, prompt, answer) -> tuple[np.ndarray, np.ndarray]:
+        """A pair as it stands in a row."""
+        length, end = self.sequence_length, self.rows.end_token_id
+        answer = np.append(answer, [] if end is None else [end]).astype("int32")
+        room = max(length - len(answer), length // 2)
+        prompt = np.asarray(prompt, "int32")[max(0, len(prompt) - room) :]
+        return prompt, answer[: length - len(prompt)]
+
+    def is_cut(self, prompt, answer) -> bool:
+        """Whether a pair loses tokens."""
+        end = self.rows.end_token_id is not None
+        return len(prompt) + len(answer) + end > self.sequence_length

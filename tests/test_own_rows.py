@@ -1,0 +1,204 @@
+"""Training on one's own documents, pairs and prepared folders, from nothing or a saved model."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import md4keras
+from md4keras import cli, data
+from md4keras.data.preparation import Settings, prepare
+from tests.test_recipes import TINY, quick_evaluation, tiny  # noqa: F401
+from train import digits, inputs, loop, pydoc
+
+pytestmark = pytest.mark.one_backend
+
+WORDS = "the quick brown fox jumps over the lazy dog".split()
+DOCUMENTS = [" ".join(WORDS[n % 3 : 3 + n % 7]) for n in range(40)]
+PAIRS = [(f"{word} is ", "a word" if n % 2 else "short") for n, word in enumerate(WORDS * 4)]
+
+
+@pytest.fixture
+def records(tmp_path):
+    file = tmp_path / "documents.jsonl"
+    file.write_text("".join(json.dumps({"text": text}) + "\n" for text in DOCUMENTS))
+    return file
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    file = tmp_path / "pairs.jsonl"
+    lines = (json.dumps({"prompt": prompt, "answer": answer}) for prompt, answer in PAIRS)
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+def run(output, *arguments, recipe=pydoc.RECIPE):
+    arguments = [*TINY, "--output", str(output), *map(str, arguments)]
+    return loop.main(tiny(recipe), arguments)
+
+
+def refusal(capsys, output, *arguments, recipe=pydoc.RECIPE):
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as end:
+        run(output, *arguments, recipe=recipe)
+    assert end.value.code == 2
+    return capsys.readouterr().err
+
+
+def read(*arguments, recipe=pydoc.RECIPE):
+    recipe = tiny(recipe)
+    return inputs.read(recipe, loop.plan.new(recipe, recipe.parse(list(map(str, arguments)))))
+
+
+def rows_of(dataset, key):
+    return np.concatenate([batch[key] for batch in dataset])
+
+
+@pytest.mark.parametrize("way", ["joined", "packed", "padded"])
+def test_documents_become_rows_in_three_ways(way, records):
+    found = read("--data", records, "--set", f"rows={way}", "batch_size=4", "sequence_length=48")
+    assert found.facts["documents"] == 40 and found.facts["rows_made"] == way
+    assert found.tokenizer.end_token_id is not None  # each of several texts may end
+    held_out = DOCUMENTS[9::10]
+    lengths = [len(text) + 1 for text in held_out]
+    tokens = rows_of(found.validation, "tokens")
+    if way == "joined":
+        assert tokens.size == sum(lengths) // 48 * 48
+        return
+    real = rows_of(found.validation, "segment_ids" if way == "packed" else "padding_mask") > 0
+    assert real.sum() == sum(lengths)
+    texts = found.tokenizer.decode(tokens[real], cut=False).split("<|endoftext|>")
+    assert sorted(texts[:-1]) == sorted(held_out)
+    first, again = (next(iter(found.training(3)))["tokens"] for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+
+
+def test_records_are_packed_and_texts_are_windows_unless_asked(records, tmp_path):
+    assert read("--data", records).facts["rows_made"] == "packed"
+    text = tmp_path / "text.txt"
+    text.write_text("a fox " * 100)
+    assert "rows_made" not in read("--data", text).facts
+    made = read("--data", records, "--set", "rows=padded", "long=cut", "sequence_length=8")
+    assert made.facts["cut"] == sum(len(text) > 7 for text in DOCUMENTS)
+    assert "are longer than a row and cut" in inputs.lines(made)[-1]
+
+
+def test_a_run_on_documents_is_evaluated_by_the_command(records, tmp_path, capsys):
+    output = tmp_path / "run"
+    run(output, "--data", records, "--set", "rows=padded")
+    capsys.readouterr()
+    for more in ([], ["--data", str(records)]):
+        assert cli.main(["evaluate", str(output), "--num-draws", "2", "--json", *more]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["dimensions"] == sum(len(text) + 1 for text in DOCUMENTS[9::10])
+        assert found["examples"] == found["examples_in_all"]
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"text": "a fox"}\n')
+    assert cli.main(["evaluate", str(output), "--json", "--data", str(other)]) == 2
+    assert "does not know these characters" in capsys.readouterr().err
+    other.write_text('{"text": "the fox"}\n')
+    assert cli.main(["evaluate", str(output), "--json", "--data", str(other)]) == 0
+    assert json.loads(capsys.readouterr().out)["dimensions"] == 8
+
+
+def test_fine_tuning_on_pairs_learns_answers_alone(pairs, records, tmp_path, capsys):
+    first, second = tmp_path / "first", tmp_path / "second"
+    run(first, "--data", records, "--set", "sequence_length=24", "tokenizer=bytes")
+    run(second, "--init-from", first, "--data", pairs, "--set", "rows=pairs")
+    assert "36 pairs" not in capsys.readouterr().err
+    recipe = md4keras.load_model(second / "model").recipe
+    assert recipe["source"] == "pairs" and recipe["init_from"] == str(first / "model")
+    found = read("--init-from", first, "--data", pairs, "--set", "rows=pairs")
+    batch = next(iter(found.validation))
+    prompt, answer = PAIRS[9]
+    assert batch["given"][0].sum() == len(prompt)
+    assert batch["padding_mask"][0].sum() == len(prompt) + len(answer) + 1
+    scored = batch["padding_mask"][0] & ~batch["given"][0]
+    assert found.tokenizer.decode(batch["tokens"][0][scored]) == answer
+    assert cli.main(["evaluate", str(second), "--num-draws", "2", "--json"]) == 0
+    measured = json.loads(capsys.readouterr().out)
+    assert measured["dimensions"] == sum(len(answer) + 1 for _, answer in PAIRS[9::10])
+    run(second, "--extend", 1)
+    assert md4keras.load_model(second / "model").recipe["steps"] == 5
+
+
+def test_a_prepared_folder_needs_no_source_of_its_own(records, tmp_path, capsys):
+    pytest.importorskip("datatrove")
+    folder, quiet = tmp_path / "prepared", lambda words: None
+    prepare(records, folder, Settings(validation=0.2), workers=1, say=quiet)
+    output = tmp_path / "run"
+    run(output, "--data", folder, "--set", "rows=padded", "long=split")
+    model = md4keras.load_model(output / "model")
+    made = data.prepared(folder)
+    assert type(model.tokenizer) is type(made.tokenizer)
+    assert model.recipe["read"]["fingerprint"] == made.facts["fingerprint"]
+    assert cli.main(["evaluate", str(output), "--num-draws", "2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["dimensions"] == int(made.splits["validation"].lengths.sum())
+    tuned = tmp_path / "tuned"
+    run(tuned, "--init-from", output, "--data", folder)
+    run(tmp_path / "other", "--data", records)  # characters
+    refused = refusal(
+        capsys, tuned, "--init-from", tmp_path / "other", "--data", folder, "--overwrite"
+    )
+    assert "another tokenizer than the model's" in refused
+
+
+def test_what_is_no_good_is_told(tmp_path, records, capsys):
+    output = tmp_path / "run"
+    single = tmp_path / "single.jsonl"
+    single.write_text('{"text": "only one"}\n')
+    assert "too few documents" in refusal(capsys, output, "--data", single)
+    assert "no 'prompt', but 'text'" in refusal(
+        capsys, output, "--data", records, "--set", "rows=pairs"
+    )
+    assert "one text, not documents" in refusal(capsys, output, "--set", "rows=packed")
+    assert "takes no special tokens" in refusal(capsys, output, "--set", "spare_tokens=2")
+
+
+def pictures(folder, names):
+    rng = np.random.default_rng(0)
+    for name in names:
+        (folder / name).mkdir(parents=True)
+        for index in range(12):
+            pixels = rng.integers(0, 256, (8, 8), "uint8")
+            Image.fromarray(pixels).save(folder / name / f"{index}.png")
+    return folder
+
+
+def test_fine_tuning_on_labelled_images(tmp_path, capsys):
+    """From a model without classes, then to other classes: those of the same name stay."""
+    plain, two, three = (tmp_path / name for name in ("plain", "two", "three"))
+    images = pictures(tmp_path / "images", ("cats", "dogs"))
+    more = pictures(tmp_path / "more", ("birds", "cats", "dogs"))
+    run(plain, "--set", "labels=false", recipe=digits.RECIPE)
+    tuned = "--init-from", plain, "--data", images, "--set", "labels=true"
+    run(two, *tuned, recipe=digits.RECIPE)
+    model = md4keras.load_model(two / "model")
+    assert model.network.num_classes == 2 and model.recipe["class_names"] == ["cats", "dogs"]
+
+    started = []
+
+    def look(model, milestones):
+        started.append(model)
+        raise ZeroDivisionError
+
+    for first, folder, wanted in ((plain, images, 2), (two, more, 3)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(loop, "_train", look)
+            with pytest.raises(ZeroDivisionError):
+                start = "--init-from", first, "--data", folder, "--set", "labels=true"
+                run(three, *start, "--overwrite", recipe=digits.RECIPE)
+        assert started[-1].network.num_classes == wanted
+    saved = md4keras.load_model(plain / "model")
+    x, time = np.arange(64).reshape(1, 8, 8, 1) % 17, np.array([0.4], "float32")
+    expected = saved.predict_logits(x, time)
+    for label in (0, 1):  # not heeded yet
+        found = started[0].predict_logits(x, time, np.array([label]))
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    for label, before in ((1, 0), (2, 1)):  # cats, dogs
+        found = started[1].predict_logits(x, time, np.array([label]))
+        expected = model.predict_logits(x, time, np.array([before]))
+        np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -1,0 +1,154 @@
+"""Every published recipe at tiny size, on stand-ins in the real sources' format.
+
+Layers, widths, lengths and images are smaller, by `--set`; all else is the recipe's.
+"""
+
+import json
+
+import numpy as np
+import pytest
+
+import md4keras
+from md4keras import cli, data, tokenizers
+from md4keras.data.preparation import KNOWN, Settings, prepare
+from tests.test_data.test_documents import parquet_bytes
+from tests.test_recipes import quick_evaluation  # noqa: F401
+
+pytest.importorskip("datatrove")
+
+RNG = np.random.default_rng(0)
+WORDS = "the quick brown fox jumps over the lazy dog while rain falls softly".split()
+DOCUMENTS = [" ".join(RNG.choice(WORDS, 3 + n % 17)) for n in range(60)]
+TEXT = ["network.num_layers=1", "network.num_heads=2", "network.feature_dim=8"]
+TEXT += ["sequence_length=16"]
+UVIT = ["network.num_layers=1", "network.feature_dim=32", "network.num_dit_layers=1"]
+UVIT += ["network.num_heads=2", "network.hidden_dim=8", "image_shape=8,8,3"]
+SMALL = {
+    "text8": TEXT,
+    "genmd4_text8": TEXT,
+    "openwebtext": TEXT,
+    "openwebtext_medium": TEXT,
+    "genmd4_openwebtext": TEXT,
+    "fineweb_edu": TEXT,
+    "cifar10": ["network.num_layers=0", "network.feature_dim=64"],
+    "imagenet64": UVIT,
+    "imagenet64_best_likelihood": UVIT,
+}
+# On the other backends: what none of the others has.
+EVERYWHERE = ("genmd4_openwebtext", "fineweb_edu")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Function of a data set's name that returns its prepared folder, each made once."""
+    home, made = tmp_path_factory.mktemp("data"), {}
+    places = {"openwebtext": "plain_text", "fineweb_edu": "sample/10BT"}
+
+    def of_text(name):
+        file = home / "copy" / places[name] / "train-00000-of-00001.parquet"
+        file.parent.mkdir(parents=True)
+        file.write_bytes(parquet_bytes({"text": DOCUMENTS}))
+        pieces = tokenizers.BytePairTokenizer.train(DOCUMENTS, vocabulary_size=280)
+        return Settings(pieces, sequence_length=16 if name == "openwebtext" else None)
+
+    def folder(name):
+        if name not in made:
+            source, settings = home / "copy", Settings()
+            if name in places:
+                settings = of_text(name)
+            else:
+                pytest.importorskip("tensorflow")  # it writes the stand-in
+                from tests.test_data.test_prepared_images import store
+
+                source, splits = home / "tfds", {"train": 12, "validation": 4}
+                shape, config = (64, 64, 3), {"labels": False, "config": "64x64"}
+                store(source, "downsampled_imagenet", shape, splits, **config)
+            made[name] = home / name
+            prepare(name, made[name], settings, source, workers=1, say=lambda words: None)
+        return made[name]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(KNOWN, "imagenet64", KNOWN["imagenet64"]._replace(shape=(8, 8, 3)))
+        yield folder
+
+
+def stand_in(name, folders, monkeypatch) -> list[str]:
+    """The `--data` of a recipe, or its source replaced."""
+    if name.endswith("text8"):
+        words = data.Splits(*["abc xyz " * 200] * 3)
+        monkeypatch.setattr(type(data.text8), "__call__", lambda self: words)
+    elif name == "cifar10":
+        x = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), "uint8")
+        split = (x, np.zeros(12, "int32"))
+        images = data.Splits(split, split)
+        monkeypatch.setattr(type(data.cifar10), "__call__", lambda self, download: images)
+    else:
+        source = next(each for each in ("openwebtext", "fineweb_edu", "imagenet64") if each in name)
+        return ["--data", str(folders(source))]
+    return []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in EVERYWHERE else pytest.mark.one_backend)
+        for name in SMALL
+    ],
+)
+def test_a_recipe_trains_goes_on_samples_and_saves(name, folders, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(md4keras.GenMD4, "_passes_wanted", lambda self: 1)
+    output, own = tmp_path / "run", stand_in(name, folders, monkeypatch)
+    command = ["train", name, "--output", str(output), "--steps", "2", "--interval", "2"]
+    command += ["--batch-size", "4", *own, "--set", *SMALL[name], "sampling.num_steps=2"]
+    assert cli.main(command) == 0
+    before = md4keras.load_model(output / "model").network.get_weights()
+    capsys.readouterr()
+    assert cli.main(["train", name, "--output", str(output), "--extend", "1", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["steps"] == 3 and result["bits_per_dim"] > 0
+    model = md4keras.load_model(output / "model")
+    after = model.network.get_weights()
+    assert any((a != b).any() for a, b in zip(before, after, strict=True))
+    assert [row["step"] for row in model.recipe["history"]] == [2, 3]
+    assert model.recipe["recipe"] == name
+    samples = sorted(path.stem for path in (output / "samples").iterdir())
+    assert samples == ["step_0000002", "step_0000003"]
+    assert (type(model) is md4keras.GenMD4) is name.startswith("genmd4")
+    spare = 2 if name == "genmd4_openwebtext" else 0
+    if own and model.tokenizer is not None:
+        kept = data.prepared(own[1])
+        assert model.network.vocabulary_size == kept.tokenizer.vocabulary_size + spare
+        assert model.recipe["read"]["fingerprint"] == kept.facts["fingerprint"]
+        ways = {"fineweb_edu": "packed"}
+        assert model.recipe["read"]["rows_made"] == ways.get(name, "joined")
+
+
+@pytest.mark.one_backend
+def test_the_commands_measure_what_was_held_out(folders, tmp_path, capsys):
+    output, folder = tmp_path / "run", folders("fineweb_edu")
+    small = ["--steps", "1", "--interval", "1", "--batch-size", "4", "--output", str(output)]
+    settings = ["--set", *TEXT, "sampling.num_steps=2"]
+    assert cli.main(["train", "fineweb_edu", "--data", str(folder), *small, *settings]) == 0
+    capsys.readouterr()
+    assert cli.main(["evaluate", str(output), "--num-draws", "2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    made = data.prepared(folder)
+    held_out = made.splits["validation"].lengths
+    assert found["dimensions"] == int(np.minimum(held_out + 1, 16).sum())  # each with its end
+    assert "perplexity" in found and found["bits_per_dim"] > 0
+
+
+@pytest.mark.one_backend
+def test_recipes_of_large_data_want_a_folder(tmp_path, folders, capsys):
+    def message(*arguments):
+        with pytest.raises(SystemExit):
+            cli.main(["train", *arguments, "--output", str(tmp_path / "run")])
+        return capsys.readouterr().err
+
+    assert "md4keras data prepare openwebtext --out FOLDER" in message("openwebtext")
+    assert "md4keras data prepare imagenet64 --out FOLDER" in message("imagenet64")
+    text = str(folders("fineweb_edu"))
+    assert "Expected images with a training" in message("imagenet64", "--data", text)
+    windows = message("fineweb_edu", "--data", text, "--set", "rows=windows")
+    assert "rows=auto or one of joined, packed, padded. Received: rows=windows" in windows
+    assert "for files of your own" in message("fineweb_edu", "--data", text, "--skip-bad")

@@ -1,0 +1,189 @@
+"""What a run trains on: batches of texts, documents, pairs or images."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from md4keras import tokenizers
+from md4keras.data import PairRows, Rows, image_dataset, text_dataset
+from md4keras.evaluation.baselines import measure
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """What a run trains on.
+
+    Attributes:
+        training: function of the number of the first batch that returns an endless data set of
+            batches: tokens, (tokens, labels), or dictionaries as `fit` takes them.
+        validation: a finite data set that can be read repeatedly.
+        vocabulary_size: int, how many values a token takes.
+        tokenizer: for text, else `None`.
+        class_names: names of the classes, or `None`.
+        baselines: function that returns the bits per dimension of simple models on the validation
+            split, fitted on the training split, by name; it takes a moment.
+        facts: dict, what was read; see `md4keras.data.Splits`.
+    """
+
+    training: Callable[[int], Any]
+    validation: Any
+    vocabulary_size: int
+    tokenizer: Any = None
+    class_names: tuple[str, ...] | None = None
+    baselines: Callable[[], dict[str, float]] = dict
+    facts: dict = dataclasses.field(default_factory=dict)
+
+
+def of_text(splits, tokenizer, settings: dict, facts: dict, baselines) -> Data:
+    """Windows of texts.
+
+    Args:
+        splits: `md4keras.data.Splits`.
+        tokenizer: one that knows all characters.
+        settings: dict, of the run.
+        facts: dict, what was read.
+        baselines: names of simple models.
+    """
+    length, batch_size, seed = (
+        settings[name] for name in ("sequence_length", "batch_size", "seed")
+    )
+    training, validation = tokenizers.encode_batch(tokenizer, splits[:2])
+    facts = facts | {"characters_per_token": len(splits.validation) / max(1, len(validation))}
+    values = tokenizer.vocabulary_size
+    return Data(
+        lambda start: text_dataset(training, length, batch_size, True, seed, start),
+        text_dataset(validation, length, batch_size, training=False),
+        vocabulary_size=values,
+        tokenizer=tokenizer,
+        baselines=lambda: measure(baselines, training, validation, values),
+        facts=facts,
+    )
+
+
+def of_documents(splits, tokenizer, settings: dict, facts: dict, baselines) -> Data:
+    """Rows of documents, each a text of a split; arguments as of `of_text`."""
+    end, padding = (getattr(tokenizer, name, None) for name in ("end_token_id", "padding_id"))
+    how = settings["sequence_length"], end, padding or 0, settings["long"]
+    rows = Rows(facts["rows_made"], *how)
+    parts = [tokenizers.encode_batch(tokenizer, texts) for texts in splits[:2]]
+    counts = _counts(splits[:2], parts)
+    if rows.way != "joined" and rows.long == "cut":
+        longest = rows.sequence_length - (end is not None)
+        counts["cut"] = sum(len(tokens) > longest for part in parts for tokens in part)
+    return _of_rows(rows, parts, tokenizer, settings, facts | counts, baselines)
+
+
+def of_pairs(splits, tokenizer, settings: dict, facts: dict, baselines) -> Data:
+    """Rows of pairs, each a prompt and an answer; arguments as of `of_text`."""
+    end, padding = (getattr(tokenizer, name, None) for name in ("end_token_id", "padding_id"))
+    rows = PairRows(Rows("padded", settings["sequence_length"], end, padding or 0))
+    parts = []
+    for pairs in splits[:2]:
+        prompts, answers = (
+            tokenizers.encode_batch(tokenizer, [pair[place] for pair in pairs]) for place in (0, 1)
+        )
+        parts.append(list(zip(prompts, answers, strict=True)))
+    cut = sum(rows.is_cut(*pair) for part in parts for pair in part)
+    answers = [[answer for _, answer in part] for part in parts]
+    made = _of_rows(rows, parts, tokenizer, settings, facts | {"cut": cut}, ())
+    return dataclasses.replace(made, baselines=_counted(baselines, answers, tokenizer))
+
+
+def of_prepared(made, tokenizer, settings: dict, facts: dict, values: int) -> Data:
+    """Batches of a prepared data set.
+
+    Args:
+        made: a `md4keras.data.Prepared`.
+        tokenizer: of texts, else `None`.
+        settings: dict, of the run.
+        facts: dict, what was read.
+        values: int, how many values a token takes.
+    """
+    batch_size, seed = settings["batch_size"], settings["seed"]
+    names, rows = None, None
+    if tokenizer is not None:
+        way = facts["rows_made"]
+        rows = made.rows(way, settings["sequence_length"], settings["long"])
+        end = made.index["end_token_id"] is not None
+        if way != "joined" and rows.long == "cut":
+            lengths = np.asarray(made.splits["training"].lengths)
+            facts = facts | {"cut": int((lengths + end > rows.sequence_length).sum())}
+    elif settings["labels"]:
+        names = made.class_names
+
+    def batches(split, training, start=0):
+        dataset = made.batches(split, batch_size, training, seed, start, rows=rows)
+        without = tokenizer is None and made.class_names is not None and names is None
+        return dataset.map(lambda batch: batch[0]) if without else dataset
+
+    return Data(
+        lambda start: batches("training", True, start),
+        batches("validation", False),
+        vocabulary_size=values,
+        tokenizer=tokenizer,
+        class_names=names,
+        facts=facts,
+    )
+
+
+def of_images(splits, settings: dict, facts: dict, baselines) -> Data:
+    """Images, with their classes or without; arguments as of `of_text`."""
+    batch_size, seed, labels = (settings[name] for name in ("batch_size", "seed", "labels"))
+    (x, y), (x_held, y_held) = splits[:2]
+    check_images(x.shape[1:], int(max(x.max(), x_held.max())), settings, facts["source"])
+    levels = settings["levels"]
+    y, y_held = (y, y_held) if labels else (None, None)
+    return Data(
+        lambda start: image_dataset(x, y, batch_size, True, seed, start),
+        image_dataset(x_held, y_held, batch_size, training=False),
+        vocabulary_size=levels,
+        class_names=splits.class_names if labels else None,
+        baselines=lambda: measure(baselines, x, x_held, levels),
+        facts=facts,
+    )
+
+
+def check_images(shape: tuple, most: int, settings: dict, source: str) -> None:
+    """Raises a `ValueError` unless images of that shape, with values up to `most`, are meant."""
+    meant, levels = settings["image_shape"], settings["levels"]
+    if tuple(shape) != tuple(meant) or most >= levels:
+        found = ",".join(map(str, shape))
+        raise ValueError(
+            f"The settings do not fit the images of {source}. Expected "
+            f"image_shape={found} and levels of at least {most + 1}. Received: "
+            f"image_shape={','.join(map(str, meant))}, levels={levels}. Other shapes and levels "
+            "are for images of your own: --data FOLDER."
+        )
+
+
+def _of_rows(rows, parts: list, tokenizer, settings: dict, facts: dict, baselines) -> Data:
+    """Rows of parts for training and validation, lists of what `rows` takes."""
+    training, validation = parts
+    batch_size, seed = settings["batch_size"], settings["seed"]
+    return Data(
+        lambda start: rows.batches(training, batch_size, True, seed, start),
+        rows.batches(validation, batch_size, training=False),
+        vocabulary_size=tokenizer.vocabulary_size,
+        tokenizer=tokenizer,
+        baselines=_counted(baselines, parts, tokenizer),
+        facts=facts,
+    )
+
+
+def _counted(baselines, parts: list, tokenizer) -> Callable[[], dict[str, float]]:
+    """The function that measures simple models on documents, one after another."""
+
+    def count():
+        training, validation = map(np.concatenate, parts)
+        return measure(baselines, training, validation, tokenizer.vocabulary_size)
+
+    return count
+
+
+def _counts(texts, parts) -> dict:
+    characters, tokens = (
+        sum(len(each) for part in held for each in part) for held in (texts, parts)
+    )
+    return {"characters_per_token": characters / max(1, tokens)}
