@@ -6,7 +6,6 @@ from md4keras.data import gaps
 
 from . import data
 from .data import Data
-from .special_tokens import add_spare, check_same
 
 _TOKENIZERS = {
     "text8": lambda texts, end: tokenizers.CharacterTokenizer(end_token=end),
@@ -109,7 +108,7 @@ def _text(splits, name: str, made, baselines) -> Data:
     if made.tokenizer or settings["tokenizer"] not in ("bytes", "fit"):  # these know all characters
         splits = _known(splits, tokenizer, made.replace_unknown)
     if made.tokenizer is None:
-        tokenizer = add_spare(tokenizer, settings["spare_tokens"])
+        tokenizer = tokenizers.add_spare(tokenizer, settings["spare_tokens"])
     return make(splits, tokenizer, settings, facts | splits.facts, baselines)
 
 
@@ -139,10 +138,14 @@ def _prepared(recipe, made) -> Data:
             f"{', '.join(md4keras.data.rows.WAYS)}. Received: rows={way}. Leave it out, or name "
             "the text itself with --data."
         )
-    tokenizer = found.tokenizer
-    if made.tokenizer is not None:
-        check_same(made.tokenizer, tokenizer, made.data)
-    tokenizer = made.tokenizer or add_spare(tokenizer, settings["spare_tokens"])
+    tokenizer = made.tokenizer or tokenizers.add_spare(found.tokenizer, settings["spare_tokens"])
+    if not tokenizers.differ_in_spare(tokenizer, found.tokenizer):
+        raise ValueError(
+            "The data were prepared with another tokenizer than the model's. Expected the same. "
+            f"Received: --data {made.data} with {found.tokenizer.vocabulary_size} values, a model "
+            f"with {tokenizer.vocabulary_size}. Prepare them anew: md4keras data prepare ... "
+            "--tokenizer MODEL."
+        )
     facts = found.facts | {"rows_made": way}
     return data.of_prepared(found, tokenizer, settings, facts, tokenizer.vocabulary_size)
 

@@ -37,8 +37,8 @@ class Examples(NamedTuple):
     @property
     def scored(self) -> np.ndarray:
         """Which tokens are scored, bool like them."""
-        layout = self.layout or {}
-        scored = np.ones(self.tokens.shape, bool)
-        scored &= layout.get("padding_mask", True)
-        scored &= layout.get("segment_ids", 1) > np.zeros(1, "int32")
-        return scored & ~np.asarray(layout.get("given", False))
+        layout, scored = self.layout or {}, np.ones(self.tokens.shape, bool)
+        for name in ("padding_mask", "segment_ids"):
+            if name in layout:
+                scored &= layout[name] > 0
+        return scored & ~layout["given"] if "given" in layout else scored

@@ -26,7 +26,7 @@ def of_texts(model, texts: list, name: str) -> Examples:
         rows = data.PairRows(data.Rows("padded", length, end, padding or 0))
         documents = list(zip(*columns, strict=True))
     else:
-        rows = data.Rows("packed" if way == "pairs" else way, length, end, padding or 0, long)
+        rows = data.Rows(way, length, end, padding or 0, long)
         documents = tokenizers.encode_batch(tokenizer, texts)
     return _gathered(rows.batches(documents, _AT_ONCE, training=False), name, None)
 
@@ -50,7 +50,7 @@ def of_prepared(model, made: data.Prepared, name: str, limit: int | None) -> Exa
         if names and made.class_names != names:
             _raise_other(made, f"the classes {', '.join(names[:20])}")
     else:
-        if made.tokenizer.vocabulary_size > model.tokenizer.vocabulary_size:
+        if not tokenizers.differ_in_spare(model.tokenizer, made.tokenizer):
             _raise_other(made, "the model's tokenizer")
         way, long = _way(model)
         rows = made.rows("joined" if made.kind == "rows" else way, *model.network.data_shape, long)
@@ -63,8 +63,9 @@ def of_prepared(model, made: data.Prepared, name: str, limit: int | None) -> Exa
 def _way(model) -> tuple[str, str]:
     """How the model's own training made rows, and what it did with long documents."""
     recipe = model.recipe or {}
-    way = (recipe.get("read") or {}).get("rows_made", "packed")
-    return way, (recipe.get("settings") or {}).get("long", "split")
+    way = (recipe.get("read") or {}).get("rows_made")
+    long = (recipe.get("settings") or {}).get("long", "split")
+    return way if way in data.rows.WAYS else "packed", long
 
 
 def _gathered(batches, name: str, limit: int | None) -> Examples:
