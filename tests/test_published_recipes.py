@@ -13,6 +13,7 @@ from md4keras import cli, data, tokenizers
 from md4keras.data.preparation import KNOWN, Settings, prepare
 from tests.test_data.test_documents import parquet_bytes
 from tests.test_recipes import quick_evaluation  # noqa: F401
+from train import imagenet64, inputs, plan
 
 pytest.importorskip("datatrove")
 
@@ -34,7 +35,7 @@ SMALL = {
     "imagenet64": UVIT,
     "imagenet64_best_likelihood": UVIT,
 }
-# On the other backends: what none of the others has.
+# On every backend, and in the quick suite: what reaches most.
 EVERYWHERE = ("genmd4_openwebtext", "fineweb_edu")
 
 
@@ -90,10 +91,7 @@ def stand_in(name, folders, monkeypatch) -> list[str]:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=() if name in EVERYWHERE else pytest.mark.one_backend)
-        for name in SMALL
-    ],
+    [pytest.param(name, marks=() if name in EVERYWHERE else pytest.mark.slow) for name in SMALL],
 )
 def test_a_recipe_trains_goes_on_samples_and_saves(name, folders, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(md4keras.GenMD4, "_passes_wanted", lambda self: 1)
@@ -103,16 +101,16 @@ def test_a_recipe_trains_goes_on_samples_and_saves(name, folders, tmp_path, monk
     assert cli.main(command) == 0
     before = md4keras.load_model(output / "model").network.get_weights()
     capsys.readouterr()
-    assert cli.main(["train", name, "--output", str(output), "--extend", "1", "--json"]) == 0
+    assert cli.main(["train", name, "--output", str(output), "--extend", "2", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert result["steps"] == 3 and result["bits_per_dim"] > 0
+    assert result["steps"] == 4 and result["bits_per_dim"] > 0
     model = md4keras.load_model(output / "model")
     after = model.network.get_weights()
     assert any((a != b).any() for a, b in zip(before, after, strict=True))
-    assert [row["step"] for row in model.recipe["history"]] == [2, 3]
+    assert [row["step"] for row in model.recipe["history"]] == [2, 4]
     assert model.recipe["recipe"] == name
     samples = sorted(path.stem for path in (output / "samples").iterdir())
-    assert samples == ["step_0000002", "step_0000003"]
+    assert samples == ["step_0000002", "step_0000004"]
     assert (type(model) is md4keras.GenMD4) is name.startswith("genmd4")
     spare = 2 if name == "genmd4_openwebtext" else 0
     if own and model.tokenizer is not None:
@@ -121,6 +119,21 @@ def test_a_recipe_trains_goes_on_samples_and_saves(name, folders, tmp_path, monk
         assert model.recipe["read"]["fingerprint"] == kept.facts["fingerprint"]
         ways = {"fineweb_edu": "packed"}
         assert model.recipe["read"]["rows_made"] == ways.get(name, "joined")
+
+
+@pytest.mark.one_backend
+def test_prepared_images_come_with_the_recipe(folders, capsys):
+    def read(*changes):
+        words = ["--data", str(folders("imagenet64")), "--batch-size", "4", "--set"]
+        options = imagenet64.RECIPE.parse([*words, "image_shape=8,8,3", *changes])
+        return inputs.read(imagenet64.RECIPE, plan.new(imagenet64.RECIPE, options))
+
+    found = read()
+    assert found.vocabulary_size == 256 and found.class_names is None
+    assert next(iter(found.training(2))).shape == (4, 8, 8, 3)
+    assert inputs.lines(found)[0] == "Read imagenet64: 16 images."
+    with pytest.raises(ValueError, match="levels of at least 256. Received.*levels=17"):
+        read("levels=17")
 
 
 @pytest.mark.one_backend
