@@ -344,7 +344,11 @@ def test_words_are_masked_with_their_spaces():
     assert mask.sum() == sum(len(PIECES.encode(word)) for word in ("the", " sat", " on", "the"))
 
 
-@pytest.mark.parametrize("tokenizer", [CHARACTERS, BYTES, UNDERSCORED, PIECES], ids=str)
+@pytest.mark.parametrize(
+    "tokenizer",
+    [CHARACTERS, BYTES, UNDERSCORED, PIECES],
+    ids=["characters", "bytes", "underscored", "pieces"],
+)
 def test_gaps_are_written_as_they_are_read(tokenizer):
     generator = np.random.default_rng(0)
     texts = ["the cat sat on the mat", "a", "cat"] + ["x_y _z", "naïve 日"] * (
