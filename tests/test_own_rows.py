@@ -82,6 +82,18 @@ def test_documents_become_rows_in_three_ways(way, records):
     np.testing.assert_array_equal(first, again)
 
 
+def test_what_a_model_does_not_know_is_replaced_in_pairs_too(pairs, tmp_path):
+    saved_text(tmp_path / "model", tokenizers.CharacterTokenizer())
+    pairs.write_text(pairs.read_text().replace("the is", "THE é is"))
+    asked = "--init-from", tmp_path / "model", "--data", pairs, "--set", "rows=pairs"
+    with pytest.raises(ValueError, match="does not know these characters: 'THEé'"):
+        read(*asked)
+    found = read("--replace-unknown", *asked)
+    assert found.facts["pairs"] == 36 and found.facts["rows_made"] == "pairs"
+    tokens = np.concatenate([next(iter(found.training(n)))["tokens"] for n in range(9)])
+    assert any("the e is" in text for text in found.tokenizer.decode(tokens))
+
+
 def test_records_are_packed_and_texts_are_windows_unless_asked(records, tmp_path):
     assert read("--data", records).facts["rows_made"] == "packed"
     text = tmp_path / "text.txt"

@@ -1,4 +1,4 @@
-"""What a run trains on: batches of texts, documents, pairs or images."""
+"""Batches of a run: of texts, documents, pairs, images, and what is known of them."""
 
 import dataclasses
 from collections.abc import Callable

@@ -103,13 +103,14 @@ def _text(splits, name: str, made, baselines) -> Data:
             f"These data are one text, not documents. Expected rows=windows. Received: rows={way} "
             f"of {name}. Leave it out, or name documents of your own with --data."
         )
+    facts |= splits.facts
     ends = make is not data.of_text  # where there are several texts, each may end
     tokenizer = made.tokenizer or _tokenizer(settings["tokenizer"], _texts(splits), ends)
     if made.tokenizer or settings["tokenizer"] not in ("bytes", "fit"):  # these know all characters
         splits = _known(splits, tokenizer, made.replace_unknown)
     if made.tokenizer is None:
         tokenizer = tokenizers.add_spare(tokenizer, settings["spare_tokens"])
-    return make(splits, tokenizer, settings, facts | splits.facts, baselines)
+    return make(splits, tokenizer, settings, facts, baselines)
 
 
 def _prepared(recipe, made) -> Data:
