@@ -56,7 +56,8 @@ PROGRAMS_NOT_RUN = {
     "docker": "needs Docker; tests/test_serving_folder.py reads its files",
     "pip": "needs the network; tests/test_wheel.py installs",
 }
-SLOW = {"docs/export.md"}  # a process of TensorFlow for each format
+# A process of TensorFlow for each format; networks and samplers that are compiled one by one.
+SLOW = {"docs/export.md", "docs/networks.md", "docs/sampling.md"}
 
 # Numbers that make an example long, and what a test takes instead.
 SHORTER = {

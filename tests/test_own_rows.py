@@ -122,6 +122,7 @@ def test_a_run_on_documents_is_evaluated_by_the_command(records, tmp_path, capsy
     assert json.loads(capsys.readouterr().out)["dimensions"] == 8
 
 
+@pytest.mark.slow
 def test_fine_tuning_on_pairs_learns_answers_alone(pairs, tmp_path, capsys):
     first, second = tmp_path / "first", tmp_path / "second"
     saved_text(first, tokenizers.ByteTokenizer(end_token=True))

@@ -27,7 +27,7 @@ Tokens: .*\.
 \w+: \w+ of a \w+ with [\d,]+ parameters, [\d,]+ steps of \d+, float32, backend jax, [\d :-]+
 Compiling the (training step|validation step|sampler) \.\.\.
 step [\d,]+ of [\d,]+, \d+ min \d+ s: bits per dimension [\d.]+ in training, [\d.]+ in validation
-  [\d ] \| .*
+  \| .*
   samples: \S+\.png
 Bits per dimension on the validation split \(lower is better\)
   (unigram|bigram|trigram|per-pixel histogram|this model \(upper bound\)) +\d+\.\d+
@@ -97,7 +97,7 @@ def test_a_folder_of_texts(place):
         "md4keras evaluate runs/pydoc/model --num-draws 2",
         rf"""
 {figure} bits per character \({figure} nats\), an upper bound; perplexity \d+\.\d+
-on the validation split of texts: \d+ examples of 32 characters, 2 draws of masks each
+on the validation split of \S+texts: \d+ examples of 32 characters, 2 draws of masks each
 \(the last \d+ characters fill no window and are left out\)""",
     )
     assert 0 < float(said.split()[0]) < 10
@@ -119,7 +119,7 @@ def test_a_folder_of_images(place):
         "md4keras evaluate runs/digits/model --num-draws 2",
         rf"""
 {figure} bits per dimension \({figure} nats\), an upper bound
-on the validation split of pictures: \d+ examples of 64 dimensions, 2 draws of masks each""",
+on the validation split of \S+pictures: \d+ examples of 64 dimensions, 2 draws of masks each""",
     )
     run("md4keras generate runs/digits/model --label day --out day.png --num-steps 4", r"day\.png")
     box = "--box 0,0,4,8 --label 1 --num-steps 4"

@@ -40,6 +40,7 @@ def test_settings_have_the_published_sizes():
         settings.get("md5")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "variant"), [("genmd4_owt", "full"), ("cifar10", "dense")])
 def test_a_training_step(name, variant):
     step = steps.TrainingStep(settings.get(name, tiny=True), variant)
@@ -73,6 +74,7 @@ def test_model_flops_are_those_of_the_dense_program():
     assert counted - half == pytest.approx(0.5 * head)
 
 
+@pytest.mark.slow
 def test_throughput_of_training():
     setting = settings.get("md4_owt", tiny=True)
     results = list(throughput.training(setting, "activations", True, [1, 2], steps=2))

@@ -10,7 +10,7 @@ from md4keras.networks import Transformer
 from tests.models.tabular import chi_square
 
 
-@pytest.mark.parametrize("states, steps", [(2, 300), (8, 800)])
+@pytest.mark.parametrize("states, steps", [(2, 300), pytest.param(8, 800, marks=pytest.mark.slow)])
 def test_the_bound_approaches_the_entropy_of_the_source(states, steps):
     matrix, stationary, rate = source(states)
     length, count = 32, 2048
