@@ -148,7 +148,7 @@ def _cost_and_slope(logits, x, row_power, power):
     if power is None:
         return {"cost": nats, "slope": slope}
     excess = nats - 1.0
-    mean_power = ops.matmul(mu, power)  # [size]
+    mean_power = ops.sum(mu * power, axis=-1)  # [size]; exacter than PyTorch's product on CPUs
     return {
         "cost": row_power * excess + mean_power,
         "slope": row_power[:, None] * slope + mu * (power - mean_power[:, None]),

@@ -103,7 +103,7 @@ on the validation split of \S+texts: \d+ examples of 32 characters, 2 draws of m
     assert 0 < float(said.split()[0]) < 10
     assert len(run("md4keras generate runs/pydoc/model --num-samples 3 --length 9", ".+")) >= 30
     filled = run("md4keras infill runs/pydoc/model the~____~is --num-steps 4", ".+")
-    assert re.fullmatch(r"the .{4} is\n", filled)
+    assert re.fullmatch(r"the .{4} is\n", filled, re.S)
     score = "md4keras score runs/pydoc/model the~model"
     run(score, f"bits per character\n  {figure}  the model")
     said = run("md4keras models", r"runs/\w+/model" + "\n  Pydoc: Transformer, .*")
