@@ -332,7 +332,7 @@ def test_models_and_texts_are_compared(page):
     settle(page)
     choose_model(page, "digits")
     open_page(page, "Compare")
-    page.get_by_text("Models", exact=True).last.click()
+    page.get_by_test_id("stRadio").get_by_text("Models", exact=True).click()
     settle(page)
     press(page, "Compare")
     table = page.get_by_test_id("stTable").first
