@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from md4keras import tokenizers
-from md4keras.data import PairRows, Rows, image_dataset, text_dataset
+from md4keras.data import PairRows, Rows, encode_pairs, image_dataset, text_dataset
 from md4keras.evaluation.baselines import measure
 
 
@@ -64,27 +64,19 @@ def of_text(splits, tokenizer, settings: dict, facts: dict, baselines) -> Data:
 
 def of_documents(splits, tokenizer, settings: dict, facts: dict, baselines) -> Data:
     """Rows of documents, each a text of a split; arguments as of `of_text`."""
-    end, padding = (getattr(tokenizer, name, None) for name in ("end_token_id", "padding_id"))
-    how = settings["sequence_length"], end, padding or 0, settings["long"]
-    rows = Rows(facts["rows_made"], *how)
+    length, long = settings["sequence_length"], settings["long"]
+    rows = Rows.of_tokenizer(facts["rows_made"], length, tokenizer, long)
     parts = [tokenizers.encode_batch(tokenizer, texts) for texts in splits[:2]]
     counts = _counts(splits[:2], parts)
-    if rows.way != "joined" and rows.long == "cut":
-        longest = rows.sequence_length - (end is not None)
-        counts["cut"] = sum(len(tokens) > longest for part in parts for tokens in part)
+    if rows.cuts:
+        counts["cut"] = rows.num_cut([len(tokens) for part in parts for tokens in part])
     return _of_rows(rows, parts, tokenizer, settings, facts | counts, baselines)
 
 
 def of_pairs(splits, tokenizer, settings: dict, facts: dict, baselines) -> Data:
     """Rows of pairs, each a prompt and an answer; arguments as of `of_text`."""
-    end, padding = (getattr(tokenizer, name, None) for name in ("end_token_id", "padding_id"))
-    rows = PairRows(Rows("padded", settings["sequence_length"], end, padding or 0))
-    parts = []
-    for pairs in splits[:2]:
-        prompts, answers = (
-            tokenizers.encode_batch(tokenizer, [pair[place] for pair in pairs]) for place in (0, 1)
-        )
-        parts.append(list(zip(prompts, answers, strict=True)))
+    rows = PairRows(Rows.of_tokenizer("padded", settings["sequence_length"], tokenizer))
+    parts = [encode_pairs(tokenizer, pairs) for pairs in splits[:2]]
     cut = sum(rows.is_cut(*pair) for part in parts for pair in part)
     answers = [[answer for _, answer in part] for part in parts]
     made = _of_rows(rows, parts, tokenizer, settings, facts | {"cut": cut}, ())
@@ -106,10 +98,8 @@ def of_prepared(made, tokenizer, settings: dict, facts: dict, values: int) -> Da
     if tokenizer is not None:
         way = facts["rows_made"]
         rows = made.rows(way, settings["sequence_length"], settings["long"])
-        end = made.index["end_token_id"] is not None
-        if way != "joined" and rows.long == "cut":
-            lengths = np.asarray(made.splits["training"].lengths)
-            facts = facts | {"cut": int((lengths + end > rows.sequence_length).sum())}
+        if rows.cuts:
+            facts = facts | {"cut": rows.num_cut(made.splits["training"].lengths)}
     elif settings["labels"]:
         names = made.class_names
 

@@ -7,11 +7,6 @@ from md4keras.data import gaps
 from . import data
 from .data import Data
 
-_TOKENIZERS = {
-    "text8": lambda texts, end: tokenizers.CharacterTokenizer(end_token=end),
-    "bytes": lambda texts, end: tokenizers.ByteTokenizer(end),
-    "fit": lambda texts, end: tokenizers.fit("".join(texts), end),
-}
 _OWN_TEXT = ("text_files", "own_documents", "pairs")  # sources, by the kind of what is there
 
 
@@ -153,9 +148,9 @@ def _prepared(recipe, made) -> Data:
 
 def _tokenizer(setting: str, texts: list[str], ends: bool):
     """The tokenizer of that name, or from that place; `ends` says whether texts may end."""
-    if setting in _TOKENIZERS:
-        return _TOKENIZERS[setting](texts, ends)
-    return tokenizers.load(setting)
+    if setting == "fit":
+        return tokenizers.fit("".join(texts), ends)
+    return tokenizers.named(setting, ends)
 
 
 def _texts(splits) -> list[str]:

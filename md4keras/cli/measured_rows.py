@@ -19,14 +19,12 @@ def of_texts(model, texts: list, name: str) -> Examples:
         name: str, what they are, for people.
     """
     tokenizer, (way, long) = model.tokenizer, _way(model)
-    end, padding = (getattr(tokenizer, name, None) for name in ("end_token_id", "padding_id"))
     (length,) = model.network.data_shape
     if isinstance(texts[0], tuple):
-        columns = (tokenizers.encode_batch(tokenizer, each) for each in zip(*texts, strict=True))
-        rows = data.PairRows(data.Rows("padded", length, end, padding or 0))
-        documents = list(zip(*columns, strict=True))
+        rows = data.PairRows(data.Rows.of_tokenizer("padded", length, tokenizer))
+        documents = data.encode_pairs(tokenizer, texts)
     else:
-        rows = data.Rows(way, length, end, padding or 0, long)
+        rows = data.Rows.of_tokenizer(way, length, tokenizer, long)
         documents = tokenizers.encode_batch(tokenizer, texts)
     return _gathered(rows.batches(documents, _AT_ONCE, training=False), name, None)
 
@@ -72,11 +70,10 @@ def _gathered(batches, name: str, limit: int | None) -> Examples:
     """The examples of batches, together."""
     parts, count = [], 0
     for batch in batches:
-        parts.append(batch)
-        count += len(_parts_of(batch)["tokens"])
+        parts.append(_parts_of(batch))
+        count += len(parts[-1]["tokens"])
         if limit is not None and count >= limit:
             break
-    parts = [_parts_of(batch) for batch in parts]
     found = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     tokens, labels = found.pop("tokens"), found.pop("label", None)
     return Examples(tokens, labels, name, layout=found or None)

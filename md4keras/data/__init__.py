@@ -5,7 +5,7 @@ from md4keras.data import gaps, images, masks, preparation, rows, text
 from md4keras.data.batches import batches
 from md4keras.data.document_files import Document, documents, holds_documents
 from md4keras.data.images import image_dataset, image_format, quantise, read_image, split_images
-from md4keras.data.pair_rows import PairRows
+from md4keras.data.pair_rows import PairRows, encode_pairs
 from md4keras.data.prepared_folder import Prepared, is_prepared, prepared
 from md4keras.data.rows import Rows
 from md4keras.data.source import Source, Splits, describe
@@ -45,6 +45,7 @@ __all__ = [
     "batches",
     "describe",
     "documents",
+    "encode_pairs",
     "gaps",
     "get",
     "holds_documents",

@@ -2,8 +2,23 @@
 
 import numpy as np
 
+from md4keras import tokenizers
 from md4keras.data.batches import batches
 from md4keras.data.rows import Rows
+
+
+def encode_pairs(tokenizer, pairs) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Prompts and answers as tokens.
+
+    Args:
+        tokenizer: one that knows their characters.
+        pairs: a list of pairs of strings.
+
+    Returns:
+        A list of pairs of ints `[tokens]`, as `PairRows.batches` takes them.
+    """
+    columns = (tokenizers.encode_batch(tokenizer, each) for each in zip(*pairs, strict=True))
+    return list(zip(*columns, strict=True))
 
 
 class PairRows:

@@ -63,6 +63,28 @@ class Rows:
         self.end_token_id = end_token_id
         self.padding_id = check_whole("padding_id", padding_id, least=0)
 
+    @classmethod
+    def of_tokenizer(cls, way: str, sequence_length: int, tokenizer, long: str = "cut") -> "Rows":
+        """Rows with the end token and the padding of a tokenizer, where it has them."""
+        end, padding = (getattr(tokenizer, name, None) for name in ("end_token_id", "padding_id"))
+        return cls(way, sequence_length, end, padding or 0, long)
+
+    @property
+    def cuts(self) -> bool:
+        """Whether a document that is longer than a row loses its end."""
+        return self.way != "joined" and self.long == "cut"
+
+    def num_cut(self, lengths) -> int:
+        """How many documents lose tokens.
+
+        Args:
+            lengths: ints `[documents]`, their tokens without the end token.
+        """
+        if not self.cuts:
+            return 0
+        longest = self.sequence_length - (self.end_token_id is not None)
+        return int((np.asarray(lengths) > longest).sum())
+
     def batches(
         self,
         documents,

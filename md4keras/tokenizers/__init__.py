@@ -4,7 +4,7 @@ from md4keras.tokenizers.byte_pair import BytePairTokenizer
 from md4keras.tokenizers.byte_pair_format import MOST_BYTES
 from md4keras.tokenizers.bytes import ByteTokenizer
 from md4keras.tokenizers.characters import TEXT8_ALPHABET, CharacterTokenizer, normalise_text8
-from md4keras.tokenizers.loading import load
+from md4keras.tokenizers.loading import load, named
 from md4keras.tokenizers.special_tokens import add_spare, differ_in_spare
 from md4keras.tokenizers.tokenizer import (
     END_TOKEN,
@@ -32,6 +32,7 @@ __all__ = [
     "get",
     "is_known",
     "load",
+    "named",
     "normalise_text8",
     "serialize",
 ]

@@ -1,4 +1,4 @@
-"""One door to tokenizers that are kept in files: `load`."""
+"""Tokenizers by name, `named`, and one door to those that are kept in files, `load`."""
 
 import os
 import re
@@ -6,6 +6,8 @@ from pathlib import Path
 
 from md4keras.tokenizers.byte_pair import BytePairTokenizer
 from md4keras.tokenizers.byte_pair_format import bad_file, read_json
+from md4keras.tokenizers.bytes import ByteTokenizer
+from md4keras.tokenizers.characters import CharacterTokenizer
 from md4keras.tokenizers.tokenizer import get
 
 _FILE = "tokenizer.json"
@@ -16,6 +18,21 @@ _EXPECTED = (
     "or a KerasHub preset such as gpt2_base_en"
 )
 _HANDLE = r"[a-z]+://.+|[a-z0-9]+(_[a-z0-9]+)+"  # one that KerasHub downloads
+
+
+def named(name: str | os.PathLike, end_token: bool = False):
+    """The tokenizer of `"text8"` or `"bytes"`, or what `load` finds.
+
+    Args:
+        name: str, one of these, or as of `load`.
+        end_token: bool, whether the first two get an end of text.
+
+    Raises:
+        ValueError: as `load`.
+    """
+    if name == "text8":
+        return CharacterTokenizer(end_token=end_token)
+    return ByteTokenizer(end_token) if name == "bytes" else load(name)
 
 
 def load(source: str | os.PathLike):

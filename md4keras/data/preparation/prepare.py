@@ -190,17 +190,14 @@ def finish(plan: Plan) -> Prepared:
 
 
 def load_tokenizer(tokenizer):
-    """A tokenizer from an object, `"bytes"`, `"text8"`, or what `md4keras.tokenizers.load` takes.
+    """A tokenizer from an object, or from what `md4keras.tokenizers.named` takes.
 
     Raises:
         ValueError: if there is none of this name.
     """
     if not isinstance(tokenizer, (str, os.PathLike)):
         return tokenizers.get(tokenizer)
-    by_name = {"bytes": tokenizers.ByteTokenizer, "text8": tokenizers.CharacterTokenizer}
-    if tokenizer in by_name:
-        return by_name[tokenizer]()
-    return tokenizers.load(tokenizer)
+    return tokenizers.named(tokenizer)
 
 
 def _checked(name, settings: Settings) -> Settings:
