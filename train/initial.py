@@ -1,6 +1,7 @@
 """First weights from a saved model."""
 
 import numpy as np
+from keras import ops
 
 import md4keras
 
@@ -39,20 +40,24 @@ def _by_path(part) -> dict:
     return {weight.path: weight for weight in part.weights}
 
 
+def _values(weight) -> np.ndarray:
+    return np.array(ops.convert_to_numpy(weight))  # one's own: JAX's cannot be written to
+
+
 def _add_labels(ours: dict, theirs: dict, saved, class_names) -> None:
     """Makes what the saved model knows of classes fit those of the new one."""
     if _TABLE not in ours:
         return
-    table = np.array(ours[_TABLE])  # [classes, feature_dim], new
+    table = _values(ours[_TABLE])  # [classes, feature_dim], new
     kernel, wanted = theirs.get(_CONDITIONING), ours.get(_CONDITIONING)
     if _TABLE not in theirs:
         theirs[_TABLE] = table
         if kernel is not None and wanted is not None:
             missing = wanted.shape[0] - kernel.shape[0]
-            theirs[_CONDITIONING] = np.pad(np.array(kernel), ((0, max(0, missing)), (0, 0)))
+            theirs[_CONDITIONING] = np.pad(_values(kernel), ((0, max(0, missing)), (0, 0)))
         return
     known = md4keras.catalog.class_names(saved.recipe or {}, saved.network.num_classes)
-    before = np.array(theirs[_TABLE])
+    before = _values(theirs[_TABLE])
     if table.shape[1] == before.shape[1] and tuple(class_names) != tuple(known):
         for number, name in enumerate(class_names):
             if name in known:

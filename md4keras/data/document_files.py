@@ -13,8 +13,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from md4keras.data.folders import check_bad, files_below, name_in, printable, reason_of
-from md4keras.data.plain_text import BadFile, check_beginning, decode_line, decode_text
+from md4keras.data.folders import check_bad, files_below, name_in, opening, printable, reason_of
+from md4keras.data.plain_text import (
+    BadFile,
+    check_beginning,
+    check_regular,
+    decode_line,
+    decode_text,
+)
 from md4keras.files import import_optional
 
 _AT_ONCE = 256  # rows of a Parquet file in memory
@@ -129,13 +135,8 @@ def holds_documents(path) -> bool:
 
 def _files(path: Path) -> tuple[list[Path], list[Path]]:
     """The files that should hold documents, and the other ones."""
-    try:
+    with opening(path, "a folder of documents"):
         found = files_below(path) if path.is_dir() else [path] if path.exists() else []
-    except OSError as error:
-        raise ValueError(
-            f"This folder cannot be read ({reason_of(error)}). Expected a folder of documents. "
-            f"Received: path={printable(path)!r}, {error.filename!r}. Change its permissions."
-        ) from error
     files = [file for file in found if _reader(file)]
     others = [file for file in found if not _reader(file)]
     if not files:
@@ -155,9 +156,7 @@ def _reader(file: Path) -> Callable | None:
 def _records(file: Path, field: str) -> Iterator[tuple[int | str | None, str]]:
     """Places in a file, each with its text; any mistake in the file is a `BadFile`."""
     try:
-        if not file.is_file():
-            file.stat()  # says that there is nothing, if there is nothing
-            raise BadFile("it is no regular file")
+        check_regular(file)
         packed = file.name.lower().endswith(_PACKED)
         with gzip.open(file) if packed else open(file, "rb") as stream:
             yield from _reader(file)(stream, field)

@@ -1,8 +1,9 @@
 """Files and folders that people bring: what is in them, what is no good, and what was read."""
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from md4keras import files
@@ -26,6 +27,18 @@ def files_below(folder: Path) -> list[Path]:
         folders[:] = [name for name in folders if is_shown(name)]
         found += [Path(place, name) for name in names if is_shown(name)]
     return sorted(found)
+
+
+@contextlib.contextmanager
+def opening(path: Path, expected: str, mend: str = "Change its permissions.") -> Iterator[None]:
+    """Within the block a folder that cannot be opened is a `ValueError` with its name."""
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(
+            f"This folder cannot be read ({reason_of(error)}). Expected {expected}. "
+            f"Received: path={printable(path)!r}, {error.filename!r}. {mend}"
+        ) from error
 
 
 def is_shown(name: str) -> bool:

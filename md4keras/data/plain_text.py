@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 _BEGINNINGS = {
     b"\xff\xfe": "UTF-16",
@@ -38,6 +39,13 @@ def decode_text(data: bytes) -> str:
     if all(_is_json_object(line) for line in io.StringIO(text) if not line.isspace()):
         raise BadFile("each line is a JSON object, a record: write its text alone to the file")
     return text
+
+
+def check_regular(file: Path) -> None:
+    """Raises `BadFile` for what is no regular file, and `OSError` where there is nothing."""
+    if not file.is_file():
+        file.stat()
+        raise BadFile("it is no regular file")
 
 
 def check_beginning(data: bytes) -> None:

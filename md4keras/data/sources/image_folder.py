@@ -12,8 +12,8 @@ from md4keras.data.folders import (
     files_below,
     is_shown,
     name_in,
+    opening,
     printable,
-    reason_of,
 )
 from md4keras.data.image_files import BadImage, check_image_shape, read_image
 from md4keras.data.images import split_images
@@ -102,14 +102,9 @@ image_folder = ImageFolder()
 
 def _class_files(path: Path) -> tuple[dict[str, list[Path]], list[Path]]:
     """The images of each class, by its name, and the files of other kinds, all in order."""
-    try:
+    with opening(path, "a folder of images", "Check its spelling and permissions."):
         shown = sorted(child for child in path.iterdir() if is_shown(child.name))
         below = {child.name: files_below(child) for child in shown if child.is_dir()}
-    except OSError as error:
-        raise ValueError(
-            f"This folder cannot be read ({reason_of(error)}). Expected a folder of images. "
-            f"Received: path={str(path)!r}, {error.filename!r}. Check its spelling and permissions."
-        ) from error
     if not below:
         raise ValueError(
             "This folder has no sub-folders. Expected one for each class, with its images. "

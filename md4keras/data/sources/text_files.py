@@ -4,8 +4,15 @@ import itertools
 from pathlib import Path
 
 from md4keras.checks import Interval, check_number
-from md4keras.data.folders import check_bad, facts_of_files, files_below, name_in, reason_of
-from md4keras.data.plain_text import BadFile, decode_text
+from md4keras.data.folders import (
+    check_bad,
+    facts_of_files,
+    files_below,
+    name_in,
+    opening,
+    reason_of,
+)
+from md4keras.data.plain_text import BadFile, check_regular, decode_text
 from md4keras.data.source import Source, Splits
 from md4keras.data.text import split_text
 
@@ -87,13 +94,8 @@ def _files(path: Path) -> tuple[list[Path], list[Path]]:
     if not path.is_dir():
         files, others = [path] if path.exists() or path.is_symlink() else [], []
     else:
-        try:
+        with opening(path, "a folder of texts"):
             found = files_below(path)
-        except OSError as error:
-            raise ValueError(
-                f"This folder cannot be read ({reason_of(error)}). Expected a folder of texts. "
-                f"Received: path={str(path)!r}, {error.filename!r}. Change its permissions."
-            ) from error
         files = [file for file in found if file.suffix.lower() == _ENDING]
         others = [file for file in found if file.suffix.lower() != _ENDING]
     if not files:
@@ -123,9 +125,7 @@ def _read(file: Path, bytes_left: int) -> bytes:
     if _is_records(file):
         raise BadFile(_of_records(file).removesuffix("."))
     try:
-        if not file.is_file():
-            file.stat()  # says that there is nothing, if there is nothing
-            raise BadFile("it is no regular file")
+        check_regular(file)
         size = file.stat().st_size
         if size > bytes_left:
             raise ValueError(
