@@ -1,5 +1,6 @@
 """Downloads that go on where they stopped, and are checked before anything uses them."""
 
+import contextlib
 import hashlib
 import http.client
 import os
@@ -56,10 +57,8 @@ def download(
                 partial.unlink(missing_ok=True)
             elif error.code < 500 and error.code not in (408, 429):
                 break
-        except (urllib.error.URLError, http.client.HTTPException, ConnectionError) as error:
-            reason = str(getattr(error, "reason", error)) or type(error).__name__
-        except TimeoutError:
-            reason = f"no data came for {_SECONDS} seconds"
+        except _Broken as error:
+            reason = str(error)
         else:
             size = size or total
             have = partial.stat().st_size
@@ -82,14 +81,37 @@ def _fetch_rest(url: str, partial: Path, headers: dict) -> int | None:
         request.add_header("Range", f"bytes={have}-")
     for name, value in headers.items():
         request.add_unredirected_header(name, value)
-    with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
+    with _over_network():
+        opened = urllib.request.urlopen(request, timeout=_SECONDS)
+    with opened as answer:
         if answer.status != 206:  # all of it, whatever was asked for
             have = 0
         length = answer.headers.get("Content-Length")
         with open(partial, "ab" if have else "wb") as file:
-            while chunk := answer.read(_CHUNK):
+            while chunk := _read(answer):
                 file.write(chunk)
     return have + int(length) if length is not None else None
+
+
+class _Broken(Exception):
+    """The network failed, whatever the error was; what the disk does is another matter."""
+
+
+@contextlib.contextmanager
+def _over_network():
+    try:
+        yield
+    except urllib.error.HTTPError:  # an answer
+        raise
+    except TimeoutError as error:
+        raise _Broken(f"no data came for {_SECONDS} seconds") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise _Broken(str(getattr(error, "reason", error)) or type(error).__name__) from error
+
+
+def _read(answer) -> bytes:
+    with _over_network():
+        return answer.read(_CHUNK)
 
 
 def _finished(url: str, partial: Path, path: Path, sha256: str | None, size: int | None) -> Path:

@@ -2,6 +2,8 @@
 
 import errno
 import hashlib
+import http.client
+import ssl
 
 import numpy as np
 import pytest
@@ -101,6 +103,35 @@ def test_no_server_and_a_silent_one_are_told(web, path, monkeypatch):
     web.silent = 0.5
     with pytest.raises(ValueError, match="could not be fetched: (timed out|no data came)"):
         download(f"{web.url}/file", path)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        OSError(errno.ENETDOWN, "Network is down"),
+        OSError(errno.EHOSTUNREACH, "No route to host"),
+        ssl.SSLEOFError(8, "EOF occurred in violation of protocol"),
+        ConnectionResetError(104, "Connection reset by peer"),
+        TimeoutError("timed out"),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_a_network_that_fails_on_the_way_is_tried_again_and_told(web, path, monkeypatch, fault):
+    real, left = http.client.HTTPResponse.read, [2]
+
+    def read(self, amount=None):
+        if amount is not None and left[0]:
+            left[0] -= 1
+            raise fault
+        return real(self, amount)
+
+    monkeypatch.setattr(http.client.HTTPResponse, "read", read)
+    download(f"{web.url}/file", path, SUM)
+    assert path.read_bytes() == CONTENT
+    path.unlink()
+    left[0] = 100
+    with pytest.raises(ValueError, match="file could not be fetched: .*Run it again"):
+        download(f"{web.url}/file", path, SUM)
 
 
 def test_a_full_disk_is_told_as_such(web, path, monkeypatch):

@@ -168,7 +168,7 @@ def _fault_of(call: Callable) -> str | None:
         )
     except OSError as error:
         return (
-            f"the disk does not do: {words_of(error)}. Expected room and permission. Received: "
+            f"the disk cannot be used: {words_of(error)}. Expected room and permission. Received: "
             f"{type(error).__name__}. Make room, and run it again, it goes on"
         )
     except ValueError as error:
