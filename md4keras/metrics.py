@@ -1,4 +1,4 @@
-"""Metrics in the units of the field (bits per dimension, perplexity), and the range of ids."""
+"""Metrics in the units of the field (bits per dimension, perplexity), and ranges of values."""
 
 import math
 
@@ -7,7 +7,15 @@ from keras import ops
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
-class BitsPerDimension(keras.metrics.Mean):
+class Mean(keras.metrics.Mean):
+    """As Keras's; not a number where nothing was counted, as 0 would be a perfect figure."""
+
+    def result(self):
+        return ops.where(ops.greater(self.count, 0.0), super().result(), float("nan"))
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
+class BitsPerDimension(Mean):
     """Mean of values given in nats per dimension, in bits: `nats / ln 2`."""
 
     def __init__(self, name: str = "bits_per_dim", dtype=None):
@@ -18,7 +26,7 @@ class BitsPerDimension(keras.metrics.Mean):
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
-class Perplexity(keras.metrics.Mean):
+class Perplexity(Mean):
     """`exp` of the mean of values given in nats per dimension."""
 
     def __init__(self, name: str = "perplexity", dtype=None):
@@ -28,18 +36,21 @@ class Perplexity(keras.metrics.Mean):
         return ops.exp(super().result())
 
 
-class IdRange(keras.metrics.Metric):
-    """The smallest and the largest of all ids and 0, float32 `[2]` (exact up to 2**24)."""
+class ValueRange(keras.metrics.Metric):
+    """The smallest and the largest of all values and 0, float32 `[2]` (ints up to 2**24)."""
 
     def __init__(self, name: str, dtype=None):
         super().__init__(name=name, dtype=dtype)
         self.ends = self.add_weight(shape=(2,), initializer="zeros", name="ends", dtype="float32")
 
-    def update_state(self, ids):
-        """Takes ids, ints of any shape."""
-        ids = ops.cast(ids, "float32")
-        low, high = ops.minimum(self.ends[0], ops.min(ids)), ops.maximum(self.ends[1], ops.max(ids))
-        self.ends.assign(ops.stack([low, high]))
+    def update_state(self, values):
+        """Takes numbers of any shape; what is not finite counts as the largest and smallest."""
+        values = ops.cast(values, "float32")
+        finite = ops.isfinite(values)
+        low = ops.min(ops.where(finite, values, -float("inf")))
+        high = ops.max(ops.where(finite, values, float("inf")))
+        ends = ops.minimum(self.ends[0], low), ops.maximum(self.ends[1], high)
+        self.ends.assign(ops.stack(ends))
 
     def result(self):
         return ops.copy(self.ends)  # PyTorch's variables are changed in place

@@ -12,6 +12,7 @@ from md4keras.layers.positions import (
     PositionEmbedding,
     PositionEmbedding2D,
     apply_rotary,
+    positions_from_first,
     positions_in_segments,
     rotary_tables,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "VocabularyHead",
     "apply_rotary",
     "modulate",
+    "positions_from_first",
     "positions_in_segments",
     "rotary_tables",
 ]

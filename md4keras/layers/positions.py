@@ -105,6 +105,21 @@ def positions_in_segments(segment_ids):
     return ops.sum(ops.cast(before, "int32"), axis=-1), same
 
 
+def positions_from_first(padding_mask):
+    """The place of each token in its row, counted from the first one that is no padding.
+
+    Args:
+        padding_mask: bool `[B, L]`, `False` for padding.
+
+    Returns:
+        int32 `[B, L]`; 0 in the padding before.
+    """
+    real = ops.cast(padding_mask, "int32")
+    place = ops.cumsum(ops.ones_like(real), axis=1) - 1  # whatever the length, symbolic too
+    first = ops.cast(ops.argmax(real, axis=1, keepdims=True), "int32")
+    return ops.maximum(place - first, 0)
+
+
 def sine_cosine_table(height: int, width: int, dim: int) -> np.ndarray:
     """Sines and cosines of the column, then of the row, of each position of a grid.
 

@@ -82,7 +82,7 @@ def entries(x, y=None, given=None) -> dict:
     """What is given as tokens and labels, or as a dictionary, under all `KEYS`; `None` if not.
 
     Raises:
-        ValueError: for unknown keys, and where `given` is given twice.
+        ValueError: for unknown keys, and where labels or `given` are given twice.
     """
     if not isinstance(x, dict):
         return dict.fromkeys(KEYS) | {"tokens": x, "label": y, "given": given}
@@ -92,12 +92,13 @@ def entries(x, y=None, given=None) -> dict:
             f"Expected keys among {[*KEYS]}. Received: keys {sorted(map(str, x))}. Rename or "
             "leave out the others."
         )
-    if given is not None and x.get("given") is not None:
-        raise ValueError(
-            "`given` is given twice. Expected it in the dictionary, or beside it. Received: "
-            f"keys {sorted(x)}, and an argument. Leave one of them out."
-        )
     beside = {"label": y, "given": given}
+    for name, value in beside.items():
+        if value is not None and x.get(name) is not None:
+            raise ValueError(
+                f"'{name}' is given twice. Expected it in the dictionary, or beside it. Received: "
+                f"keys {sorted(x)}, and an argument. Leave one of them out."
+            )
     return {name: beside.get(name) if x.get(name) is None else x[name] for name in KEYS}
 
 

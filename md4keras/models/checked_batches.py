@@ -1,4 +1,4 @@
-"""Batches of a compiled step, which cannot raise: bad ids are noted, and raised after the step."""
+"""Batches of a compiled step, which cannot raise: bad values are noted, and raised after it."""
 
 from keras import ops
 
@@ -9,21 +9,22 @@ from md4keras.models.masked_diffusion import MaskedDiffusion
 
 
 class CheckedBatches(MaskedDiffusion):
-    """A model whose steps meet ids that are none of the network's without harm."""
+    """A model whose steps meet ids that are none of the network's, and bad weights, unharmed."""
 
     def __init__(self, network, seed: int | None = None, **kwargs):
         super().__init__(network, seed, **kwargs)
-        self._id_ranges = {name: metrics.IdRange(name) for name in validation.id_limits(network)}
+        names = (*validation.id_limits(network), "sample_weight")
+        self._ranges = {name: metrics.ValueRange(name) for name in names}
         self._steps_seen = 0
 
     @property
     def metrics(self):
-        return [*self._id_ranges.values()]
+        return [*self._ranges.values()]
 
     def get_metrics_result(self):
-        """As Keras's, without the ranges of ids, which are for `step_findings`."""
+        """As Keras's, without the ranges of values, which are for `step_findings`."""
         results = super().get_metrics_result()
-        return {name: value for name, value in results.items() if name not in self._id_ranges}
+        return {name: value for name, value in results.items() if name not in self._ranges}
 
     def reset_metrics(self):
         super().reset_metrics()
@@ -37,8 +38,8 @@ class CheckedBatches(MaskedDiffusion):
 
         Returns:
             a `Batch`; which of its rows count, bool `[B]`, or `None` for all; and whether all of
-            its ids are the network's, a bool scalar tensor. Those that are not become ids that
-            are, so that the step can go on; it must leave the batch out.
+            its ids are the network's and its weights are some, a bool scalar tensor. Ids that are
+            not become ids that are, so that the step can go on; it must leave the batch out.
         """
         counted, sample_weight = counted_rows(sample_weight)
         batch = batches.arranged(self.network, x, y, sample_weight)
@@ -46,23 +47,27 @@ class CheckedBatches(MaskedDiffusion):
         checked, usable = {"tokens": batch.x, "labels": batch.labels}, True
         for name, below in validation.id_limits(self.network).items():
             ids = checked[name]
-            self._id_ranges[name].update_state(ids)
+            self._ranges[name].update_state(ids)
             usable = ops.logical_and(usable, ops.all(ops.logical_and(ids >= 0, ids < below)))
             checked[name] = ops.clip(ids, 0, below - 1)
         batch = batch._replace(x=checked["tokens"], labels=checked["labels"])
+        if batch.weight is not None:
+            self._ranges["sample_weight"].update_state(batch.weight)
+            good = ops.logical_and(ops.isfinite(batch.weight), batch.weight >= 0)
+            usable = ops.logical_and(usable, ops.all(good))
         return batch, counted, usable
 
     def step_findings(self, logs: dict) -> dict:
         """The ranges of ids, and the number of the step."""
         self._steps_seen += 1
-        ranges = {name: logs.pop(name) for name in self._id_ranges}
+        ranges = {name: logs.pop(name) for name in self._ranges}
         return {**ranges, "step": self._steps_seen}
 
     def look_at_step(self, findings: dict) -> None:
-        """Raises a `ValueError` if the step met ids that are none of the network's."""
+        """Raises a `ValueError` if the step met ids or weights that cannot be used."""
         last = findings["step"] * self.steps_per_execution
         first = last - self.steps_per_execution + 1
         place = f"batch {last}" if first == last else f"one of the batches {first} to {last}"
-        for name in self._id_ranges:
+        for name in self._ranges:
             ends = ops.convert_to_numpy(findings[name])
-            validation.check_id_range(self.network, name, ends, f"{place} of the epoch")
+            validation.check_range(self.network, name, ends, f"{place} of the epoch")

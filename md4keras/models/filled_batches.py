@@ -13,6 +13,8 @@ from keras import ops
 from keras.src.trainers.data_adapters import array_slicing, get_data_adapter
 from keras.src.trainers.data_adapters.data_adapter import DataAdapter
 
+from md4keras.models import validation
+
 _MARK = -1.0
 
 
@@ -98,11 +100,7 @@ def fill(batch, multiple: int) -> tuple:
     count = len(keras.tree.flatten(x)[0])
     rows = np.arange(count + -count % multiple)
     weight = np.ones(count, "float32") if weight is None else np.asarray(weight, "float32")
-    if (weight < 0).any():
-        raise ValueError(
-            "Sample weights cannot be negative. Expected numbers of at least 0. Received: "
-            f"sample_weight from {weight.min():g}. Leave out the examples that are not wanted."
-        )
+    validation.check_weights(weight)
     x, y, weight = keras.tree.map_structure(
         lambda a: None if a is None else np.asarray(a)[np.minimum(rows, count - 1)], (x, y, weight)
     )

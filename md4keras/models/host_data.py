@@ -1,5 +1,8 @@
 """Data of `fit` and `evaluate` that lie on the host: looked at before any work."""
 
+import copy
+import functools
+
 import numpy as np
 
 from md4keras.checks import as_array
@@ -28,7 +31,11 @@ def check_host_data(network, x, y=None, sample_weight=None) -> None:
     else:
         x = _on_host(network, "tokens", x)
     y, sample_weight = _on_host(network, "labels", y), _on_host(network, "weights", sample_weight)
-    tokens = batches.entries(x, y)["tokens"]
+    found = batches.entries(x, y)
+    for weights in (sample_weight, found["sample_weight"]):
+        if isinstance(weights, np.ndarray) and weights.dtype.kind in "biuf":
+            validation.check_weights(weights)
+    tokens = found["tokens"]
     if not isinstance(tokens, np.ndarray):
         return
     batch = batches.arranged(network, x, y, sample_weight)
@@ -41,6 +48,29 @@ def check_host_data(network, x, y=None, sample_weight=None) -> None:
                 "Each example needs one label. Expected arrays of the same length. "
                 f"Received: {len(tokens)} examples and {len(y)} labels"
             )
+
+
+def in_tuples(x):
+    """Data whose batches are tuples, which Keras wants of some: `(batch,)`, if they are none.
+
+    Args:
+        x: any data for `fit`. Generators, other iterators and PyTorch's `DataLoader`s may give
+            arrays and dictionaries as they are; the rest is returned as it is.
+    """
+    if hasattr(x, "__next__"):
+        return (_tuple(batch) for batch in x)
+    if any(kind.__name__ == "DataLoader" and "torch" in kind.__module__ for kind in type(x).mro()):
+        x = copy.copy(x)
+        x.collate_fn = functools.partial(_collate, x.collate_fn)
+    return x
+
+
+def _collate(collate, examples) -> tuple:
+    return _tuple(collate(examples))
+
+
+def _tuple(batch) -> tuple:
+    return tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
 
 
 def _on_host(network, name: str, values):

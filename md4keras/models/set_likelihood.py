@@ -12,7 +12,7 @@ from md4keras import backend, forward_process, head_loss, metrics, random
 from md4keras.checks import check_whole
 from md4keras.models.batches import Batch
 from md4keras.models.checked_batches import CheckedBatches
-from md4keras.models.host_data import check_host_data
+from md4keras.models.host_data import check_host_data, in_tuples
 
 _ROBERTS = (0.7548776662466927, 0.5698402909980532)  # 1/g, 1/g^2 with g^3 = g + 1
 _SCORED = "scored_positions"
@@ -36,11 +36,11 @@ class SetLikelihood(CheckedBatches):
             dtype="float32",
         )
         self._means = [
-            keras.metrics.Mean(name="loss"),
+            metrics.Mean(name="loss"),
             metrics.BitsPerDimension(),
             metrics.Perplexity(),
-            keras.metrics.Mean(name="diffusion_loss"),
-            keras.metrics.Mean(name="reconstruction_loss"),
+            metrics.Mean(name="diffusion_loss"),
+            metrics.Mean(name="reconstruction_loss"),
         ]
         self._positions_seen = 0.0
 
@@ -123,7 +123,7 @@ class SetLikelihood(CheckedBatches):
         batch, counted, _ = self.usable_batch(x, y, sample_weight)
         diffusion = self.evaluation_loss(batch, counted)
         self.record(batch, diffusion, training=False)
-        measured = [*self._means, *self._id_ranges.values()]
+        measured = [*self._means, *self._ranges.values()]
         logs = {metric.name: metric.result() for metric in measured}
         scored = ops.broadcast_to(ops.cast(batch.num_scored(), "float32"), ops.shape(diffusion))
         counted = 1.0 if counted is None else ops.cast(counted, "float32")
@@ -156,7 +156,11 @@ class SetLikelihood(CheckedBatches):
         Returns:
             list of `loss` (nats per scored position), `bits_per_dim`, `perplexity`,
             `diffusion_loss` and `reconstruction_loss`; a dictionary with `return_dict=True`.
+
+        Raises:
+            ValueError: for bad arguments or batches, or where nothing is scored.
         """
+        x = in_tuples(x)
         if isinstance(x, types.GeneratorType):
             num_passes = 1 if num_passes is None else num_passes
             mend = "A generator can be read once; give an array or a data set for more."
@@ -174,6 +178,8 @@ class SetLikelihood(CheckedBatches):
         self.evaluation_point.assign(np.random.default_rng(seed).random(2))
         self._positions_seen = 0.0
         logs = [self._evaluate_once(x, y, *args, **kwargs)]
+        if not during_fit:
+            self._check_has_counted()
         if num_passes is None:
             num_passes = 1 if during_fit else self._passes_wanted()
         kwargs["verbose"] = 0
@@ -193,6 +199,14 @@ class SetLikelihood(CheckedBatches):
             if kwargs.get("steps") is None:  # Keras takes the end of a Grain data set for a lack
                 warnings.filterwarnings("ignore", message="Your input ran out of data")
             return super().evaluate(*args, return_dict=True, **kwargs)
+
+    def _check_has_counted(self):
+        if not float(ops.convert_to_numpy(self._means[0].count)):
+            raise ValueError(
+                "Nothing was scored. Expected positions that are neither padding nor given, and "
+                f"have a weight. Received: {self._positions_seen:.0f} positions, all weights "
+                "together 0. Look at 'padding_mask', 'given' and 'sample_weight'."
+            )
 
     def _passes_wanted(self) -> int:
         return int(np.clip(np.ceil(2**20 / max(1.0, self._positions_seen)), 1, 64))

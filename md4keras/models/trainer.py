@@ -9,7 +9,7 @@ from keras import ops
 
 from md4keras import backend, forward_process, head_loss
 from md4keras.models.batches import Batch
-from md4keras.models.host_data import check_host_data
+from md4keras.models.host_data import check_host_data, in_tuples
 from md4keras.models.likelihood import Likelihood
 
 
@@ -91,13 +91,18 @@ class Trainer(Likelihood):
         - `"sample_weight"`: as the argument, float `[B]` or like the tokens: what the nats of an
           example or a position count.
 
+        They come as arrays, or from anything that Keras reads: Grain, `tf.data`, `PyDataset`,
+        PyTorch's `DataLoader`, a generator.
+
         The loss is the sum of weighted nats over the number of scored positions of the batch; what
         is reported is their weighted mean over all positions seen.
         """
         check_host_data(self.network, x, y, kwargs.get("sample_weight"))
+        x = in_tuples(x)
         if kwargs.get("validation_data") is not None:
             held_out = keras.utils.unpack_x_y_sample_weight(kwargs["validation_data"])
             check_host_data(self.network, *held_out)
+            kwargs["validation_data"] = in_tuples(kwargs["validation_data"])
         self._check_has_optimizer()
         if not isinstance(x, (np.ndarray, dict, keras.utils.PyDataset)) and not ops.is_tensor(x):
             kwargs.setdefault("shuffle", False)  # Keras shuffles arrays, and else warns

@@ -87,14 +87,16 @@ def id_limits(network) -> dict[str, int]:
     return limits
 
 
-def check_id_range(network, name: str, ends, place: str) -> None:
-    """Raises a `ValueError` if ids that a compiled step met were none of the network's.
+def check_range(network, name: str, ends, place: str) -> None:
+    """Raises a `ValueError` if a compiled step met values that cannot be used.
 
     Args:
-        name: a key of `id_limits`.
-        ends: the smallest and the largest id met, or 0.
+        name: `"sample_weight"`, or a key of `id_limits`.
+        ends: the smallest and the largest value met, or 0.
         place: where they were met, for the message.
     """
+    if name == "sample_weight":
+        return check_weights(ends, f"{place}, which was left out")
     low, high = int(ends[0]), int(ends[1])
     below = id_limits(network)[name]
     if not 0 <= low <= high < below:
@@ -103,6 +105,17 @@ def check_id_range(network, name: str, ends, place: str) -> None:
             f"`{name}` cannot be used: values out of range. Expected integers in [0, {below}). "
             f"Received: values from {low} to {high} in {place}, which was left out. "
             f"{mend}"
+        )
+
+
+def check_weights(weights: np.ndarray, place: str = "them") -> None:
+    """Raises a `ValueError` unless sample weights are finite and none is negative."""
+    bad = ~(np.isfinite(weights) & (weights >= 0))
+    if bad.any():
+        raise ValueError(
+            "Sample weights are what nats count. Expected finite numbers of at least 0. Received: "
+            f"{weights[bad][0]:g} among {place}. Leave out the examples that are not wanted, or "
+            "give them the weight 0."
         )
 
 

@@ -9,6 +9,7 @@ from md4keras.layers import (
     PositionEmbedding,
     TransformerBlock,
     VocabularyHead,
+    positions_from_first,
     positions_in_segments,
 )
 from md4keras.layers.base import register
@@ -48,7 +49,8 @@ class Transformer(Network):
     Call arguments:
         inputs: dictionary, as of every `Network`, with `"tokens"` int `[B, L]`, which may have a
             `"padding_mask"` bool `[B, L]`: `True` for text, `False` for padding, which no token
-            attends to and whose own logits mean nothing; or `"segment_ids"` int `[B, L]`, 0 for
+            attends to and whose own logits mean nothing (positions are counted from the first
+            `True`); or `"segment_ids"` int `[B, L]`, 0 for
             padding: tokens attend to those of the same number alone, and are counted from the
             first of them, so that each document has the logits of a row of its own.
         training: bool.
@@ -134,16 +136,19 @@ class Transformer(Network):
         self.head = VocabularyHead(self.vocabulary_size, name="head")
 
     def connect(self, tokens, conditioning, padding_mask=None, segment_ids=None):
-        mask, positions = padding_mask, None
+        mask, positions, places = padding_mask, None, None
         if segment_ids is not None:
             positions, mask = positions_in_segments(segment_ids)
+            places = positions
         elif mask is not None:  # a row that is nothing but padding attends to itself
             mask = ops.logical_or(mask, ops.logical_not(ops.any(mask, axis=-1, keepdims=True)))
+            # Rotary positions are distances, which padding before a text does not change.
+            places = positions_from_first(mask)
         x = self.token_embedding(tokens)
         if self.embedding == "outside":
             x = self.embedding_projection(x)  # [B, L, width]
         if self.positions == "learned":
-            x = self.position_embedding(x, positions)
+            x = self.position_embedding(x, places)
         if self.embedding == "inside":
             x = self.embedding_dropout(x)
         for block in self.blocks:

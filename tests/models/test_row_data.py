@@ -26,8 +26,7 @@ def tf_data():
 
 def torch_loader():
     torch = pytest.importorskip("torch")
-    # (Keras makes a tuple of what a loader gives, so that a dictionary has to be in one.)
-    rows = [({name: values[i] for name, values in DATA.items()},) for i in range(N)]
+    rows = [{name: values[i] for name, values in DATA.items()} for i in range(N)]
     return torch.utils.data.DataLoader(rows, batch_size=4)
 
 
@@ -39,12 +38,24 @@ def grain_data():
 
 def generator():
     for start in range(0, N, 4):
-        yield ({name: values[start : start + 4] for name, values in DATA.items()},)
+        yield {name: values[start : start + 4] for name, values in DATA.items()}
+
+
+def tuples():
+    return iter([(batch,) for batch in generator()])
+
+
+class Sequence(keras.utils.PyDataset):
+    def __len__(self):
+        return -(-N // 4)
+
+    def __getitem__(self, number):
+        return [*generator()][number]
 
 
 def beside():
     """Labels and weights where Keras has its own places for them."""
-    for (batch,) in generator():
+    for batch in generator():
         y, weight = batch.pop("label"), batch.pop("sample_weight")
         yield batch, y, weight
 
@@ -53,7 +64,7 @@ def trained(data, **how):
     keras.utils.set_random_seed(0)
     model = MD4(Transformer(V, L, 1, 1, 8, num_classes=3), seed=0)
     model.compile(keras.optimizers.SGD(0.1))
-    how |= {"validation_data": dict(DATA), "validation_batch_size": 4}
+    how = {"validation_data": dict(DATA), "validation_batch_size": 4} | how
     logs = model.fit(data, verbose=0, shuffle=False, **how).history
     return {name: values[-1] for name, values in logs.items()}
 
@@ -63,9 +74,12 @@ def expected():
     return trained(dict(DATA), batch_size=4)
 
 
-@pytest.mark.parametrize("source", [tf_data, torch_loader, grain_data, generator, beside])
+SOURCES = [tf_data, torch_loader, grain_data, generator, tuples, Sequence, beside]
+
+
+@pytest.mark.parametrize("source", SOURCES)
 def test_data_of_every_kind_are_trained_on_alike(source, expected):
-    found = trained(source())
+    found = trained(source(), validation_data=source())
     assert found == pytest.approx(expected, rel=1e-4)
     assert expected["skipped_steps"] == 0 and "tokens" not in found
 
@@ -78,3 +92,32 @@ def test_single_batches_are_the_same(expected):
         model.train_on_batch(*batch)
     found = model.evaluate(dict(DATA), batch_size=4, num_passes=1, verbose=0, return_dict=True)
     assert found == pytest.approx({name: expected[f"val_{name}"] for name in found}, rel=1e-4)
+
+
+@pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf])
+@pytest.mark.parametrize("shape", [(N,), (N, L)])
+def test_weights_that_are_none_are_refused(bad, shape):
+    """In arrays before any work, in a data set with the number of the batch."""
+    model = MD4(Transformer(V, L, 1, 1, 8, num_classes=3), seed=0)
+    model.compile(keras.optimizers.SGD(0.1))
+    weight = np.ones(shape, "float32")
+    weight[5] = bad
+    data = {**DATA, "sample_weight": weight}
+    before = model.get_weights()
+    for call in (model.fit, model.evaluate, model.train_on_batch, model.test_on_batch):
+        with pytest.raises(ValueError, match="Sample weights .* at least 0. Received: [-ni]"):
+            call(data)
+    batches = [{name: values[i : i + 5] for name, values in data.items()} for i in (0, 5)]
+    for call in (model.fit, model.evaluate):
+        with pytest.raises(ValueError, match="Sample weights .* among batch 2 of the epoch"):
+            call((batch for batch in batches), verbose=0)
+    changed = [
+        np.abs(old - new).max() for old, new in zip(before, model.get_weights(), strict=True)
+    ]
+    assert np.isfinite(changed).all()  # by the first batch alone
+
+
+def test_labels_are_given_once():
+    model = MD4(Transformer(V, L, 1, 1, 8, num_classes=3), seed=0)
+    with pytest.raises(ValueError, match="'label' is given twice"):
+        model.evaluate(dict(DATA), DATA["label"])

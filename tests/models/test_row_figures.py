@@ -163,7 +163,18 @@ def test_a_row_with_nothing_to_score_counts_nothing(kind):
     assert np.isfinite(model.evaluate(data, verbose=0, num_passes=2)).all()
     assert model._positions_seen == 2 * (mask & ~given).sum()
     nothing = {"tokens": PADDED[:4], "padding_mask": np.zeros((4, L), bool)}
-    assert model.evaluate(nothing, verbose=0, num_passes=1)[0] == 0.0
+    with pytest.raises(ValueError, match="Nothing was scored"):
+        model.evaluate(nothing, verbose=0, num_passes=1)
+    weightless = {**data, "sample_weight": np.zeros((4, L))}
+    with pytest.raises(ValueError, match="Nothing was scored"):
+        model.evaluate(weightless, verbose=0, num_passes=1)
+    for each in (nothing, weightless):
+        before = model.get_weights()
+        logs = model.train_on_batch(each, return_dict=True)  # no figure of nothing
+        assert np.isnan(logs["loss"]) and np.isnan(logs["perplexity"])
+        assert logs["skipped_steps"] == 0
+        for old, new in zip(before, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(old, new)
     for call in (model.score, model.infill):
         with pytest.raises(ValueError, match="leaves nothing to (score|fill) in row 1"):
             call(data)

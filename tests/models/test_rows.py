@@ -76,7 +76,12 @@ def one_row(i, columns):
 
 
 SLOW = pytest.mark.slow
-LAYOUTS = {"padded": (PADDED, PADDING * 1), "packed": (PACKED, SEGMENTS)}
+BEFORE = PADDING[:, ::-1]
+LAYOUTS = {
+    "padded": (PADDED, PADDING * 1),
+    "padded before": ({"tokens": X, "padding_mask": BEFORE}, BEFORE * 1),
+    "packed": (PACKED, SEGMENTS),
+}
 
 
 def texts_of(layout):
