@@ -114,8 +114,15 @@ def measure(model, examples: Examples, options: argparse.Namespace) -> dict:
     }
     if model.tokenizer is None:
         return result
-    text = decode_masked(model.tokenizer, tokens[scored], cut=False)
+    text = _text_of(model.tokenizer, tokens[scored])
     return result | {"perplexity": math.exp(nats)} | per_text(model, text, result)
+
+
+def _text_of(tokenizer, ids) -> str:
+    """The text of all documents that ids `[length]` hold, without their ends and padding."""
+    special = [getattr(tokenizer, name, None) for name in ("end_token_id", "padding_id")]
+    special = [each for each in special if each is not None]
+    return decode_masked(tokenizer, ids[~np.isin(ids, special)])
 
 
 def per_text(model, text: str, result: dict) -> dict:

@@ -141,9 +141,9 @@ def arranged(network, x, y=None, weight=None, given=None) -> Batch:
     return batch
 
 
-def as_tensors(network, batch: Batch, name: str = "tokens") -> Batch:
+def as_tensors(network, batch: Batch, name: str = "tokens", allow_mask: bool = False) -> Batch:
     """An arranged batch with its ids checked (values too, where they are host arrays)."""
-    x, labels = validation.check_tokens(network, batch.x, batch.labels, name)
+    x, labels = validation.check_tokens(network, batch.x, batch.labels, name, allow_mask)
     others = (None if each is None else ops.convert_to_tensor(each) for each in batch[2:])
     return Batch(x, labels, *others)
 
