@@ -18,7 +18,6 @@ examples:
   md4keras evaluate runs/demo/digits/model
   md4keras evaluate runs/demo/pydoc/model --data notes.txt --replace-unknown --json
 """
-UNITS = {"CharacterTokenizer": "character", "ByteTokenizer": "byte"}
 
 
 def add_verb(verbs) -> None:
@@ -176,7 +175,7 @@ def unit(model) -> str:
     """What a dimension is: of text a character, a byte or a token."""
     if model.tokenizer is None:
         return "dimension"
-    return UNITS.get(type(model.tokenizer).__name__, "token")
+    return getattr(model.tokenizer, "unit", "token")
 
 
 def _report(result: dict) -> str:

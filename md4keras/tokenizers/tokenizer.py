@@ -32,6 +32,7 @@ class Tokenizer:
     A subclass has `encode`, `decode_run`, `vocabulary_size` and `get_config`.
 
     Attributes:
+        unit: str, what a token is: `"character"`, `"byte"`, or `"token"` for anything else.
         end_token, pad_token: str, the names of the tokens that end a text and fill a row, or
             `None` where there is none.
         end_token_id, padding_id: int, their ids, or `None`. No text is encoded to them: whoever
@@ -42,6 +43,7 @@ class Tokenizer:
 
     end_token = end_token_id = pad_token = padding_id = None
     joins_spaces = False
+    unit = "token"
 
     @property
     def mask_token(self) -> int:
