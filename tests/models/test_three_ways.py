@@ -132,7 +132,7 @@ def test_what_is_evaluated_of_a_padded_row_is_that_of_the_row(kind):
         return array(model.stratified_loss(step, *values))
 
     found = terms(padded, fraction, noise)
-    for i in (0, 2):
-        row = slice(i, i + 1)
-        alone = terms(padded["tokens"][row, : sizes[i]], fraction[row], noise[row, : sizes[i]])
-        np.testing.assert_allclose(found[row], alone, rtol=2e-6)
+    for i in (0, 2):  # in its row, as other numbers of rows are rounded otherwise
+        cut = slice(0, sizes[i])
+        alone = terms(padded["tokens"][:, cut], fraction, noise[:, cut])
+        np.testing.assert_allclose(found[i], alone[i], rtol=2e-6)
