@@ -221,8 +221,16 @@ def _joined(name: str, rows, lengths: list) -> np.ndarray:
 
 
 def _host(name: str, values):
-    """Lists as arrays; others as they are."""
-    return as_array(name, values) if isinstance(values, (list, tuple, str)) else values
+    """Lists as arrays; others as they are, if they have a number of axes."""
+    if isinstance(values, (list, tuple, str)):
+        return as_array(name, values)
+    if getattr(getattr(values, "shape", None), "rank", 0) is None:
+        raise ValueError(
+            f"TensorFlow does not know how many axes `{name}` has. Expected one number of axes in "
+            f"all batches. Received: {name} of unknown shape. Say it in the data set, with "
+            "`tf.ensure_shape`; weights are either [B] everywhere or like the tokens everywhere."
+        )
+    return values
 
 
 def _where(condition, values, other: int):

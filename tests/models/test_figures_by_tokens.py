@@ -138,13 +138,33 @@ def test_an_epoch_of_some_steps_counts_these(model):
     np.testing.assert_allclose(history["loss"], expected, rtol=1e-3)
 
 
-def test_single_batches(model):
+@by_weight
+def test_single_batches(weight, model):
     """The loss of a step is per scored token of its batch, without the weights in the count."""
-    for weight in WEIGHTS:
-        logs = model.train_on_batch(data(weight), return_dict=True)
-        check(logs, mean(weight=WEIGHTS[weight]))
-        check(model.test_on_batch(data(weight), return_dict=True), mean(weight=WEIGHTS[weight]))
-        sizes = LENGTHS if WEIGHTS[weight] is None else LENGTHS * WEIGHT
-        loss = model.compute_loss(data(weight))
-        expected = (sizes * COST).sum() / LENGTHS.sum()
-        assert float(ops.convert_to_numpy(loss)) == pytest.approx(expected, rel=1e-3)
+    expected = mean(weight=WEIGHTS[weight])
+    check(model.train_on_batch(data(weight), return_dict=True), expected)
+    check(model.test_on_batch(data(weight), return_dict=True), expected)
+    sizes = LENGTHS if WEIGHTS[weight] is None else LENGTHS * WEIGHT
+    loss = ops.convert_to_numpy(model.compute_loss(data(weight)))
+    assert float(loss) == pytest.approx((sizes * COST).sum() / LENGTHS.sum(), rel=1e-3)
+
+
+def test_weights_of_another_rank_are_the_same_or_told(model):
+    """TensorFlow's graph of a step has one number of axes."""
+    model.train_on_batch(data("rows"))
+    if keras.backend.backend() == "tensorflow":
+        with pytest.raises(ValueError, match="how many axes `sample_weight` has.*ensure_shape"):
+            model.train_on_batch(data("positions"))
+    else:
+        logs = model.train_on_batch(data("positions"), return_dict=True)
+        check(logs, mean(weight=WEIGHT))
+
+
+def test_tokens_of_unknown_rank_are_told(model):
+    tf = pytest.importorskip("tensorflow")
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("other backends have arrays, whose axes are known")
+    signature = tf.TensorSpec(None, "int32")
+    rows = tf.data.Dataset.from_generator(lambda: iter([TOKENS]), output_signature=signature)
+    with pytest.raises(ValueError, match="how many axes `tokens` has"):
+        model.fit(rows, verbose=0)
