@@ -235,7 +235,7 @@ class TestMistakes:
 
     def test_what_is_said_twice(self):
         data = {"tokens": PADDED, "padding_mask": PADDING, "given": PADDING}
-        with pytest.raises(ValueError, match="`given` is given twice"):
+        with pytest.raises(ValueError, match="'given' is given twice"):
             self.model.score(data, given=PADDING)
         with pytest.raises(ValueError, match="one of them.*mask and given"):
             self.model.infill(data, PADDING)
