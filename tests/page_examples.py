@@ -71,6 +71,7 @@ SHORTER = {
         "num_samples=64)  # nats": "num_samples=2)  # nats",
         "mask[1, :9]])": "mask[1, :9]], num_steps=2)",
         "infill(padded, mask)": "infill(padded, mask, num_steps=2)",
+        "length=[16, 9])": "length=[16, 9], num_steps=2)",
     },
     "docs/export.md": {"linspace(1.0, 0.0, 257)": "linspace(1.0, 0.0, 3)"},
 }

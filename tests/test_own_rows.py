@@ -152,14 +152,15 @@ def test_a_prepared_folder_needs_no_source_of_its_own(records, tmp_path, capsys)
     run(output, "--data", folder, "--set", "rows=padded", "long=split")
     model = md4keras.load_model(output / "model")
     made = data.prepared(folder)
-    assert type(model.tokenizer) is type(made.tokenizer)
+    assert model.tokenizer.get_config() == made.tokenizer.get_config() == {"end_token": True}
     assert model.recipe["read"]["fingerprint"] == made.facts["fingerprint"]
     capsys.readouterr()
     assert cli.main(["evaluate", str(output), "--num-draws", "2", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["dimensions"] == int(made.splits["validation"].lengths.sum())
+    held_out = made.splits["validation"].lengths
+    assert found["dimensions"] == int(held_out.sum()) + len(held_out)  # each with its end
     assert read("--init-from", output, "--data", folder).facts["rows_made"] == "packed"
-    saved_text(tmp_path / "other", tokenizers.ByteTokenizer(end_token=True))
+    saved_text(tmp_path / "other", tokenizers.ByteTokenizer())
     tuned = "--init-from", tmp_path / "other", "--data", folder
     refused = refusal(capsys, tmp_path / "tuned", *tuned)
     assert "another tokenizer than the model's" in refused

@@ -184,3 +184,15 @@ def test_masks_are_decoded_with_any_tokenizer():
     assert tokenizers.decode_masked(words, []) == ""
     with pytest.raises(ValueError, match=r"\[0, 3\).*from 3 to 3"):
         tokenizers.decode_masked(words, [3])
+
+
+@pytest.mark.parametrize("end_token", [False, True])
+def test_a_text_is_the_bytes_of_its_tokens(end_token):
+    text = "naïve 日本 fox"
+    for tokenizer in (
+        ByteTokenizer(end_token),
+        CharacterTokenizer.from_text(text, end_token),
+        tokenizers.BytePairTokenizer.train([text] * 3, 270),
+    ):
+        found = b"".join(tokenizer.bytes_of(token) for token in tokenizer.encode(text).tolist())
+        assert found == text.encode()

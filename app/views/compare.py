@@ -7,6 +7,7 @@ from app import frame, progress, results, samples, sampling, shell
 from md4keras import catalog
 from md4keras.evaluation import variety
 from md4keras.evaluation.likelihood import in_bits
+from md4keras.tokenizers import until_end
 
 _COLUMNS = 3  # results beside each other
 _CHOICE = 420  # pixels, for what is compared
@@ -90,12 +91,15 @@ def measured(number: int, name: str, each, sampler: str) -> dict:
     if not each.label_dropout:
         arguments["guidance_scale"] = 1.0
     run, seconds, compile_seconds = timed(network, number, arguments)
+    drawn = run.tokens
+    if network.tokenizer is not None:  # what stands after the end of a text is not its
+        drawn = until_end(network.tokenizer, drawn)
     nats, *_ = progress.follow(
-        network.score_steps(run.tokens, labels, num_samples=8, batch_size=16),
+        network.score_steps(drawn, labels, num_samples=8, batch_size=16),
         "Scoring the samples (the first time compiles) ...",
         f"compare_score_{number}",
     )
-    bits = in_bits(nats, run.tokens)
+    bits = in_bits(nats, drawn)
     row = {
         "Name": name,
         "Seconds": seconds,
@@ -103,8 +107,8 @@ def measured(number: int, name: str, each, sampler: str) -> dict:
         "Network calls": run.calls,
         "Bits per dimension": bits.mean(),
         "Uncertainty": bits.std(ddof=1) / np.sqrt(len(bits)),
-        "Distinct": variety.distinct_fraction(run.tokens),
-        "Entropy": variety.token_entropy(run.tokens),
+        "Distinct": variety.distinct_fraction(drawn),
+        "Entropy": variety.token_entropy(drawn),
     }
     return {"row": row, "samples": samples.drawn(run.tokens, each, network)}
 

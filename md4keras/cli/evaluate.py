@@ -18,7 +18,6 @@ examples:
   md4keras evaluate runs/demo/digits/model
   md4keras evaluate runs/demo/pydoc/model --data notes.txt --replace-unknown --json
 """
-UNITS = {"CharacterTokenizer": "character", "ByteTokenizer": "byte"}
 
 
 def add_verb(verbs) -> None:
@@ -114,8 +113,15 @@ def measure(model, examples: Examples, options: argparse.Namespace) -> dict:
     }
     if model.tokenizer is None:
         return result
-    text = decode_masked(model.tokenizer, tokens[scored], cut=False)
+    text = _text_of(model.tokenizer, tokens[scored])
     return result | {"perplexity": math.exp(nats)} | per_text(model, text, result)
+
+
+def _text_of(tokenizer, ids) -> str:
+    """The text of all documents that ids `[length]` hold, without their ends and padding."""
+    special = [getattr(tokenizer, name, None) for name in ("end_token_id", "padding_id")]
+    special = [each for each in special if each is not None]
+    return decode_masked(tokenizer, ids[~np.isin(ids, special)])
 
 
 def per_text(model, text: str, result: dict) -> dict:
@@ -169,7 +175,7 @@ def unit(model) -> str:
     """What a dimension is: of text a character, a byte or a token."""
     if model.tokenizer is None:
         return "dimension"
-    return UNITS.get(type(model.tokenizer).__name__, "token")
+    return getattr(model.tokenizer, "unit", "token")
 
 
 def _report(result: dict) -> str:

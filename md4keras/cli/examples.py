@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from md4keras.evaluation.likelihood import scored_positions
+
 
 class Examples(NamedTuple):
     """Examples to be measured.
@@ -37,8 +39,4 @@ class Examples(NamedTuple):
     @property
     def scored(self) -> np.ndarray:
         """Which tokens are scored, bool like them."""
-        layout, scored = self.layout or {}, np.ones(self.tokens.shape, bool)
-        for name in ("padding_mask", "segment_ids"):
-            if name in layout:
-                scored &= layout[name] > 0
-        return scored & ~layout["given"] if "given" in layout else scored
+        return scored_positions(self.entries)

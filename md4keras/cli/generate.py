@@ -9,7 +9,7 @@ from md4keras.cli.model import add_drawing, add_model, drawing, labels, load
 from md4keras.cli.results import check_out, print_texts, write_pictures, write_tokens
 from md4keras.cli.terminal import followed, print_json, say
 from md4keras.files import write_whole
-from md4keras.tokenizers import decode_masked
+from md4keras.tokenizers import decode_masked, until_end
 
 _EXAMPLE = """\
 examples:
@@ -62,7 +62,11 @@ def run(options: argparse.Namespace) -> int:
         result = {"model": str(options.model), "num_samples": options.num_samples, **how}
         result["labels"] = None if classes is None else classes.tolist()
         result["out"] = str(options.out) if options.out else None
-        print_json(result | ({"text": texts} if is_text else {"tokens": tokens.tolist()}))
+        if is_text:
+            sizes = [len(text) for text in until_end(model.tokenizer, tokens)]
+            print_json(result | {"text": texts, "text_tokens": sizes})
+        else:
+            print_json(result | {"tokens": tokens.tolist()})
     elif options.out:
         print(options.out)
     else:
@@ -81,8 +85,12 @@ def _states(model, options, classes, how: dict) -> list[np.ndarray]:
         )
     if length is not None and length > usual[0]:
         say(f"more than the {usual[0]} tokens of training: drawn block by block ...")
-        blocks = model.generate_blocks(options.num_samples, length, classes, **how)
-        return [np.concatenate(list(blocks), axis=1)]
+        end, drawn = getattr(model.tokenizer, "end_token_id", None), []
+        for block in model.generate_blocks(options.num_samples, length, classes, **how):
+            drawn.append(block)
+            if np.any(np.concatenate(drawn, axis=1) == end, axis=1).all():
+                break  # all texts have ended
+        return [np.concatenate(drawn, axis=1)]
     run = model.sample_steps(options.num_samples, classes, length=length, **how)
     kept = []
     animated = options.out is not None and options.out.suffix.lower() == ".gif"

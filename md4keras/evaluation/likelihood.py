@@ -4,6 +4,9 @@ import math
 
 import numpy as np
 
+from md4keras.checks import check_mask
+from md4keras.models import batches
+
 
 def bits_per_value(
     model,
@@ -21,7 +24,7 @@ def bits_per_value(
 
     Args:
         model: a `MD4` or `GenMD4`.
-        tokens: int `[n, *data_shape]`.
+        tokens: int `[n, *data_shape]`, a list of texts' ids, or a dictionary.
         labels, given, num_samples, seed, batch_size: as in `model.score`.
 
     Returns:
@@ -46,5 +49,28 @@ def in_bits(nats, tokens, given=None) -> np.ndarray:
     >>> in_bits([math.log(4)], np.zeros([1, 3]), given=[True, False, False])
     array([1.])
     """
-    scored = ~np.broadcast_to(False if given is None else given, np.shape(tokens))
-    return nats / (scored.reshape(len(tokens), -1).sum(axis=1) * math.log(2.0))  # [n]
+    scored = scored_positions(tokens, given)
+    return nats / (scored.reshape(len(scored), -1).sum(axis=1) * math.log(2.0))  # [n]
+
+
+def scored_positions(tokens, given=None) -> np.ndarray:
+    """Which values `model.score` scores: bool `[n, *data_shape]`, `False` in the padding.
+
+    Args:
+        tokens, given: as in `bits_per_value`.
+
+    Example:
+
+    >>> scored_positions([[3, 1, 4], [1, 5]])
+    array([[ True,  True,  True],
+           [ True,  True, False]])
+    """
+    found, _ = batches.from_lists(batches.entries(tokens, given=given))
+    shape = np.shape(batches.to_array(found["tokens"]))
+    scored = np.ones(shape, bool)
+    for name in ("padding_mask", "segment_ids"):
+        if found[name] is not None:
+            scored &= batches.to_array(found[name]) > 0
+    if found["given"] is not None:
+        scored &= ~check_mask("given", batches.to_array(found["given"]), shape)
+    return scored

@@ -3,15 +3,14 @@
 import numpy as np
 
 from md4keras.checks import check_integers
-
-_SHAPE = ("n", "length", ...)
+from md4keras.models import batches
 
 
 def distinct_fraction(tokens) -> float:
     """The fraction of samples that occur nowhere before them in the list.
 
     Args:
-        tokens: int `[n, *data_shape]`, with `n` of at least 1.
+        tokens: int `[n, *data_shape]`, with `n` of at least 1, or a list of texts' ids.
 
     Returns:
         1 where all differ; `1 / n` where all are the same.
@@ -24,8 +23,8 @@ def distinct_fraction(tokens) -> float:
     >>> distinct_fraction([[1, 2], [1, 3], [1, 2], [1, 2]])
     0.5
     """
-    tokens = check_integers("tokens", tokens, _SHAPE, mend="Pass what `generate` returns.")
-    return len(np.unique(tokens.reshape(len(tokens), -1), axis=0)) / len(tokens)
+    rows = _rows(tokens)
+    return len({row.tobytes() for row in rows}) / len(rows)
 
 
 def token_entropy(tokens) -> float:
@@ -34,7 +33,7 @@ def token_entropy(tokens) -> float:
     It does not look at the order. Far below that of real data, samples repeat a few tokens.
 
     Args:
-        tokens: int `[n, *data_shape]`, with `n` of at least 1.
+        tokens: int `[n, *data_shape]`, with `n` of at least 1, or a list of texts' ids.
 
     Returns:
         Bits, from 0 (one token everywhere) to `log2` of the number of tokens that occur.
@@ -47,7 +46,16 @@ def token_entropy(tokens) -> float:
     >>> token_entropy([[0, 1, 2, 3]])
     2.0
     """
-    tokens = check_integers("tokens", tokens, _SHAPE, mend="Pass what `generate` returns.")
-    counts = np.unique(tokens, return_counts=True)[1]
-    f = counts / tokens.size
+    counts = np.unique(np.concatenate(_rows(tokens)), return_counts=True)[1]
+    f = counts / counts.sum()
     return float(0.0 - (f * np.log2(f)).sum())
+
+
+def _rows(tokens) -> list[np.ndarray]:
+    """The tokens of each sample, `[length]`."""
+    found, lengths = batches.from_lists({"tokens": tokens, "padding_mask": None})
+    mend = "Pass what `generate` returns."
+    tokens = check_integers("tokens", found["tokens"], ("n", "length", ...), mend=mend)
+    rows = [row.ravel() for row in tokens]
+    lengths = [len(row) for row in rows] if lengths is None else lengths
+    return [row[:length] for row, length in zip(rows, lengths, strict=True)]

@@ -98,7 +98,7 @@ def equal_lengths(name: str, lengths):
     return _require(
         tf.equal(lengths, lengths[:1]),
         f"{name} holds rows of different lengths. Expected as many tokens in each row of one "
-        "request. Received: lengths =",
+        "request; texts of another length go into a request of their own. Received: lengths =",
         lengths,
     )
 

@@ -13,7 +13,7 @@ _MOST_BYTES = 4  # of a character in UTF-8
 READ_AND_WRITTEN = (CharacterTokenizer, ByteTokenizer)
 """The classes whose encoding can be operations of TensorFlow."""
 WRITTEN = (*READ_AND_WRITTEN, BytePairTokenizer)
-"""The classes whose decoding can be operations of TensorFlow: all that have a table of bytes."""
+"""The classes whose decoding can be operations of TensorFlow: all that have `bytes_of`."""
 
 
 class GraphDecoder:
@@ -21,7 +21,7 @@ class GraphDecoder:
 
     def __init__(self, tokenizer):
         self._end = tokenizer.end_token_id
-        self._whole = isinstance(tokenizer, CharacterTokenizer)
+        self._whole = tokenizer.unit == "character"
         self._symbols = _symbols(tokenizer)
 
     def decode(self, tokens):
@@ -46,7 +46,7 @@ class GraphTokenizer(GraphDecoder):
         super().__init__(tokenizer)
         self._mask_token = tokenizer.mask_token
         self.fewest_underscores = fewest_underscores(tokenizer)
-        self._of_bytes = isinstance(tokenizer, ByteTokenizer)
+        self._of_bytes = tokenizer.unit == "byte"
         self._most, self._most_rows = most, most_rows
         self._most_bytes = most * (1 if self._of_bytes else _MOST_BYTES)
         codes = range(256) if self._of_bytes else [ord(symbol) for symbol in tokenizer.alphabet]
@@ -94,14 +94,6 @@ class GraphTokenizer(GraphDecoder):
 
 def _symbols(tokenizer) -> list[bytes]:
     """What each token stands for in a text; nothing for an end and for padding."""
-    if isinstance(tokenizer, CharacterTokenizer):
-        symbols = [symbol.encode("utf-8", "replace") for symbol in tokenizer.alphabet]
-    elif isinstance(tokenizer, ByteTokenizer):
-        symbols = [bytes([value]) for value in range(256)]
-    else:
-        symbols = [tokenizer.bytes_of(token) for token in range(tokenizer.vocabulary_size)]
-    symbols += [b""] * (tokenizer.vocabulary_size - len(symbols))
-    for token in (tokenizer.end_token_id, tokenizer.padding_id):
-        if token is not None:
-            symbols[token] = b""
-    return symbols
+    special = (tokenizer.end_token_id, tokenizer.padding_id)
+    tokens = range(tokenizer.vocabulary_size)
+    return [b"" if token in special else tokenizer.bytes_of(token) for token in tokens]

@@ -123,7 +123,7 @@ def arranged(network, x, y=None, weight=None, given=None) -> Batch:
         validation.check_no_text(tokens, "tokens")
     shape = tuple(tokens.shape)
     validation.check_shape(network, shape)
-    _check_takes(network, padding_mask=padding_mask, segment_ids=segment_ids)
+    check_takes(network, {"padding_mask": padding_mask, "segment_ids": segment_ids})
     padding_mask, given = (
         None if mask is None else _mask_like(name, mask, tokens)
         for name, mask in {"padding_mask": padding_mask, "given": given}.items()
@@ -141,9 +141,9 @@ def arranged(network, x, y=None, weight=None, given=None) -> Batch:
     return batch
 
 
-def as_tensors(network, batch: Batch, name: str = "tokens") -> Batch:
+def as_tensors(network, batch: Batch, name: str = "tokens", allow_mask: bool = False) -> Batch:
     """An arranged batch with its ids checked (values too, where they are host arrays)."""
-    x, labels = validation.check_tokens(network, batch.x, batch.labels, name)
+    x, labels = validation.check_tokens(network, batch.x, batch.labels, name, allow_mask)
     others = (None if each is None else ops.convert_to_tensor(each) for each in batch[2:])
     return Batch(x, labels, *others)
 
@@ -178,19 +178,18 @@ def check_has_scored(batch: Batch, purpose: str) -> None:
         )
 
 
-def from_lists(found: dict, network) -> tuple[dict, list | None]:
+def from_lists(found: dict) -> tuple[dict, list | None]:
     """Rows of different lengths as arrays, with zeros behind them.
 
     Args:
-        found: dictionary with `"tokens"`, and others that are like them.
-        network: a network.
+        found: dictionary with `"tokens"` and `"padding_mask"`, and others that are like them.
 
     Returns:
         The dictionary, with a `"padding_mask"` where the rows differ in length, and the lengths,
         or `None` where they do not.
     """
     rows = found["tokens"]
-    if len(network.data_shape) != 1 or not isinstance(rows, (list, tuple)):
+    if not isinstance(rows, (list, tuple)):
         return found, None
     rows = [as_array("tokens", row) for row in rows if not isinstance(row, str)]
     lengths = [len(row) if row.ndim == 1 else None for row in rows]
@@ -222,8 +221,16 @@ def _joined(name: str, rows, lengths: list) -> np.ndarray:
 
 
 def _host(name: str, values):
-    """Lists as arrays; others as they are."""
-    return as_array(name, values) if isinstance(values, (list, tuple, str)) else values
+    """Lists as arrays; others as they are, if they have a number of axes."""
+    if isinstance(values, (list, tuple, str)):
+        return as_array(name, values)
+    if getattr(getattr(values, "shape", None), "rank", 0) is None:
+        raise ValueError(
+            f"TensorFlow does not know how many axes `{name}` has. Expected one number of axes in "
+            f"all batches. Received: {name} of unknown shape. Say it in the data set, with "
+            "`tf.ensure_shape`; weights are either [B] everywhere or like the tokens everywhere."
+        )
+    return values
 
 
 def _where(condition, values, other: int):
@@ -233,9 +240,9 @@ def _where(condition, values, other: int):
     return ops.where(condition, values, ops.full_like(values, other))
 
 
-def _check_takes(network, padding_mask, segment_ids) -> None:
+def check_takes(network, layout: dict) -> None:
     """Raises a `ValueError` if a network knows neither padding nor several documents in a row."""
-    for name, value in {"padding_mask": padding_mask, "segment_ids": segment_ids}.items():
+    for name, value in layout.items():
         if value is not None and not getattr(network, f"takes_{name}", False):
             raise ValueError(
                 f"This network takes no '{name}'. Expected a network whose `takes_{name}` is true, "

@@ -1,10 +1,10 @@
-"""Rows with gaps, as `infill` is given them, and how they come back."""
+"""Rows with gaps, as `infill` is given them or nothing but gaps, and how they come back."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from md4keras.checks import as_array, check_mask
+from md4keras.checks import as_array, check_integers, check_mask, check_sizes, check_whole
 from md4keras.models import batches, validation
 from md4keras.models.batches import Batch
 
@@ -17,7 +17,7 @@ class Gaps(NamedTuple):
         batch: a `Batch`, what else is known of the rows.
         fraction: float32 `[B]`, the part of each row's tokens that the gaps take.
         tokens: int32 `[B, *data_shape]`, as they were given, padding and all.
-        lengths: ints, of rows that were lists of different lengths, or `None`.
+        lengths: ints, of rows that are lists, or `None`.
     """
 
     z: np.ndarray
@@ -27,7 +27,7 @@ class Gaps(NamedTuple):
     lengths: list | None
 
     def filled(self, z: np.ndarray):
-        """The rows with what was drawn in their gaps; a list if their lengths differ."""
+        """The rows with what was drawn in their gaps; a list if they are of many lengths."""
         if self.batch.padding is not None:
             z = np.where(batches.to_array(self.batch.padding), self.tokens, z)
         if self.lengths is None:
@@ -47,7 +47,7 @@ def find_gaps(network, tokens, mask=None, labels=None) -> Gaps:
     Raises:
         ValueError: for a bad argument, or a row without a gap.
     """
-    found, lengths = batches.from_lists({**batches.entries(tokens, labels), "mask": mask}, network)
+    found, lengths = batches.from_lists({**batches.entries(tokens, labels), "mask": mask})
     mask, given = found.pop("mask"), found.pop("given")
     tokens = np.array(as_array("tokens", batches.to_array(found["tokens"])))
     validation.check_no_text(tokens, "tokens")
@@ -82,3 +82,48 @@ def find_gaps(network, tokens, mask=None, labels=None) -> Gaps:
     return Gaps(
         z, batch._replace(labels=labels), fraction.astype("f4"), tokens.astype("int32"), lengths
     )
+
+
+def all_masked(network, num_samples: int, labels=None, data_shape=None, length=None) -> Gaps:
+    """Rows that are one gap each, of the shape of `network`'s examples or of another.
+
+    Args:
+        network: a network.
+        num_samples, labels, data_shape, length: as for `generate`.
+
+    Raises:
+        ValueError: for a bad argument.
+    """
+    check_whole("num_samples", num_samples)
+    shape, lengths = tuple(network.data_shape), None
+    if length is not None:
+        if len(shape) != 1 or data_shape is not None:
+            raise ValueError(
+                "`length` is the shape of a text. Expected a network of sequences, and no "
+                f"`data_shape`. Received: length={length!r}, data_shape={data_shape!r}, "
+                f"network.data_shape={shape}. Leave `length` out."
+            )
+        lengths = _lengths(length, num_samples)
+        data_shape = (length if lengths is None else max(lengths),)
+    if data_shape is not None:
+        shape = check_sizes("data_shape", np.atleast_1d(data_shape).tolist())
+        validation.check_shape(network, (1, *shape))
+    labels = validation.check_sampling_labels(network, labels, num_samples)
+    z, padding_mask = np.full((num_samples, *shape), network.vocabulary_size, "int32"), None
+    if lengths is not None and len(set(lengths)) > 1:
+        padding_mask = np.arange(max(lengths)) < np.array(lengths)[:, None]
+        batches.check_takes(network, {"padding_mask": padding_mask})
+        z[~padding_mask] = 0
+    batch = Batch(z, labels, padding_mask)
+    return Gaps(z, batch, np.ones((num_samples,), "float32"), z, lengths)
+
+
+def _lengths(length, num_samples: int) -> list | None:
+    """The length of each text, or `None` where one number is that of all."""
+    if not isinstance(length, (list, tuple, np.ndarray)):
+        check_whole("length", length)
+        return None
+    mend = "Give a number of tokens for each sample, or one for all."
+    lengths = check_integers("length", length, (num_samples,), mend=mend).tolist()
+    check_whole("length", min(lengths), mend=mend)
+    return lengths

@@ -8,9 +8,8 @@ from keras import ops
 
 from md4keras import random, samplers
 from md4keras.backend import COMPILES_EACH_SHAPE
-from md4keras.checks import Interval, check_number, check_sizes, check_whole
-from md4keras.models import validation
-from md4keras.models.gaps import Gaps, find_gaps
+from md4keras.checks import Interval, check_number
+from md4keras.models.gaps import Gaps, all_masked, find_gaps
 from md4keras.models.trainer import Trainer
 from md4keras.samplers import SampleState
 from md4keras.samplers.reverse_process import Start
@@ -66,7 +65,7 @@ class Generation(Trainer):
         seed: int = 0,
         guidance_scale: float = 1.0,
         data_shape=None,
-        length: int | None = None,
+        length=None,
     ) -> np.ndarray:
         """Draws samples by reversing the masking from time 1 to time 0.
 
@@ -86,18 +85,20 @@ class Generation(Trainer):
                 unconditional)`; 1 is the conditional model itself. Other values need a network
                 with `label_dropout` (classifier-free guidance, Ho and Salimans 2022).
             data_shape: shape of one sample; `None` for the network's.
-            length: int, tokens of one text, another way to give `data_shape`; other lengths than
-                the training length are possible (`generate_blocks`: at a cost that is not its
-                square).
+            length: int, tokens of one text, another way to give `data_shape`; or `num_samples` of
+                them, one for each. Other lengths than the training length are possible
+                (`generate_blocks`: at a cost that is not its square).
 
         Returns:
-            int32 array `[num_samples, *data_shape]`.
+            int32 array `[num_samples, *data_shape]`; for several lengths, a list of int32 arrays
+            `[length]`, each of which is what it would be if all had its length.
 
         Raises:
             ValueError: for a bad argument, before any work.
         """
         settings = Settings(sampler, num_steps, time_grid, temperature, seed, guidance_scale)
-        return self._run(self._all_masked(num_samples, labels, data_shape, length), settings)
+        gaps = all_masked(self.network, num_samples, labels, data_shape, length)
+        return self._filled(gaps, 1.0, settings)
 
     def sample_steps(
         self,
@@ -110,7 +111,7 @@ class Generation(Trainer):
         seed: int = 0,
         guidance_scale: float = 1.0,
         data_shape=None,
-        length: int | None = None,
+        length=None,
     ) -> Iterator[SampleState]:
         """The run of `generate` as an iterator of states; leaving the loop stops the run.
 
@@ -131,7 +132,8 @@ class Generation(Trainer):
         ```
         """
         settings = Settings(sampler, num_steps, time_grid, temperature, seed, guidance_scale)
-        return self._states(self._all_masked(num_samples, labels, data_shape, length), settings)
+        gaps = all_masked(self.network, num_samples, labels, data_shape, length)
+        return self._filled_states(gaps, 1.0, settings)
 
     def infill(
         self,
@@ -174,7 +176,7 @@ class Generation(Trainer):
         """
         settings = Settings(sampler, num_steps, time_grid, temperature, seed, guidance_scale)
         gaps = find_gaps(self.network, tokens, mask, labels)
-        return gaps.filled(self._run(self._start_of(gaps, start_time), settings))
+        return self._filled(gaps, start_time, settings)
 
     def infill_steps(
         self,
@@ -192,26 +194,7 @@ class Generation(Trainer):
         """The run of `infill` as an iterator of states, as `sample_steps` is that of `generate`."""
         settings = Settings(sampler, num_steps, time_grid, temperature, seed, guidance_scale)
         gaps = find_gaps(self.network, tokens, mask, labels)
-        states = self._states(self._start_of(gaps, start_time), settings)
-        return (state._replace(tokens=gaps.filled(state.tokens)) for state in states)
-
-    def _all_masked(self, num_samples, labels, data_shape, length) -> Start:
-        check_whole("num_samples", num_samples)
-        shape = tuple(self.network.data_shape)
-        if length is not None:
-            if len(shape) != 1 or data_shape is not None:
-                raise ValueError(
-                    "`length` is the shape of a text. Expected a network of sequences, and no "
-                    f"`data_shape`. Received: length={length!r}, data_shape={data_shape!r}, "
-                    f"network.data_shape={shape}. Leave `length` out."
-                )
-            data_shape = (check_whole("length", length),)
-        if data_shape is not None:
-            shape = check_sizes("data_shape", np.atleast_1d(data_shape).tolist())
-            validation.check_shape(self.network, (1, *shape))
-        labels = validation.check_sampling_labels(self.network, labels, num_samples)
-        z = np.full((num_samples, *shape), self.mask_token, dtype="int32")
-        return Start(z, labels, np.ones((num_samples,), dtype="float32"))
+        return self._filled_states(gaps, start_time, settings)
 
     def _start_of(self, gaps: Gaps, start_time) -> Start:
         if isinstance(start_time, str) and start_time == "auto":
@@ -222,14 +205,16 @@ class Generation(Trainer):
             times = np.full((len(gaps.z),), start_time, dtype="float32")
         return Start(gaps.z, gaps.batch.labels, np.asarray(times), **gaps.batch.layout)
 
-    def _run(self, start: Start, settings: Settings) -> np.ndarray:
+    def _filled(self, gaps: Gaps, start_time, settings: Settings):
+        start = self._start_of(gaps, start_time)
         process, padded = self._process(start, settings)
-        return _cut(process.run(padded, settings), start)
+        return gaps.filled(_cut(process.run(padded, settings), start))
 
-    def _states(self, start: Start, settings: Settings) -> Iterator[SampleState]:
+    def _filled_states(self, gaps: Gaps, start_time, settings: Settings) -> Iterator[SampleState]:
+        start = self._start_of(gaps, start_time)
         process, padded = self._process(start, settings)
         states = process.states(padded, settings)
-        return (state._replace(tokens=_cut(state.tokens, start)) for state in states)
+        return (state._replace(tokens=gaps.filled(_cut(state.tokens, start))) for state in states)
 
     def _process(self, start: Start, settings: Settings):
         """What is compiled for the sampler and the shape, kept for a while, and a padded start."""

@@ -151,7 +151,14 @@ class GenMD4(LongText):
         power = ops.convert_to_numpy(self.schedule.power).tolist()
         tokens = list(range(len(power)))
         if self.tokenizer is not None:
-            texts = [self.tokenizer.decode(np.array([i], "int32")) for i in tokens]
+            names = (("end_token_id", "end_token"), ("padding_id", "pad_token"))
+            special = {
+                getattr(self.tokenizer, number, None): getattr(self.tokenizer, name, None)
+                for number, name in names
+            }
+            texts = [
+                special.get(i) or self.tokenizer.decode(np.array([i], "int32")) for i in tokens
+            ]
             count = collections.Counter(texts)
             tokens = [text if count[text] == 1 else i for i, text in enumerate(texts)]
         return dict(sorted(zip(tokens, power, strict=True), key=lambda pair: pair[1]))

@@ -159,7 +159,7 @@ def _rows_of(asked: Draws, example, draw) -> Draws:
 
 def _check_scoring(network, x, labels, given) -> Batch:
     """What is to be scored, as arrays."""
-    found, _ = batches.from_lists(batches.entries(x, labels, given), network)
+    found, _ = batches.from_lists(batches.entries(x, labels, given))
     if found["sample_weight"] is not None:
         raise ValueError(
             "A score is that of each example. Expected no sample weights. Received: keys "

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from md4keras.checks import check_mask, check_whole
+from md4keras.checks import as_array, check_mask, check_whole
+from md4keras.models import batches, validation
 from md4keras.samplers import SampleState
 
 
@@ -41,31 +42,79 @@ def infill_steps(
 
     Args:
         model: a model of text.
-        tokens: ints `[n, L]`; what stands under the mask is not read.
-        mask: bool `[L]`, `True` where tokens are drawn.
+        tokens: ints `[n, L]`, or a list of `n` texts' ids, of any lengths; what stands under the
+            mask is not read.
+        mask: bool `[L]` or `[n, L]`, `True` where tokens are drawn; of a list of texts a list.
         labels: as for the model.
         length: int, the tokens of a window; `None` for the training length.
         settings: dict, the other arguments of `model.infill_steps`; a text of one window is filled
-            as by the model itself.
+            as by the model itself, and each of several as alone in its row.
+
+    Returns:
+        Iterator of states; their tokens are an array, or a list where the lengths differ.
 
     Raises:
         ValueError: as `model.infill_steps` does.
     """
-    tokens = np.array(tokens)
-    mask, settings = check_mask("mask", mask, tokens.shape[1:]), settings or {}
+    settings = settings or {}
     length = model.network.data_shape[0] if length is None else length
-    left, done, whole = mask.copy(), 0, tokens
-    todo = windows(mask, length) or [(0, 0, len(mask))]  # without a gap, the model says so
-    for number, (begin, first, last) in enumerate(todo):
-        window, filled = slice(begin, begin + length), slice(first, last)
+    texts, listed = _texts(model.network, tokens, mask, length)
+    rounds, done = max(len(text.windows) for text in texts), 0
+    for number in range(rounds):
+        rows, gaps = map(list, zip(*(text.window(number) for text in texts), strict=True))
         own = settings if number == 0 else settings | {"seed": _seed(settings, number)}
-        for state in model.infill_steps(tokens[:, window], left[window], labels, **own):
-            whole = tokens.copy()
-            whole[:, filled] = state.tokens[:, first - begin : last - begin]
-            most = done + state.most_calls * (len(todo) - number)
-            yield SampleState(whole, done + state.calls, most)
-        tokens, done = whole, done + state.calls
-        left[filled] = False
+        for state in model.infill_steps(rows, gaps, labels, **own):
+            whole = [
+                text.filled(number, row) for text, row in zip(texts, state.tokens, strict=True)
+            ]
+            most = done + state.most_calls * (rounds - number)
+            yield SampleState(whole if listed else np.stack(whole), done + state.calls, most)
+        for text, filled in zip(texts, whole, strict=True):
+            text.close(number, filled)
+        done += state.calls
+
+
+class _Text:
+    """A text whose gaps are filled window by window."""
+
+    def __init__(self, tokens, mask, length: int):
+        self.tokens, self.left, self.length = tokens, mask, length
+        # Without a gap, the model says so.
+        self.windows = windows(mask, length) or [(0, 0, len(mask))]
+
+    def window(self, number: int):
+        """The tokens and the gaps of a window; of a text that is done, one that is not used."""
+        if number >= len(self.windows):
+            return np.zeros(1, "int32"), np.ones(1, bool)
+        begin = self.windows[number][0]
+        window = slice(begin, begin + self.length)
+        return self.tokens[window], self.left[window]
+
+    def filled(self, number: int, row) -> np.ndarray:
+        """All tokens, with those that were drawn in a window."""
+        tokens = self.tokens.copy()
+        for begin, first, last in self.windows[number : number + 1]:
+            tokens[first:last] = row[first - begin : last - begin]
+        return tokens
+
+    def close(self, number: int, tokens) -> None:
+        """Takes over the tokens that a window has brought."""
+        self.tokens = tokens
+        for _, first, last in self.windows[number : number + 1]:
+            self.left[first:last] = False
+
+
+def _texts(network, tokens, mask, length: int) -> tuple[list[_Text], bool]:
+    """The texts, and whether they are a list of different lengths."""
+    found = {"tokens": tokens, "mask": mask, "padding_mask": None}
+    found, lengths = batches.from_lists(found)
+    tokens = as_array("tokens", batches.to_array(found["tokens"]))
+    validation.check_no_text(tokens, "tokens")
+    validation.check_shape(network, tokens.shape)
+    mask = np.array(check_mask("mask", batches.to_array(found["mask"]), tokens.shape))
+    sizes = [tokens.shape[1]] * len(tokens) if lengths is None else lengths
+    rows = zip(tokens, mask, sizes, strict=True)
+    return [_Text(row[:n], gaps[:n], length) for row, gaps, n in rows], lengths is not None
 
 
 def _seed(settings: dict, number: int) -> int:

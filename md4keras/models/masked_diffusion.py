@@ -63,17 +63,25 @@ class MaskedDiffusion(WholeSteps):
         """The denoising distribution, as logits.
 
         Args:
-            zt: int tokens `[B, *data_shape]`, the mask token (`V`) where masked.
+            zt: int tokens `[B, *data_shape]`, the mask token (`V`) where masked; or a dictionary
+                with these as `"tokens"`, as for `fit`. (What is `"given"` or weighs how much does
+                not change a logit.)
             time: float scalar or `[B]` in `[0, 1]`; `None` will do for a network without time.
             labels: int `[B]`, for a network with classes.
 
         Returns:
-            float32 tensor `[B, *data_shape, V]`; the mask is not among the outcomes.
+            float32 tensor `[B, *data_shape, V]`; the mask is not among the outcomes. In the
+            padding the logits mean nothing.
+
+        Raises:
+            ValueError: for tokens, times or labels that do not fit the network or each other.
         """
-        zt, labels = validation.check_tokens(self.network, zt, labels, "zt", allow_mask=True)
+        batch = batches.arranged(self.network, zt, labels)
+        batch = batches.as_tensors(self.network, batch, "zt", allow_mask=True)
         if time is None and not self.network.time_conditioned:
             time = 0.0
-        return self.network_logits(zt, validation.check_time(time, zt.shape[0]), labels)
+        time = validation.check_time(time, batch.x.shape[0])
+        return self.network_logits(batch.x, time, batch.labels, **batch.layout)
 
     def network_logits(
         self,

@@ -109,7 +109,8 @@ class SampleState(NamedTuple):
     """One state of a run, for its caller.
 
     Attributes:
-        tokens: int32 NumPy array `[B, *data_shape]`, the mask token where masked.
+        tokens: int32 NumPy array `[B, *data_shape]`, or a list of those of texts of different
+            lengths; the mask token where masked.
         calls: int, network calls so far.
         most_calls: int, the most that there can be.
     """

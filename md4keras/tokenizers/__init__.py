@@ -14,6 +14,7 @@ from md4keras.tokenizers.tokenizer import (
     get,
     is_known,
     serialize,
+    until_end,
 )
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "named",
     "normalise_text8",
     "serialize",
+    "until_end",
 ]
 
 

@@ -22,6 +22,8 @@ class ByteTokenizer(Tokenizer):
     [110, 195, 169]
     """
 
+    unit = "byte"
+
     def __init__(self, end_token: bool = False):
         self.vocabulary_size = 256 + bool(end_token)
         if end_token:
@@ -33,6 +35,10 @@ class ByteTokenizer(Tokenizer):
 
     def decode_run(self, ids) -> str:
         return np.asarray(ids, "uint8").tobytes().decode("utf-8", "replace")
+
+    def bytes_of(self, token: int) -> bytes:
+        """What a token stands for in a text in UTF-8, maybe a part of a character."""
+        return bytes([token])
 
     def get_config(self) -> dict:
         return {} if self.end_token is None else {"end_token": True}

@@ -41,6 +41,8 @@ class CharacterTokenizer(Tokenizer):
     'a cat'
     """
 
+    unit = "character"
+
     def __init__(self, alphabet: str = TEXT8_ALPHABET, end_token: bool = False):
         if not isinstance(alphabet, str) or not alphabet or len(set(alphabet)) != len(alphabet):
             raise ValueError(
@@ -84,6 +86,10 @@ class CharacterTokenizer(Tokenizer):
 
     def decode_run(self, ids) -> str:
         return "".join([self.alphabet[token] for token in ids.tolist()])
+
+    def bytes_of(self, token: int) -> bytes:
+        """What a token stands for in a text in UTF-8."""
+        return self.alphabet[token].encode("utf-8", "replace")
 
     def get_config(self) -> dict:
         config = {"alphabet": self.alphabet}

@@ -32,6 +32,7 @@ class Tokenizer:
     A subclass has `encode`, `decode_run`, `vocabulary_size` and `get_config`.
 
     Attributes:
+        unit: str, what a token is: `"character"`, `"byte"`, or `"token"` for anything else.
         end_token, pad_token: str, the names of the tokens that end a text and fill a row, or
             `None` where there is none.
         end_token_id, padding_id: int, their ids, or `None`. No text is encoded to them: whoever
@@ -42,6 +43,7 @@ class Tokenizer:
 
     end_token = end_token_id = pad_token = padding_id = None
     joins_spaces = False
+    unit = "token"
 
     @property
     def mask_token(self) -> int:
@@ -97,6 +99,28 @@ def decode_masked(tokenizer, ids, mask_symbol: str = "_", cut: bool = True):
     return _decode(tokenizer, tokenizer.decode, ids, mask_symbol, cut)
 
 
+def until_end(tokenizer, ids):
+    """The tokens of a text alone: up to the first end token, which is the last of them.
+
+    Args:
+        tokenizer: a tokenizer; without an end token all tokens are the text's.
+        ids: ints `[length]`, or the rows of a batch, such as `model.generate` returns.
+
+    Returns:
+        An array `[tokens]`, or a list of those of a batch, as `model.score` takes them.
+    """
+    end = getattr(tokenizer, "end_token_id", None)
+
+    def text_of(row):
+        ends = np.flatnonzero(row == end)
+        return row[: ends[0] + 1] if len(ends) else row
+
+    to_numpy = keras.ops.convert_to_numpy
+    listed = isinstance(ids, (list, tuple)) and len(ids) > 0 and np.ndim(ids[0]) > 0
+    rows = [to_numpy(row) for row in ids] if listed else to_numpy(ids)
+    return [text_of(row) for row in rows] if listed or rows.ndim > 1 else text_of(rows)
+
+
 def _decode(tokenizer, decode_run, ids, mask_symbol: str, cut: bool):
     mask_token = tokenizer.vocabulary_size
     ids = keras.ops.convert_to_numpy(ids)
@@ -113,10 +137,9 @@ def _decode(tokenizer, decode_run, ids, mask_symbol: str, cut: bool):
     }
 
     def text_of(row):
-        if cut and end is not None and (row == end).any():
-            row = row[: np.argmax(row == end)]
-        if cut and padding is not None:
-            row = row[row != padding]
+        if cut:
+            row = until_end(tokenizer, row)
+            row = row[(row != end) & (row != padding)]
         kinds = np.where(np.isin(row, list(shown)), row, -1)  # runs of text are of the kind -1
         runs = np.split(row, np.flatnonzero(np.diff(kinds)) + 1) if len(row) else []
         found = [shown[r[0]] * len(r) if r[0] in shown else decode_run(r) for r in runs]

@@ -5,7 +5,8 @@ import shutil
 
 import pytest
 
-from md4keras import MD4, samplers
+from md4keras import MD4, networks, samplers, save_model, tokenizers
+from md4keras.evaluation import variety
 
 pytestmark = pytest.mark.one_backend
 
@@ -93,6 +94,22 @@ def test_samplers_of_a_text_model(open_page, text_folder):
     compare(page)
     assert list(table(page).index) == ["event"]
     assert len(page.code[0].value.split("\n\n")) == 4
+
+
+def test_figures_of_texts_are_those_until_their_end(open_page, tmp_path):
+    model = MD4(networks.Transformer(4, 16, num_layers=1, num_heads=2, feature_dim=8))
+    model.tokenizer = tokenizers.CharacterTokenizer("abc", end_token=True)
+    save_model(model, tmp_path / "text")
+    page = open_page("compare", tmp_path)
+    page.multiselect(key="compare_samplers_text").set_value(["ancestral"])
+    page.number_input(key="compare_seed").set_value(5)
+    rows = table(compare(page))
+    drawn = model.generate(4, num_steps=STEPS, seed=5)
+    texts = tokenizers.until_end(model.tokenizer, drawn)
+    assert min(map(len, texts)) < 16
+    entropy = number(rows["Entropy"].iloc[0])
+    assert entropy == pytest.approx(variety.token_entropy(texts), abs=0.006)
+    assert page.code[0].value == "\n\n".join(model.tokenizer.decode(drawn))
 
 
 def test_models_of_one_kind_of_data(open_page, all_folder):

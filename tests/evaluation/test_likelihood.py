@@ -3,7 +3,7 @@ import pytest
 
 from md4keras import MD4
 from md4keras.evaluation.likelihood import bits_per_value, in_bits
-from md4keras.networks import UNet
+from md4keras.networks import Transformer, UNet
 from tests.models.tabular import TrueConditionals, random_joint
 
 pytestmark = pytest.mark.one_backend
@@ -54,3 +54,29 @@ def test_bits_of_a_score_that_is_watched(joint):
     *_, (nats, error, _, _) = model.score_steps(X, num_samples=16, given=given, batch_size=16)
     found = in_bits(nats, X, given), in_bits(error, X, given)
     np.testing.assert_array_equal(found, bits_per_value(model, X, given=given))
+
+
+def test_only_what_is_scored_is_counted():
+    """Of texts of different lengths, padded or packed; the bits of each are its own."""
+    model = MD4(Transformer(3, 8, num_layers=1, num_heads=2, feature_dim=8))
+    rng = np.random.default_rng(0)
+    texts = [rng.integers(0, 3, n) for n in (8, 2, 5)]
+    how = {"num_samples": 4, "seed": 1}
+    bits, error = bits_per_value(model, texts, **how)
+    for i, text in enumerate(texts):
+        alone = bits_per_value(model, np.tile(text, (3, 1)), **how)
+        np.testing.assert_allclose((bits[i], error[i]), np.array(alone)[:, i], rtol=1e-5)
+    tokens = np.stack([np.pad(text, (0, 8 - len(text))) for text in texts])
+    mask = np.arange(8) < np.array([[8], [2], [5]])
+    found = bits_per_value(model, {"tokens": tokens, "padding_mask": mask}, **how)
+    np.testing.assert_allclose(found[0], bits, rtol=1e-5)
+    given = mask & (np.arange(8) == 1)
+    nats = np.full(3, np.log(2.0))
+    counts = (mask & ~given).sum(axis=1)
+    for x in (
+        {"tokens": tokens, "padding_mask": mask, "given": given},
+        {"tokens": tokens, "segment_ids": mask * 3, "given": given},
+    ):
+        np.testing.assert_allclose(in_bits(nats, x), 1.0 / counts)
+    listed = [row[:n] for row, n in zip(given, (8, 2, 5), strict=True)]
+    np.testing.assert_allclose(in_bits(nats, texts, listed), 1.0 / counts)

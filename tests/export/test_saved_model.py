@@ -221,7 +221,7 @@ def test_what_a_request_may_not_ask(exported, ask):
         ("infill", infill | {"mask": [[False] * 4]}, "at least one gap"),
         ("infill", infill | {"start_time": 1.5}, "0.0 <= start_time <= 1.0"),
         ("infill_text", infill_text | {"text": ["abc"]}, "at least one gap"),
-        ("infill_text", infill_text | {"text": ["a___b", "___"]}, "different lengths"),
+        ("infill_text", infill_text | {"text": ["a___b", "___"]}, "request of their own"),
         ("infill_text", infill_text | {"text": ["xy___"]}, "outside the alphabet"),
         ("infill_text", infill_text | {"text": [b"\xff___"]}, "outside the alphabet"),
         ("infill_text", infill_text | {"text": ["_" * 13]}, f"1 to {LENGTH} tokens"),

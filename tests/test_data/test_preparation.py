@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from md4keras import data
+from md4keras import data, tokenizers
 from md4keras.cli import main
 from md4keras.data import download, shards
 from md4keras.data.preparation import KNOWN, Settings, planning, prepare, texts
@@ -160,6 +160,27 @@ def test_documents_of_ones_own(small, tmp_path):
     folder.rename(tmp_path / "moved").joinpath("more.jsonl").write_text('{"text": "x"}')
     with pytest.raises(ValueError, match="Another data set is in this folder.*stamp"):
         prepare(tmp_path / "moved", tmp_path / "out", workers=1)
+
+
+@pytest.mark.parametrize("name, type_of_ends", [("bytes", "uint16"), ("text8", "uint8")])
+def test_documents_end_where_rows_are_made(small, tmp_path, name, type_of_ends):
+    """Kept, they take no more room for it."""
+    texts = [f"{word} fox" for word in ("a", "lazy", "quick", "brown")]
+    lines = "".join(json.dumps({"text": text}) + "\n" for text in texts)
+    (tmp_path / "own.jsonl").write_text(lines)
+    settings = Settings(name, validation=0.0)
+    made = prepare(tmp_path / "own.jsonl", tmp_path / "kept", settings, workers=1, say=quiet)
+    assert made.index["dtype"] == "uint8" and made.tokenizer.end_token_id is not None
+    for way, real in {"packed": "segment_ids", "padded": "padding_mask"}.items():
+        parts = list(made.batches("training", 9, False, rows=made.rows(way, 16)))
+        tokens = np.concatenate([part["tokens"][part[real] > 0] for part in parts])
+        found = made.tokenizer.decode(tokens, cut=False).split(tokenizers.END_TOKEN)
+        assert sorted(found[:-1]) == sorted(texts) and not found[-1]
+    settings = settings._replace(rows="joined", sequence_length=8)
+    made = prepare(tmp_path / "own.jsonl", tmp_path / "cut", settings, workers=1, say=quiet)
+    assert made.index["dtype"] == type_of_ends
+    (batch,) = made.batches("training", 9, False, rows=made.rows("joined", 8))
+    assert made.tokenizer.decode(batch["tokens"].ravel(), cut=False).count(tokenizers.END_TOKEN) > 2
 
 
 @pytest.mark.parametrize("limit", [1, 2, 7, 1000])

@@ -7,7 +7,6 @@ from md4keras.data.document_files import documents
 from md4keras.data.folders import files_below, name_in
 from md4keras.data.preparation import hub, pictures, texts
 from md4keras.data.preparation.known import Corpus, Images
-from md4keras.data.shards import token_type
 from md4keras.data.tfds_builders import find_builder
 
 _BYTES = 2**26  # of one's own files that a rank reads, or a single file
@@ -52,7 +51,7 @@ def text_steps(out: Path, known, settings, tokenizer, parts: list) -> tuple[list
     ]
     facts = {
         "kind": "rows" if length else "documents",
-        "dtype": token_type(tokenizer.vocabulary_size),
+        "dtype": texts.stored_type(tokenizer, length),
         "shape": [length] if length else None,
         "with_labels": False,
         "end_token_id": getattr(tokenizer, "end_token_id", None),

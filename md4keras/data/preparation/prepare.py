@@ -29,7 +29,8 @@ class Settings(NamedTuple):
 
     Attributes:
         tokenizer: a tokenizer, or `"bytes"`, `"text8"`, or what `md4keras.tokenizers.load` takes;
-            by default bytes for one's own text and GPT-2's word pieces for what is published.
+            by default bytes for one's own text and GPT-2's word pieces for what is published. The
+            first two have a token for the end of a text.
         rows: `"joined"` (cut into rows of `sequence_length` now) or `"documents"` (which are made
             into rows when they are read; usual for one's own text).
         sequence_length: int, tokens of joined rows; 1024 by default.
@@ -190,14 +191,14 @@ def finish(plan: Plan) -> Prepared:
 
 
 def load_tokenizer(tokenizer):
-    """A tokenizer from an object, or from what `md4keras.tokenizers.named` takes.
+    """A tokenizer from an object, or from what `md4keras.tokenizers.named` takes, where texts end.
 
     Raises:
         ValueError: if there is none of this name.
     """
     if not isinstance(tokenizer, (str, os.PathLike)):
         return tokenizers.get(tokenizer)
-    return tokenizers.named(tokenizer)
+    return tokenizers.named(tokenizer, end_token=True)
 
 
 def _checked(name, settings: Settings) -> Settings:

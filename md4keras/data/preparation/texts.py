@@ -85,7 +85,7 @@ class WriteTokens:
     ):
         self.folder, self.splits, self.tokenizer = folder, splits, tokenizer
         self.row_length, self.validation, self.group = row_length, validation, GROUP
-        self.dtype = token_type(tokenizer.vocabulary_size)
+        self.dtype = stored_type(tokenizer, row_length)
         self.end = getattr(tokenizer, "end_token_id", None)
 
     def __call__(self, data: Iterable, rank: int = 0, world_size: int = 1) -> None:
@@ -138,6 +138,17 @@ class WriteTokens:
         count = len(joined) // self.row_length
         cut = count * self.row_length
         return joined[:cut].reshape(count, self.row_length), joined[cut:]
+
+
+def stored_type(tokenizer, row_length: int | None) -> str:
+    """The smallest type of what is stored; documents that are kept have no end token in them.
+
+    Args:
+        tokenizer, row_length: as of `WriteTokens`.
+    """
+    size = tokenizer.vocabulary_size
+    unused = row_length is None and getattr(tokenizer, "end_token_id", None) == size - 1
+    return token_type(size - unused)
 
 
 def new_writer(
