@@ -25,6 +25,7 @@ from md4keras.files import import_optional
 
 _AT_ONCE = 256  # rows of a Parquet file in memory
 _PACKED = ".gz"
+_TEXT = (".txt", ".text", ".md")
 
 
 class Document(NamedTuple):
@@ -117,20 +118,22 @@ def documents(path, field: str = "text", skip_bad: bool = False) -> DocumentFile
 
 
 def holds_documents(path) -> bool:
-    """Whether a file holds many documents, records or sequences; or a folder such files alone.
+    """Whether a path holds documents but no plain text, which `md4keras.data.text_files` reads.
 
-    (Files of no use, such as pictures, do not count.)
+    Plain text is a file of text that is not packed; of a folder `.txt` files alone. Files of no use
+    to either, such as pictures, do not count.
 
-    >>> [holds_documents(name) for name in ("a.jsonl", "a.csv.gz", "a.txt", "a")]
+    >>> [holds_documents(name) for name in ("a.jsonl", "a.txt.gz", "a.txt", "a")]
     [True, True, False, False]
     """
     path = Path(path).expanduser()
     try:
-        files = files_below(path) if path.is_dir() else [path]
+        inside = path.is_dir()
+        files = [file for file in (files_below(path) if inside else [path]) if _reader(file)]
     except OSError:  # whoever reads it tells
         return False
-    readers = {_reader(file) for file in files} - {None}
-    return bool(readers) and _read_text not in readers
+    plain = {".txt"} if inside else _TEXT
+    return bool(files) and not any(file.suffix.lower() in plain for file in files)
 
 
 def _files(path: Path) -> tuple[list[Path], list[Path]]:
@@ -279,7 +282,7 @@ def _some(names) -> str:
 
 
 _READERS = {
-    **dict.fromkeys((".txt", ".text", ".md"), _read_text),
+    **dict.fromkeys(_TEXT, _read_text),
     **dict.fromkeys((".jsonl", ".ndjson"), _read_lines),
     ".csv": functools.partial(_read_table, delimiter=","),
     ".tsv": functools.partial(_read_table, delimiter="\t"),
