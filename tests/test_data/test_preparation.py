@@ -228,45 +228,47 @@ def test_after_a_fault_it_goes_on_and_gives_the_same_bytes(
 
 
 KILLED = """
-import os, pathlib, random, signal, sys, time
+import os, random, signal, sys
 import array_record.python.array_record_module, datatrove.executor.local  # not in every child
 from md4keras.data.preparation import Settings, planning, prepare, texts
 from tests.preparation_double import EndedBytes
 planning._BYTES, texts.GROUP, texts._AT_ONCE = 10, 10, 5
-folder, out, faults, seed = sys.argv[1:]
-quiet, random = (lambda words: None), random.Random(int(seed))
-kills = 0
-while True:
+folder, whole, out, seed = sys.argv[1:]
+
+def start(out, seconds=0):
     child = os.fork()
-    if child == 0:
-        prepare(folder, out, Settings(EndedBytes(faults)), workers=1, say=quiet)
-        os._exit(0)
-    time.sleep(random.uniform(0.02, 0.3))
-    os.kill(child, signal.SIGKILL)
-    if os.waitpid(child, 0)[1] == 0:
+    if child:
+        return os.wait4(child, 0)[1:]
+    signal.setitimer(signal.ITIMER_PROF, seconds)  # ends it on the spot; 0 never does
+    prepare(folder, out, Settings(EndedBytes()), workers=1, say=lambda words: None)
+    os._exit(0)
+
+status, used = start(whole)
+if status:
+    sys.exit(f"undisturbed it ends with {status}")
+needed, random, kills = used.ru_utime + used.ru_stime, random.Random(int(seed)), 0
+while True:
+    most = needed / 3 * (1 + kills / 20)  # longer and longer, should it need more than before
+    status, _ = start(out, random.uniform(0.001, most))
+    if not status:
         break
+    if status != signal.SIGPROF:
+        sys.exit(f"it ended by itself: {status}")
     kills += 1
-    if kills == 8:
-        pathlib.Path(faults, "slow").unlink()
-    if kills > 60:
+    if kills > 100:
         sys.exit("it does not come to an end")
 print(kills)
 """
 
 
 def test_killed_at_random_it_goes_on_and_gives_the_same_bytes(small, tmp_path):
-    folder, faults = own(tmp_path), tmp_path / "faults"
-    faults.mkdir()
-    settings = Settings(EndedBytes(str(faults)))
-    prepare(folder, tmp_path / "undisturbed", settings, workers=1, say=quiet)
-    (faults / "slow").write_text("0.02")
-    where = (folder, tmp_path / "out", faults, "0")
+    """Killed after so much processor time, which other programs do not lengthen."""
+    where = (own(tmp_path), tmp_path / "whole", tmp_path / "out", "0")
     arguments = [sys.executable, "-W", "ignore", "-c", KILLED, *where]
-    there = subprocess.run(arguments, capture_output=True, text=True, timeout=100)
+    there = subprocess.run(arguments, capture_output=True, text=True, timeout=300)
     assert there.returncode == 0, there.stderr
     assert int(there.stdout.split()[-1]) >= 2
-    prepare(folder, tmp_path / "out", settings, workers=1, say=quiet)  # if killed at the very end
-    assert contents(tmp_path / "out") == contents(tmp_path / "undisturbed")
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
 INTERRUPTED = """
