@@ -1,5 +1,7 @@
 """The user's own documents, each kept apart from the others, in memory."""
 
+from collections.abc import Callable, Iterable
+
 from md4keras.data import held_out
 from md4keras.data.document_files import documents
 from md4keras.data.folders import facts_of_files, printable
@@ -81,12 +83,18 @@ class OwnDocuments(Source):
 own_documents = OwnDocuments()
 
 
-def read_bounded(texts, path) -> list[str]:
-    """All texts, if they fit in memory; else a `ValueError`."""
+def read_bounded(texts: Iterable, path, length: Callable = len) -> list:
+    """All texts, or pairs of them, if they fit in memory; else a `ValueError`.
+
+    Args:
+        texts: an iterable.
+        path: where they are.
+        length: function of one of them that returns its characters.
+    """
     found, size = [], 0
     for text in texts:
         found.append(text)
-        size += len(text)
+        size += length(text)
         if size > MOST_CHARACTERS:
             raise ValueError(
                 f"The documents are too large for memory. Expected {MOST_CHARACTERS:,} characters "
