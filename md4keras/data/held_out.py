@@ -1,4 +1,4 @@
-"""What is held out of one's own data: known from counts and lengths alone, before any is kept."""
+"""The part of one's own data that is held out: known from counts and lengths alone."""
 
 from collections.abc import Callable
 

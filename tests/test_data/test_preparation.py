@@ -156,7 +156,11 @@ def test_documents_of_ones_own(small, tmp_path):
     ]
     assert [t for t in map(made.tokenizer.decode, made.splits["training"]) if t in kept] == kept
     assert made.index["counts"] == {"documents": 108, "empty": 4}
-    assert made.index["source"]["ignored"] == ["note.pdf"]
+    assert made.facts["ignored"] == {"count": 1, "names": ["note.pdf"]}
+    assert made.describe()[1:] == [
+        "Validation: 0.1 of the documents, drawn at random, are held out.",
+        "Not read, 1 of another kind: note.pdf.",
+    ]
     folder.rename(tmp_path / "moved").joinpath("more.jsonl").write_text('{"text": "x"}')
     with pytest.raises(ValueError, match="Another data set is in this folder.*stamp"):
         prepare(tmp_path / "moved", tmp_path / "out", workers=1)
@@ -380,6 +384,9 @@ def test_a_damaged_record_is_told_with_its_file_and_line(small, tmp_path):
     [
         ("nowhere", {}, "Unknown data set.*Received: 'nowhere'"),
         ("mnist", dict(tokenizer="bytes"), "mnist holds images.*tokenizer"),
+        ("mnist", dict(validation=0.2, skip_bad=True), "Received: .*skip_bad.*validation"),
+        ("openwebtext", dict(tokenizer="bytes", skip_bad=True), "as it was published.*skip_bad"),
+        ("lm1b", dict(tokenizer="bytes", validation=0.1), "as it was published.*validation"),
         ("text8", dict(limit=3), "Expected no settings.*limit=3"),
         ("openwebtext", dict(tokenizer="bytes", rows="packed"), "rows='packed'"),
         ("openwebtext", dict(tokenizer="bytes", validation=1), "validation=1"),
@@ -391,6 +398,30 @@ def test_mistakes_are_told_and_leave_nothing_behind(small, tmp_path, name, setti
     with pytest.raises(ValueError, match=words):
         prepare(name, tmp_path / "out", Settings(**settings), workers=1)
     assert not (tmp_path / "out").exists()
+
+
+def test_arguments_without_effect_are_refused(small, tmp_path):
+    with pytest.raises(ValueError, match="Expected none for documents of your own"):
+        prepare(own(tmp_path), tmp_path / "out", source=tmp_path)
+    with pytest.raises(ValueError, match="workers=0"):
+        prepare(tmp_path / "own", tmp_path / "out", workers=0)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_single_document_cannot_be_held_out_but_its_rows_can(small, tmp_path):
+    (tmp_path / "a.txt").write_text("one document " * 99)
+    with pytest.raises(ValueError, match="Nothing is held out.*Received: validation=0.1"):
+        prepare(tmp_path / "a.txt", tmp_path / "out", workers=1, say=quiet)
+    for n, settings in enumerate((dict(rows="joined", sequence_length=16), dict(validation=0))):
+        made = prepare(tmp_path / "a.txt", tmp_path / str(n), Settings(**settings), None, 1, quiet)
+        assert bool(made.splits.get("validation")) == ("rows" in settings)
+    assert made.describe()[1] == "Validation: nothing is held out."
+
+
+def test_what_is_said_of_the_split_is_what_was_done(hub, tmp_path):
+    settings = SETTINGS._replace(rows="documents", validation=0.1)
+    made = prepare("openwebtext", tmp_path / "out", settings, workers=1, say=quiet)
+    assert made.facts["split"] == "0.1 of the documents, drawn at random, are held out"
 
 
 def test_another_folder_s_files_are_left_alone(small, tmp_path):
