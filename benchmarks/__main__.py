@@ -26,6 +26,8 @@ TABLES = {
     "samplers": "benchmarks.samplers",
     "startup": "benchmarks.startup",
     "genmd4": "benchmarks.genmd4",
+    "input": "benchmarks.input",
+    "packed": "benchmarks.packed",
 }
 
 

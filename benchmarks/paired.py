@@ -38,11 +38,9 @@ def alternate(starters, runs: int, apart: bool = False) -> list[list[dict]]:
     return answers
 
 
-def ratios(answers: list[dict], baseline: list[dict]) -> list[float]:
-    """Seconds of each run over those of the baseline's run beside it."""
-    return [
-        here["seconds"] / there["seconds"] for here, there in zip(answers, baseline, strict=True)
-    ]
+def ratios(answers: list[dict], baseline: list[dict], figure: str = "seconds") -> list[float]:
+    """A figure of each run over that of the baseline's run beside it."""
+    return [here[figure] / there[figure] for here, there in zip(answers, baseline, strict=True)]
 
 
 def serve(measure) -> None:

@@ -61,6 +61,18 @@ def training_tflop(network, batch_size: int, head_fraction: float = 0.5) -> floa
     return (products + 12 * network.num_layers * width * length * positions) / 1e12
 
 
+def tokens_per_second(network, peak: float, utilisation: float) -> float:
+    """How many tokens a second a device trains on at this part of its peak.
+
+    Args:
+        network: a `md4keras.networks.Transformer`.
+        peak: float, 1e12 operations a second.
+        utilisation: float in (0, 1], as `mfu`.
+    """
+    (length,) = network.data_shape
+    return utilisation * peak * length / training_tflop(network, batch_size=1)
+
+
 def _applied(path: str) -> str:
     parts = path.split("/")
     if "head" in parts:

@@ -159,11 +159,71 @@ def test_a_prepared_folder_needs_no_source_of_its_own(records, tmp_path, capsys)
     found = json.loads(capsys.readouterr().out)
     held_out = made.splits["validation"].lengths
     assert found["dimensions"] == int(held_out.sum()) + len(held_out)  # each with its end
+    assert found["examples_in_all"] == found["examples"]
+    in_memory = inputs.data.measure(  # so few documents are a sample of all of them
+        ("n-grams",), *(np.concatenate([*made.splits[s]]) for s in ("training", "validation")), 257
+    )
+    told = model.recipe["baselines_bits_per_dim"]
+    assert told == {f"{name} of a sample": bits for name, bits in in_memory.items()}
     assert read("--init-from", output, "--data", folder).facts["rows_made"] == "packed"
+    again = refusal(capsys, tmp_path / "again", "--data", folder, "--set", "tokenizer=text8")
+    assert "tokenizer=text8" in again and "a ByteTokenizer of 257 values" in again
     saved_text(tmp_path / "other", tokenizers.ByteTokenizer())
     tuned = "--init-from", tmp_path / "other", "--data", folder
     refused = refusal(capsys, tmp_path / "tuned", *tuned)
     assert "another tokenizer than the model's" in refused
+
+
+def check_alike(found, expected):
+    """Two results, but for rounding."""
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        value = pytest.approx(value, rel=1e-6) if isinstance(value, float) else value
+        assert found[name] == value, name
+
+
+def test_prepared_data_are_measured_part_by_part(records, tmp_path, monkeypatch, capsys):
+    """The figures are those of all rows at once, but no more than a part is in memory."""
+    pytest.importorskip("datatrove")
+    folder = tmp_path / "prepared"
+    prepare(records, folder, Settings(validation=0.5), workers=1, say=lambda words: None)
+    model = saved_text(tmp_path / "model", data.prepared(folder).tokenizer)
+
+    def measured(*more):
+        words = ["evaluate", model, "--data", folder, "--num-draws", "2", "--batch-size", "3"]
+        assert cli.main(list(map(str, [*words, "--json", *more]))) == 0
+        return json.loads(capsys.readouterr().out)
+
+    whole, some = measured(), measured("--limit", "5")
+    sizes, score_steps = [], md4keras.MD4.score_steps
+
+    def noted(self, x, *arguments):
+        sizes.append(len(x["tokens"]))
+        return score_steps(self, x, *arguments)
+
+    monkeypatch.setattr(md4keras.MD4, "score_steps", noted)
+    monkeypatch.setattr(cli.measured_rows, "_AT_ONCE", 4)
+    parts = measured()
+    assert set(sizes[:-1]) == {4} and sum(sizes) == whole["examples"] > 12
+    check_alike(parts, whole)
+    sizes.clear()
+    check_alike(measured("--limit", "5"), some | {"examples_in_all": None})
+    assert sizes == [4, 1] and some["examples_in_all"] == whole["examples"]
+
+
+def test_a_sample_is_spread_over_a_split():
+    class Split:
+        lengths, with_labels = np.full(1000, 10), False
+
+        def __len__(self):
+            return 1000
+
+        def __getitems__(self, numbers):
+            return [np.full(10, number) for number in numbers]
+
+    found = [int(each[0]) for each in inputs.data.sample(Split(), most=100)]
+    assert found == list(range(0, 1000, 100))
+    assert len(inputs.data.sample(Split(), most=10**6)) == 1000
 
 
 def test_what_is_no_good_is_told(tmp_path, records, capsys):

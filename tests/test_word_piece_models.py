@@ -1,10 +1,14 @@
 """A model of word pieces from a corpus to its samples: every command takes it."""
 
+import csv
+import gzip
 import json
 import math
 import re
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 import md4keras
@@ -58,13 +62,57 @@ def test_the_tokenizer_of_a_corpus_is_told_and_repeatable(home, capsys, tmp_path
     found = ask(capsys, *again, "--out", tmp_path / "again.json", "--json")
     assert (tmp_path / "again.json").read_bytes() == (home / "tokenizer.json").read_bytes()
     tokenizer = tokenizers.load(tmp_path / "again.json")
-    held_out = data.text_files(home / "texts").validation
-    tokens = len(tokenizer.encode(held_out))
+    held_out = [*data.text_files.stream(home / "texts").validation]
+    assert "".join(held_out) == data.text_files(home / "texts").validation
+    tokens, characters = (sum(map(len, e)) for e in (map(tokenizer.encode, held_out), held_out))
     assert found["vocabulary_size"] == tokenizer.vocabulary_size <= 300
     assert found["special_tokens"] == {"<|endoftext|>": tokenizer.end_token_id}
-    assert found["characters_per_token"] == len(held_out) / tokens > 2
+    assert found["held_out_tokens"] == tokens and found["held_out_characters"] == characters
+    assert found["characters_per_token"] == characters / tokens > 2
     named = [*again, "--special-tokens", "<|endoftext|>", "<pad>", "--out", tmp_path / "named.json"]
     assert "<pad> (" in ask(capsys, *named) and tokenizers.load(tmp_path / "named.json").pad_token
+
+
+def test_the_same_documents_in_any_kind_of_file_give_the_same_tokenizer(capsys, tmp_path):
+    texts = [f"the {n} quick foxes\n, {n % 3} lazy dogs " * 3 for n in range(30)]
+    table = pyarrow.table({"number": range(30), "body": texts})
+    lines = "".join(json.dumps({"body": text}) + "\n" for text in texts)
+    files = {"a.jsonl": lines.encode(), "a.ndjson.gz": gzip.compress(lines.encode())}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    with open(tmp_path / "a.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("body", "n"), *((text, n) for n, text in enumerate(texts))])
+    (tmp_path / "folder").mkdir()
+    for number, text in enumerate(texts):
+        (tmp_path / "folder" / f"{number:02}.txt.gz").write_bytes(gzip.compress(text.encode()))
+    found = {}
+    for name in (*files, "a.parquet", "a.csv", "folder"):
+        out = tmp_path / f"{name}.out.json"
+        asked = ["data", "tokenizer", tmp_path / name, "--field", "body", "--out", out]
+        printed = ask(capsys, *asked, "--vocabulary-size", "290", "--json")
+        kept = {key: value for key, value in printed.items() if key not in ("out", "fingerprint")}
+        found[name] = out.read_bytes(), kept
+    assert all(each == found["folder"] for each in found.values())
+    splits = data.own_documents(tmp_path / "a.csv", field="body")
+    assert found["a.csv"][1]["characters"] == sum(map(len, splits.training))
+    assert found["a.csv"][1]["held_out_characters"] == sum(map(len, splits.validation))
+
+
+def test_texts_are_documents_where_it_is_said(home, capsys, tmp_path):
+    ask_for = ["data", "tokenizer", home / "texts", "--vocabulary-size", "300"]
+    for rows, source in (("windows", data.text_files), ("documents", data.own_documents)):
+        out = ["--out", tmp_path / f"{rows}.json"]
+        found = ask(capsys, *ask_for, "--rows", rows, *out, "--json")
+        training = "".join(source.stream(home / "texts").training)
+        assert found["characters"] == len(training)
+
+
+def test_sequences_have_pieces(capsys, tmp_path):
+    lines = "".join(f">{number} a\nACGTACGT\nTTGA\n" for number in range(9))
+    (tmp_path / "a.fasta").write_text(lines)
+    asked = ["data", "tokenizer", tmp_path / "a.fasta", "--out", tmp_path / "t.json", "--json"]
+    assert ask(capsys, *asked)["held_out_characters"] == 12
 
 
 def test_mistakes_leave_no_file(home, capsys, tmp_path):
@@ -74,6 +122,7 @@ def test_mistakes_leave_no_file(home, capsys, tmp_path):
         [home / "texts", "--vocabulary-size", "100", "--out", out],
         [home / "texts", "--out", tmp_path / "no" / "tokenizer.json"],
         [home / "texts", "--out", tmp_path / "tokenizer.txt"],
+        [home / "texts" / "00.txt", "--rows", "documents", "--out", out],  # too few
     ):
         assert "Received: " in ask(capsys, "data", "tokenizer", *words, status=2)
     assert not list(tmp_path.iterdir())

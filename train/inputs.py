@@ -134,6 +134,7 @@ def _prepared(recipe, made) -> Data:
             f"{', '.join(md4keras.data.rows.WAYS)}. Received: rows={way}. Leave it out, or name "
             "the text itself with --data."
         )
+    _check_no_tokenizer(recipe, settings["tokenizer"], found)
     tokenizer = made.tokenizer or tokenizers.add_spare(found.tokenizer, settings["spare_tokens"])
     if not tokenizers.differ_in_spare(tokenizer, found.tokenizer):
         raise ValueError(
@@ -144,6 +145,19 @@ def _prepared(recipe, made) -> Data:
         )
     facts = found.facts | {"rows_made": way}
     return data.of_prepared(found, tokenizer, settings, facts, tokenizer.vocabulary_size)
+
+
+def _check_no_tokenizer(recipe, setting: str, prepared) -> None:
+    """Refuses a tokenizer that was asked for beside that of prepared data."""
+    if setting != recipe.complete()["tokenizer"]:
+        own = prepared.tokenizer
+        raise ValueError(
+            "Prepared data have a tokenizer of their own, which a setting does not change. "
+            f"Expected no setting `tokenizer`. Received: tokenizer={setting}, --data "
+            f"{prepared.folder} with the tokens of a {type(own).__name__} of "
+            f"{own.vocabulary_size:,} values. Leave it out, or prepare the data anew: md4keras "
+            f"data prepare ... --tokenizer {setting}."
+        )
 
 
 def _tokenizer(setting: str, texts: list[str], ends: bool):

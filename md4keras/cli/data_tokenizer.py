@@ -1,17 +1,21 @@
-"""`md4keras data tokenizer PATH`: trains word pieces on a text file or a folder."""
+"""`md4keras data tokenizer PATH`: trains word pieces on text or documents of one's own."""
 
 import argparse
+import itertools
+from collections.abc import Iterable
 from pathlib import Path
 
 from md4keras import data
 from md4keras.cli.results import check_out
 from md4keras.cli.terminal import print_json, printable, say
-from md4keras.tokenizers import END_TOKEN, BytePairTokenizer
+from md4keras.tokenizers import END_TOKEN, BytePairTokenizer, encode_batch
 
+_AT_ONCE = 256  # texts whose tokens are counted together
 _EXAMPLE = """\
-example:
+examples:
   md4keras data tokenizer texts --vocabulary-size 8192 --out tokenizer.json
   md4keras train pydoc --data texts --set tokenizer=tokenizer.json
+  md4keras data tokenizer pages.parquet --field body --vocabulary-size 32768
 """
 
 
@@ -21,13 +25,29 @@ def add_command(commands) -> None:
         "tokenizer",
         help="train word pieces on your text",
         description="Joins the byte pairs that are most frequent in a text, time after time, into "
-        "the pieces of a vocabulary. The same text gives the same pieces. What training of a model "
-        "holds out is held out here too, and tells how long a piece is on average.",
+        "the pieces of a vocabulary. The same text gives the same pieces. The files are read one "
+        "after another, whatever their size in all. What `md4keras train --data PATH` holds out is "
+        "held out here too, and tells how long a piece is on average; `md4keras data prepare` "
+        "draws what it holds out itself.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("path", type=Path, metavar="PATH", help="a text file, or a folder of .txt files")
+    add(
+        "path",
+        type=Path,
+        metavar="PATH",
+        help="a text file or a folder of .txt files; or documents: .jsonl, .parquet, .csv, FASTA, "
+        "anything with .gz, or a folder of them",
+    )
+    add(
+        "--rows",
+        choices=("auto", "windows", "documents"),
+        default="auto",
+        help="take .txt files for one text, or for documents: as the recipes' setting `rows`, of "
+        "which all but windows are of documents (default: auto, one text)",
+    )
+    add("--field", default="text", help="the column or entry with the text (default: text)")
     add(
         "--vocabulary-size",
         type=int,
@@ -49,7 +69,7 @@ def add_command(commands) -> None:
         metavar="FILE",
         help="where to write it (default: tokenizer.json)",
     )
-    add("--skip-bad", action="store_true", help="leave out files that are no text")
+    add("--skip-bad", action="store_true", help="leave out files that cannot be used")
     add("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
@@ -57,14 +77,14 @@ def add_command(commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Trains, writes the file whole, and prints what it is; returns the exit status."""
     check_out(options.out, (".json",))
-    splits = data.text_files(options.path, skip_bad=options.skip_bad)
+    splits = _splits(options)
     for line in splits.describe():
         say(line)
-    say(f"joining pairs of {len(splits.training):,} characters ...")
-    tokenizer = BytePairTokenizer.train(
-        [splits.training], options.vocabulary_size, options.special_tokens
-    )
-    held_out, tokens = splits.validation, len(tokenizer.encode(splits.validation))
+    say("joining pairs ...")
+    counted = _Counted(splits.training)
+    tokenizer = BytePairTokenizer.train(counted, options.vocabulary_size, options.special_tokens)
+    held_out = _Counted(splits.validation)
+    tokens = _num_tokens(tokenizer, held_out)
     tokenizer.save(options.out)
     result = {
         "out": str(options.out),
@@ -72,11 +92,11 @@ def run(options: argparse.Namespace) -> int:
         "special_tokens": tokenizer.special_tokens,
         "end_token": tokenizer.end_token,
         "pad_token": tokenizer.pad_token,
-        "characters": len(splits.training),
-        "held_out_characters": len(held_out),
+        "characters": counted.characters,
+        "held_out_characters": held_out.characters,
         "held_out_tokens": tokens,
-        "characters_per_token": len(held_out) / tokens,
-        "bytes_per_token": len(held_out.encode()) / tokens,
+        "characters_per_token": held_out.characters / tokens,
+        "bytes_per_token": held_out.bytes / tokens,
         "fingerprint": splits.facts["fingerprint"],
     }
     if options.json:
@@ -84,6 +104,35 @@ def run(options: argparse.Namespace) -> int:
     else:
         print(printable(_report(result, options.vocabulary_size)))
     return 0
+
+
+def _splits(options: argparse.Namespace) -> data.Splits:
+    """What is trained on and what is held out, as streams: split as a recipe would."""
+    is_text = not data.holds_documents(options.path)
+    if options.rows == "windows" or (options.rows == "auto" and is_text):
+        return data.text_files.stream(options.path, skip_bad=options.skip_bad)
+    how = {"field": options.field, "skip_bad": options.skip_bad}
+    return data.own_documents.stream(options.path, **how)
+
+
+class _Counted:
+    """Texts whose `characters`, and `bytes` in UTF-8, are counted as they pass."""
+
+    def __init__(self, texts: Iterable[str]):
+        self.texts, self.characters, self.bytes = texts, 0, 0
+
+    def __iter__(self):
+        for text in self.texts:
+            self.characters += len(text)
+            self.bytes += len(text.encode("utf-8", "replace"))
+            yield text
+
+
+def _num_tokens(tokenizer, texts: Iterable[str]) -> int:
+    texts, count = iter(texts), 0
+    while some := list(itertools.islice(texts, _AT_ONCE)):
+        count += sum(map(len, encode_batch(tokenizer, some)))
+    return count
 
 
 def _report(result: dict, asked: int) -> str:

@@ -1,13 +1,16 @@
 """`md4keras evaluate MODEL`: bits per dimension of data, with their error bar."""
 
 import argparse
+import itertools
 import math
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from md4keras.checks import check_whole
-from md4keras.cli.examples import Examples
+from md4keras.cli.examples import Examples, ExampleStream
 from md4keras.cli.model import add_model, load
 from md4keras.cli.reading import read_held_out, read_own
 from md4keras.cli.terminal import followed, print_json, printable
@@ -68,10 +71,9 @@ def run(options: argparse.Namespace) -> int:
         check_whole("limit", options.limit, mend="Leave it out for all examples.")
     model = load(options)
     replace = options.replace_unknown
-    limit = options.limit
-    examples = read_held_out(model, options.data, replace, limit)
+    examples = read_held_out(model, options.data, replace)
     if examples is None:
-        examples = read_own(model, options.data, replace, limit)
+        examples = read_own(model, options.data, replace)
     result = {"model": str(options.model), **measure(model, examples, options)}
     if options.json:
         print_json(result)
@@ -80,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def measure(model, examples: Examples, options: argparse.Namespace) -> dict:
+def measure(model, examples: Examples | ExampleStream, options: argparse.Namespace) -> dict:
     """The bound on examples, per dimension, and what it was measured on.
 
     Returns:
@@ -89,14 +91,30 @@ def measure(model, examples: Examples, options: argparse.Namespace) -> dict:
         returns.
     """
     check_draws(options)
-    some = examples.first(options.limit)
-    tokens, scored = some.tokens, some.scored
-    run = model.score_steps(
-        some.entries, some.labels, options.num_draws, options.seed, batch_size=options.batch_size
-    )
-    *_, last = followed(run, "measuring")
-    sizes = scored.reshape(len(scored), -1).sum(1)  # [examples]
-    nats, error = mean_and_error(last.nats, last.error, sizes)
+    nats, errors, sizes, text = [], [], [], TextSize(0, 0)  # of the parts so far, and of all text
+    runs = _runs(model, examples, options)
+    first = next(runs)  # its mistakes are told before anything else is said
+
+    def states():
+        nonlocal text
+        for part, run in itertools.chain([first], runs):
+            state = None
+            for state in run:
+                yield state
+            nats.append(state.nats)
+            errors.append(state.error)
+            sizes.append(part.scored.reshape(len(part.tokens), -1).sum(1))  # [examples]
+            if model.tokenizer is not None:
+                text += TextSize.of(model, part.tokens[part.scored])
+
+    def progress(state):
+        done = f"{sum(map(len, nats)):,} examples, then " if nats else ""
+        return f"{done}{state.calls} of at most {state.most_calls} network calls"
+
+    for _ in followed(states(), "measuring", progress):
+        pass
+    nats, errors, sizes = map(np.concatenate, (nats, errors, sizes))
+    nats, error = mean_and_error(nats, errors, sizes)
     result = {
         "data": examples.name,
         "bits_per_dim": nats / math.log(2),
@@ -104,8 +122,8 @@ def measure(model, examples: Examples, options: argparse.Namespace) -> dict:
         "nats_per_dim": nats,
         "nats_per_dim_error": error,
         "dimension": unit(model),
-        "examples": len(tokens),
-        "examples_in_all": len(examples.tokens),
+        "examples": len(sizes),
+        "examples_in_all": examples.in_all,
         "dimensions": int(sizes.sum()),
         "left_out_at_the_end": examples.left_out,
         "num_draws": options.num_draws,
@@ -113,35 +131,54 @@ def measure(model, examples: Examples, options: argparse.Namespace) -> dict:
     }
     if model.tokenizer is None:
         return result
-    text = _text_of(model.tokenizer, tokens[scored])
     return result | {"perplexity": math.exp(nats)} | per_text(model, text, result)
 
 
-def _text_of(tokenizer, ids) -> str:
-    """The text of all documents that ids `[length]` hold, without their ends and padding."""
-    special = [getattr(tokenizer, name, None) for name in ("end_token_id", "padding_id")]
-    special = [each for each in special if each is not None]
-    return decode_masked(tokenizer, ids[~np.isin(ids, special)])
+def _runs(model, examples, options) -> Iterator[tuple[Examples, Iterator]]:
+    """Each part of the examples, with its scoring."""
+    first = 0
+    for part in examples.parts(options.limit):
+        how = options.num_draws, options.seed, None, options.batch_size, first
+        yield part, model.score_steps(part.entries, part.labels, *how)
+        first += len(part.tokens)
 
 
-def per_text(model, text: str, result: dict) -> dict:
+class TextSize(NamedTuple):
+    """How long a text is: its characters, and its bytes in UTF-8."""
+
+    characters: int
+    bytes: int
+
+    @classmethod
+    def of(cls, model, tokens) -> "TextSize":
+        """That of the text for which a model's tokens (int `[n]`) stand, ends and padding apart."""
+        special = (getattr(model.tokenizer, name, None) for name in ("end_token_id", "padding_id"))
+        special = [each for each in special if each is not None]
+        text = decode_masked(model.tokenizer, tokens[~np.isin(tokens, special)])
+        return cls(len(text), len(text.encode()))
+
+    def __add__(self, other):
+        return TextSize(self.characters + other.characters, self.bytes + other.bytes)
+
+
+def per_text(model, size: TextSize, result: dict) -> dict:
     """What a token of several characters costs by the text's own measures; nothing for others.
 
     Args:
         model: whose tokenizer it is.
-        text: str, what the tokens stand for.
+        size: of the text that the tokens stand for.
         result: dict with `bits_per_dim`, `bits_per_dim_error` and `dimensions`.
 
     Returns:
         dict of `characters`, `bytes` (in UTF-8), and the bits for one of them.
     """
-    if unit(model) != "token" or not text:
+    if unit(model) != "token" or not size.characters:
         return {}
-    tokens, sizes = result["dimensions"], {"character": len(text), "byte": len(text.encode())}
-    found = {f"{name}s": size for name, size in sizes.items()}
-    for name, size in sizes.items():
-        found[f"bits_per_{name}"] = result["bits_per_dim"] * tokens / size
-        found[f"bits_per_{name}_error"] = result["bits_per_dim_error"] * tokens / size
+    found = size._asdict()
+    for name, count in size._asdict().items():
+        for figure in ("bits_per_dim", "bits_per_dim_error"):
+            key = figure.replace("dim", name.removesuffix("s"))
+            found[key] = result[figure] * result["dimensions"] / count
     return found
 
 
@@ -179,8 +216,8 @@ def unit(model) -> str:
 
 
 def _report(result: dict) -> str:
-    some = result["examples"] < result["examples_in_all"]
-    of_all = f" of {result['examples_in_all']:,}" if some else ""
+    count = result["examples_in_all"]  # `None` where it takes to read them all
+    of_all = f" of {count:,}" if count not in (None, result["examples"]) else ""
     unit = result["dimension"]
     lines = [
         f"{result['bits_per_dim']:.4f} +- {result['bits_per_dim_error']:.4f} bits per {unit} "

@@ -1,5 +1,6 @@
 """Examples that a command measures: tokens, and what a model is told of them."""
 
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,28 @@ class Examples(NamedTuple):
     left_out: int = 0
     layout: dict | None = None
 
+    @classmethod
+    def together(cls, parts: Iterable["Examples"]) -> "Examples":
+        """The examples of several parts, at least one, alike but for these."""
+        parts = list(parts)
+        first = parts[0]
+        labels = None if first.labels is None else np.concatenate([part.labels for part in parts])
+        layout = {
+            name: np.concatenate([part.layout[name] for part in parts])
+            for name in first.layout or {}
+        }
+        tokens = np.concatenate([part.tokens for part in parts])
+        return first._replace(tokens=tokens, labels=labels, layout=layout or None)
+
+    @property
+    def in_all(self) -> int:
+        """How many there are."""
+        return len(self.tokens)
+
+    def parts(self, limit: int | None = None) -> Iterator["Examples"]:
+        """The examples, of which `limit` at most, as the only part; see `ExampleStream`."""
+        yield self.first(limit)
+
     def first(self, count: int | None) -> "Examples":
         """The first examples alone, or all of them."""
         labels = None if self.labels is None else self.labels[:count]
@@ -40,3 +63,31 @@ class Examples(NamedTuple):
     def scored(self) -> np.ndarray:
         """Which tokens are scored, bool like them."""
         return scored_positions(self.entries)
+
+
+class ExampleStream:
+    """Examples that are read a part at a time, since memory may not hold all of them.
+
+    Args:
+        name: str, what they are, for people.
+        read: function without arguments that returns an iterator of `Examples`.
+
+    Attributes:
+        in_all: int, how many there are; `None` as long as they were not all read.
+        left_out: int, as of `Examples`.
+    """
+
+    left_out = 0
+
+    def __init__(self, name: str, read: Callable[[], Iterator[Examples]]):
+        self.name, self.read, self.in_all = name, read, None
+
+    def parts(self, limit: int | None = None) -> Iterator[Examples]:
+        """The examples in order, of which `limit` at most."""
+        count = 0
+        for part in self.read():
+            if limit is not None and count >= limit:
+                return
+            yield part.first(None if limit is None else limit - count)
+            count += len(part.tokens)
+        self.in_all = count

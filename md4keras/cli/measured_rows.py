@@ -1,13 +1,13 @@
 """Documents, pairs and prepared data as the rows that a model was trained on, to be measured."""
 
-import numpy as np
+from collections.abc import Iterator
 
 from md4keras import data, tokenizers
-from md4keras.cli.examples import Examples
+from md4keras.cli.examples import Examples, ExampleStream
 from md4keras.cli.model import class_names
 from md4keras.data.folders import printable
 
-_AT_ONCE = 64  # rows
+_AT_ONCE = 1024  # rows of a part
 
 
 def of_texts(model, texts: list, name: str) -> Examples:
@@ -26,17 +26,16 @@ def of_texts(model, texts: list, name: str) -> Examples:
     else:
         rows = data.Rows.of_tokenizer(way, length, tokenizer, long)
         documents = tokenizers.encode_batch(tokenizer, texts)
-    return _gathered(rows.batches(documents, _AT_ONCE, training=False), name, None)
+    return Examples.together(_parts(rows.batches(documents, _AT_ONCE, training=False), name))
 
 
-def of_prepared(model, made: data.Prepared, name: str, limit: int | None) -> Examples:
-    """The validation split of prepared data (or the only one that is there).
+def of_prepared(model, made: data.Prepared, name: str) -> ExampleStream:
+    """The validation split of prepared data (or the only one that is there), read part by part.
 
     Args:
         model: of the same kind of data.
         made: the data.
         name: str, what they are, for people.
-        limit: int, examples at most, or `None` for all.
     """
     rows = None
     if (made.tokenizer is None) != (model.tokenizer is None):
@@ -53,9 +52,12 @@ def of_prepared(model, made: data.Prepared, name: str, limit: int | None) -> Exa
         way, long = _way(model)
         rows = made.rows("joined" if made.kind == "rows" else way, *model.network.data_shape, long)
     split = "validation" if "validation" in made.splits else "training"
-    batches = made.batches(split, min(limit or _AT_ONCE, _AT_ONCE), False, rows=rows)
-    found = _gathered(batches, name, limit)
-    return found if model.network.num_classes else found._replace(labels=None)
+
+    def read():
+        found = _parts(made.batches(split, _AT_ONCE, training=False, rows=rows), name)
+        return found if model.network.num_classes else (p._replace(labels=None) for p in found)
+
+    return ExampleStream(name, read)
 
 
 def _way(model) -> tuple[str, str]:
@@ -66,25 +68,15 @@ def _way(model) -> tuple[str, str]:
     return way if way in data.rows.WAYS else "packed", long
 
 
-def _gathered(batches, name: str, limit: int | None) -> Examples:
-    """The examples of batches, together."""
-    parts, count = [], 0
+def _parts(batches, name: str) -> Iterator[Examples]:
+    """The examples of each batch, whichever form it has."""
     for batch in batches:
-        parts.append(_parts_of(batch))
-        count += len(parts[-1]["tokens"])
-        if limit is not None and count >= limit:
-            break
-    found = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-    tokens, labels = found.pop("tokens"), found.pop("label", None)
-    return Examples(tokens, labels, name, layout=found or None)
-
-
-def _parts_of(batch) -> dict:
-    """A batch, whichever form it has, as a dictionary."""
-    if isinstance(batch, dict):
-        return batch
-    tokens, label = batch if isinstance(batch, tuple) else (batch, None)
-    return {"tokens": tokens} if label is None else {"tokens": tokens, "label": label}
+        if not isinstance(batch, dict):
+            tokens, labels = batch if isinstance(batch, tuple) else (batch, None)
+            yield Examples(tokens, labels, name)
+        else:
+            layout = {key: values for key, values in batch.items() if key != "tokens"}
+            yield Examples(batch["tokens"], None, name, layout=layout or None)
 
 
 def _raise_other(made: data.Prepared, expected: str):

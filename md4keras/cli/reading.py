@@ -6,7 +6,7 @@ import numpy as np
 
 from md4keras import data
 from md4keras.cli import measured_rows
-from md4keras.cli.examples import Examples
+from md4keras.cli.examples import Examples, ExampleStream
 from md4keras.cli.model import class_names
 from md4keras.cli.terminal import say
 from md4keras.data import gaps
@@ -36,14 +36,10 @@ def read_picture(model, path: str) -> np.ndarray:
     return data.read_image(path, model.network.data_shape, model.network.vocabulary_size)
 
 
-def read_own(model, path: Path, replace: bool, limit: int | None = None) -> Examples:
-    """All examples of a text file or folder, or of a folder of images, or prepared ones.
-
-    Args:
-        limit: int, as many of prepared ones as are wanted; of others more may come.
-    """
+def read_own(model, path: Path, replace: bool) -> Examples | ExampleStream:
+    """All examples of a text file or folder, or of a folder of images, or prepared ones."""
     if data.is_prepared(path):
-        return measured_rows.of_prepared(model, data.prepared(path), str(path), limit)
+        return measured_rows.of_prepared(model, data.prepared(path), str(path))
     if model.tokenizer is not None and data.holds_documents(path):
         texts = data.own_documents(path, validation_fraction=None).training
         texts = [read_known(model, text, replace) for text in texts]
@@ -55,14 +51,11 @@ def read_own(model, path: Path, replace: bool, limit: int | None = None) -> Exam
     return _images(model, splits.training, splits.class_names, str(path))
 
 
-def read_held_out(
-    model, path: Path | None, replace: bool, limit: int | None = None
-) -> Examples | None:
+def read_held_out(model, path: Path | None, replace: bool) -> Examples | ExampleStream | None:
     """The validation split of the model's own training.
 
     Args:
         path: of data; `None` for where the recipe says that they are.
-        limit: int, as of `read_own`.
 
     Returns:
         Examples, or `None` if the data at `path` are not those of the training.
@@ -88,7 +81,7 @@ def read_held_out(
             say("note: the data have changed since the model was trained on them")
     where = f"the validation split of {path or home or name}"
     if isinstance(splits, data.Prepared):
-        return measured_rows.of_prepared(model, splits, where, limit)
+        return measured_rows.of_prepared(model, splits, where)
     if name in ("own_documents", "pairs"):
         texts = [
             tuple(read_known(model, part, replace) for part in each)

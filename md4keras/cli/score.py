@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from md4keras import data
-from md4keras.cli.evaluate import add_measuring, check_draws, per_text, unit
+from md4keras.cli.evaluate import TextSize, add_measuring, check_draws, per_text, unit
+from md4keras.cli.examples import Examples
 from md4keras.cli.model import add_model, check_kind, labels, load
 from md4keras.cli.reading import read_known, read_own, read_picture
 from md4keras.cli.terminal import followed, print_json, printable
@@ -92,14 +93,15 @@ def _score_texts(model, options) -> list[dict]:
     sizes = [len(tokens) for tokens in encoded]
     rows = _results(texts, nats, np.sqrt(squares), sizes)
     return [
-        row | per_text(model, model.tokenizer.decode(tokens), row)
+        row | per_text(model, TextSize.of(model, tokens), row)
         for row, tokens in zip(rows, encoded, strict=True)
     ]
 
 
 def _score_images(model, options) -> list[dict]:
     if options.data is not None:
-        tokens, classes, *_ = read_own(model, options.data, options.replace_unknown)
+        found = read_own(model, options.data, options.replace_unknown)
+        tokens, classes, *_ = Examples.together(found.parts())
         names = [f"{options.data}, image {number}" for number in range(len(tokens))]
     else:
         tokens = np.stack([read_picture(model, path) for path in options.inputs])

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from md4keras import files
 from md4keras.backend import COMPILES_EACH_SHAPE
@@ -27,12 +27,17 @@ def say(words: str) -> None:
     print(printable(words), file=sys.stderr, flush=True)
 
 
-def followed(states: Iterable, what: str) -> Iterator:
+def _calls(state) -> str:
+    return f"{state.calls} of at most {state.most_calls} network calls"
+
+
+def followed(states: Iterable, what: str, progress: Callable[..., str] = _calls) -> Iterator:
     """The states of a run, such as those of `model.sample_steps`, with words on how far it is.
 
     Args:
         states: with `calls` and `most_calls`.
         what: str, what is done, for the words.
+        progress: function of a state that returns the words on how far it is.
     """
     say(f"{what}{' (it compiles first, some seconds)' if COMPILES_EACH_SHAPE else ''} ...")
     said = time.monotonic()
@@ -40,7 +45,7 @@ def followed(states: Iterable, what: str) -> Iterator:
         yield state
         if time.monotonic() - said > _SECONDS:
             said = time.monotonic()
-            say(f"  {state.calls} of at most {state.most_calls} network calls")
+            say(f"  {progress(state)}")
 
 
 def print_json(result) -> None:

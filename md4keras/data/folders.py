@@ -111,14 +111,16 @@ def facts_of_files(source: str, path: Path, used: list[Path], bad: list, others:
         "source": source,
         "files": len(used),
         "skipped": bad,
-        "ignored": {
-            "count": len(others),
-            "names": [name_in(path, file) for file in others[:_FEW_NAMED]],
-        },
+        "ignored": ignored(path, others),
         "fingerprint": fingerprint(
             (file.relative_to(path).as_posix(), files.sha256(file)) for file in used
         ),
     }
+
+
+def ignored(path: Path, others: list[Path]) -> dict:
+    """What is said of files of other kinds: their `"count"`, and some `"names"`."""
+    return {"count": len(others), "names": [name_in(path, file) for file in others[:_FEW_NAMED]]}
 
 
 def fingerprint(parts: Iterable[tuple[str, str]]) -> str:

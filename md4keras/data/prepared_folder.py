@@ -57,6 +57,7 @@ class Prepared:
     def facts(self) -> dict:
         splits = self.index["splits"].values()
         files = [file for split in splits for file in split["files"]]
+        origin = self.index["source"]
         facts = {"source": self.index["name"], self.kind: sum(s["records"] for s in splits)}
         if self.kind != "images":
             facts["tokens"] = sum(split["values"] for split in splits)
@@ -64,7 +65,7 @@ class Prepared:
             facts["classes"] = list(self.class_names)
         return facts | {
             "split": self.index["split"],
-            "skipped": self.index["source"].get("skipped", []),
+            **{key: origin[key] for key in ("skipped", "ignored") if key in origin},
             "fingerprint": fingerprint((file["file"], file["sha256"]) for file in files),
         }
 
@@ -203,8 +204,8 @@ def write_index(folder: Path, facts: dict, splits: dict[str, list[dict]], tokeni
 
     Args:
         facts: dictionary of `"name"`, `"kind"`, `"dtype"`, `"shape"`, `"with_labels"`,
-            `"end_token_id"`, `"padding_id"`, `"class_names"`, `"source"` and `"settings"`, in JSON
-            values.
+            `"end_token_id"`, `"padding_id"`, `"class_names"`, `"split"` (a sentence on what is held
+            out), `"source"` and `"settings"`, in JSON values.
         splits: of each split what `ShardWriter.finish` returned, in order.
         tokenizer: that of texts.
     """

@@ -1,5 +1,6 @@
 """Sources: data of one origin, with what is known of them, split once and for all."""
 
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 _MOST_SHOWN = 10  # classes, or bad files
@@ -10,6 +11,20 @@ class _Parts(NamedTuple):
     validation: Any
     test: Any = None
     class_names: tuple[str, ...] | None = None
+
+
+class Stream:
+    """Texts that are read anew each time they are iterated over, one after another.
+
+    Args:
+        read: function without arguments that returns an iterator.
+    """
+
+    def __init__(self, read: Callable[[], Iterator[str]]):
+        self.read = read
+
+    def __iter__(self) -> Iterator[str]:
+        return self.read()
 
 
 class Splits(_Parts):

@@ -96,15 +96,24 @@ class Likelihood(SetLikelihood):
         seed: int = 0,
         given=None,
         batch_size: int = 64,
+        first_example: int = 0,
     ) -> Iterator[ScoreState]:
-        """The scoring of `score` as an iterator, a `ScoreState` after each network call."""
+        """The scoring of `score` as an iterator, a `ScoreState` after each network call.
+
+        Args:
+            x, labels, num_samples, seed, given, batch_size: as of `score`.
+            first_example: int, the number of the first example, where a set is scored in parts:
+                the draws are those of the whole set.
+        """
         check_whole("num_samples", num_samples, 2, mend="A standard error needs two draws.")
         check_whole("batch_size", batch_size)
+        check_whole("first_example", first_example, 0)
         random.check_seed(seed)
         batch = _check_scoring(self.network, x, labels, given)
-        return self._score_steps(Draws(batch, None, None, num_samples, seed), batch_size)
+        asked = Draws(batch, None, None, num_samples, seed)
+        return self._score_steps(asked, batch_size, first_example)
 
-    def _score_steps(self, asked: Draws, batch_size):
+    def _score_steps(self, asked: Draws, batch_size, first):
         num_samples = asked.num_samples
         num_rows = len(asked.batch.x)
         count = num_rows * num_samples
@@ -116,7 +125,7 @@ class Likelihood(SetLikelihood):
             # The last rows are repeated, so that one shape is compiled.
             rows = np.arange(call * batch_size, (call + 1) * batch_size)
             example, draw = np.divmod(np.minimum(rows, count - 1), num_samples)
-            nats = ops.convert_to_numpy(score_rows(_rows_of(asked, example, draw)))
+            nats = ops.convert_to_numpy(score_rows(_rows_of(asked, example, draw, first)))
             nats = nats[: count - call * batch_size].astype("float64")
             example, draw = example[: len(nats)], draw[: len(nats)]
             differences = np.diff(np.concatenate([previous, nats]))
@@ -148,12 +157,13 @@ def closes_pair(draw, num_samples):
     return (draw % 2 == 1) | ((draw == num_samples - 1) & (num_samples % 2 == 1))
 
 
-def _rows_of(asked: Draws, example, draw) -> Draws:
-    """The rows of one network call."""
+def _rows_of(asked: Draws, example, draw, first: int) -> Draws:
+    """The rows of one network call; the examples are counted from `first`."""
     parts = [None if part is None else part[example] for part in asked.batch]
     batch = Batch(*(None if part is None else ops.convert_to_tensor(part) for part in parts))
     seed = np.int32(random.seed_word(int(asked.seed)))
-    how = (example.astype("int32"), draw.astype("int32"), np.float32(asked.num_samples), seed)
+    example = (example + first).astype("int32")
+    how = (example, draw.astype("int32"), np.float32(asked.num_samples), seed)
     return Draws(batch, *map(ops.convert_to_tensor, how))
 
 

@@ -81,7 +81,7 @@ def bad_file(path, problem: str, expected: str, mend: str = "Check the path.") -
     )
 
 
-def content_of(vocabulary, merges, special_tokens, splitter=None) -> dict:
+def content_of(vocabulary, merges, special_tokens) -> dict:
     """The content of a `tokenizer.json` from its parts.
 
     Args:
@@ -89,7 +89,6 @@ def content_of(vocabulary, merges, special_tokens, splitter=None) -> dict:
         merges: strings `"a b"`, the first one first.
         special_tokens: strings, names of tokens that no text is encoded to; those without an id
             get the ids that follow.
-        splitter: dict, a pre-tokenizer; `None` for GPT-2's.
     """
     _check_ids(_pieces(vocabulary).values())
     added, following = [], 1 + max(vocabulary.values())
@@ -97,7 +96,7 @@ def content_of(vocabulary, merges, special_tokens, splitter=None) -> dict:
         added.append({"id": vocabulary.get(name, following), "content": name, "special": True})
         following += name not in vocabulary
     model = {"type": "BPE", "vocab": vocabulary, "merges": merges}
-    return {"added_tokens": added, "pre_tokenizer": splitter or GPT2_SPLITTER, "model": model}
+    return {"added_tokens": added, "pre_tokenizer": GPT2_SPLITTER, "model": model}
 
 
 def checked(content) -> dict:
@@ -214,8 +213,8 @@ def _added(tokens) -> list[dict]:
     )
     if not good or len({each["content"] for each in tokens}) != len(tokens):
         raise _refused("its added tokens are none", "added_tokens without a content of their own")
-    plain = dict.fromkeys(("single_word", "lstrip", "rstrip"), False) | {"normalized": False}
     takes = ("single_word", "lstrip", "rstrip")
+    plain = dict.fromkeys((*takes, "normalized"), False)
     return [
         {"id": each.get("id"), "content": each["content"], **plain}
         | {"special": bool(each.get("special")) or any(each.get(name) for name in takes)}

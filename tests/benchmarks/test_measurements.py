@@ -15,6 +15,7 @@ from benchmarks import (
     accelerator,
     compiled,
     machine,
+    packed,
     paired,
     sampling,
     settings,
@@ -72,6 +73,28 @@ def test_model_flops_are_those_of_the_dense_program():
     half = 1e12 * utilisation.training_tflop(network, setting.batch_size)
     head = 6 * setting.tokens * setting.width * network.vocabulary_size
     assert counted - half == pytest.approx(0.5 * head)
+
+
+def test_what_an_h200_trains_on_is_half_of_its_peak():
+    """Its rate, measured as any training step is, comes out at the utilisation that was asked."""
+    setting = settings.get("md4_owt", tiny=True)
+    network, peak = setting.build("dense").network, utilisation.peak_tflops("NVIDIA H200")
+    rate = utilisation.tokens_per_second(network, peak, 0.5)
+    step = {"fits": True, "seconds": setting.tokens / rate}
+    for key, fraction in (("model_tflop", 0.5), ("model_tflop_full_head", 1.0)):
+        step[key] = utilisation.training_tflop(network, setting.batch_size, fraction)
+    assert accelerator.utilisation(step, peak)["mfu"] == pytest.approx(0.5)
+
+
+def test_a_step_of_packed_rows():
+    setting = packed.get("4 x 256", tiny=True)
+    batches = {way: packed.batch(setting, way) for way in packed.WAYS}
+    assert batches["packed"]["segment_ids"].max() >= 1 and "segment_ids" not in batches["joined"]
+    shape = (setting.batch_size, *setting.data_shape)
+    assert all(batch["tokens"].shape == shape for batch in batches.values())
+    result = packed.Step(setting, "packed")()
+    assert np.isfinite(result["loss"]) and min(result["seconds"], result["temporary_gb"]) > 0
+    assert packed.get("8 x 512").width == 512 and packed.get("4 x 256").width == 256
 
 
 @pytest.mark.slow

@@ -67,8 +67,16 @@ def test_pairs_are_read_from_records_of_any_kind(tmp_path):
     with pytest.raises(ValueError, match="line 1 has no 'answer', but 'prompt'"):
         data.pairs(lines(tmp_path / "c", "a.jsonl", [{"prompt": "a"}]))
     (tmp_path / "d.txt").write_text("a text")
-    with pytest.raises(ValueError, match="There are no pairs at this path"):
+    with pytest.raises(ValueError, match="There are no records at this path"):
         data.pairs(tmp_path / "d.txt")
+
+
+def test_files_of_pairs_are_read_once(tmp_path, monkeypatch):
+    parsed, loads = [], json.loads
+    monkeypatch.setattr(json, "loads", lambda text: parsed.append(text) or loads(text))
+    records = [{"prompt": f"{n}", "answer": "a"} for n in range(50)]
+    assert len(data.pairs(lines(tmp_path / "a", "a.jsonl", records)).training) == 45
+    assert len(parsed) == 51  # the first one, to know the file; then all
 
 
 def test_a_long_pair_keeps_half_a_row_of_its_prompt():

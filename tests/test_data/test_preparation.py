@@ -156,7 +156,11 @@ def test_documents_of_ones_own(small, tmp_path):
     ]
     assert [t for t in map(made.tokenizer.decode, made.splits["training"]) if t in kept] == kept
     assert made.index["counts"] == {"documents": 108, "empty": 4}
-    assert made.index["source"]["ignored"] == ["note.pdf"]
+    assert made.facts["ignored"] == {"count": 1, "names": ["note.pdf"]}
+    assert made.describe()[1:] == [
+        "Validation: 0.1 of the documents, drawn at random, are held out.",
+        "Not read, 1 of another kind: note.pdf.",
+    ]
     folder.rename(tmp_path / "moved").joinpath("more.jsonl").write_text('{"text": "x"}')
     with pytest.raises(ValueError, match="Another data set is in this folder.*stamp"):
         prepare(tmp_path / "moved", tmp_path / "out", workers=1)
@@ -249,45 +253,47 @@ def test_after_a_fault_it_goes_on_and_gives_the_same_bytes(
 
 
 KILLED = """
-import os, pathlib, random, signal, sys, time
+import os, random, signal, sys
 import array_record.python.array_record_module, datatrove.executor.local  # not in every child
 from md4keras.data.preparation import Settings, planning, prepare, texts
 from tests.preparation_double import EndedBytes
 planning._BYTES, texts.GROUP, texts._AT_ONCE = 10, 10, 5
-folder, out, faults, seed = sys.argv[1:]
-quiet, random = (lambda words: None), random.Random(int(seed))
-kills = 0
-while True:
+folder, whole, out, seed = sys.argv[1:]
+
+def start(out, seconds=0):
     child = os.fork()
-    if child == 0:
-        prepare(folder, out, Settings(EndedBytes(faults)), workers=1, say=quiet)
-        os._exit(0)
-    time.sleep(random.uniform(0.02, 0.3))
-    os.kill(child, signal.SIGKILL)
-    if os.waitpid(child, 0)[1] == 0:
+    if child:
+        return os.wait4(child, 0)[1:]
+    signal.setitimer(signal.ITIMER_PROF, seconds)  # ends it on the spot; 0 never does
+    prepare(folder, out, Settings(EndedBytes()), workers=1, say=lambda words: None)
+    os._exit(0)
+
+status, used = start(whole)
+if status:
+    sys.exit(f"undisturbed it ends with {status}")
+needed, random, kills = used.ru_utime + used.ru_stime, random.Random(int(seed)), 0
+while True:
+    most = needed / 3 * (1 + kills / 20)  # longer and longer, should it need more than before
+    status, _ = start(out, random.uniform(0.001, most))
+    if not status:
         break
+    if status != signal.SIGPROF:
+        sys.exit(f"it ended by itself: {status}")
     kills += 1
-    if kills == 8:
-        pathlib.Path(faults, "slow").unlink()
-    if kills > 60:
+    if kills > 100:
         sys.exit("it does not come to an end")
 print(kills)
 """
 
 
 def test_killed_at_random_it_goes_on_and_gives_the_same_bytes(small, tmp_path):
-    folder, faults = own(tmp_path), tmp_path / "faults"
-    faults.mkdir()
-    settings = Settings(EndedBytes(str(faults)))
-    prepare(folder, tmp_path / "undisturbed", settings, workers=1, say=quiet)
-    (faults / "slow").write_text("0.02")
-    where = (folder, tmp_path / "out", faults, "0")
+    """Killed after so much processor time, which other programs do not lengthen."""
+    where = (own(tmp_path), tmp_path / "whole", tmp_path / "out", "0")
     arguments = [sys.executable, "-W", "ignore", "-c", KILLED, *where]
-    there = subprocess.run(arguments, capture_output=True, text=True, timeout=100)
+    there = subprocess.run(arguments, capture_output=True, text=True, timeout=300)
     assert there.returncode == 0, there.stderr
     assert int(there.stdout.split()[-1]) >= 2
-    prepare(folder, tmp_path / "out", settings, workers=1, say=quiet)  # if killed at the very end
-    assert contents(tmp_path / "out") == contents(tmp_path / "undisturbed")
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
 INTERRUPTED = """
@@ -399,6 +405,9 @@ def test_a_damaged_record_is_told_with_its_file_and_line(small, tmp_path):
     [
         ("nowhere", {}, "Unknown data set.*Received: 'nowhere'"),
         ("mnist", dict(tokenizer="bytes"), "mnist holds images.*tokenizer"),
+        ("mnist", dict(validation=0.2, skip_bad=True), "Received: .*skip_bad.*validation"),
+        ("openwebtext", dict(tokenizer="bytes", skip_bad=True), "as it was published.*skip_bad"),
+        ("lm1b", dict(tokenizer="bytes", validation=0.1), "as it was published.*validation"),
         ("text8", dict(limit=3), "Expected no settings.*limit=3"),
         ("openwebtext", dict(tokenizer="bytes", rows="packed"), "rows='packed'"),
         ("openwebtext", dict(tokenizer="bytes", validation=1), "validation=1"),
@@ -410,6 +419,30 @@ def test_mistakes_are_told_and_leave_nothing_behind(small, tmp_path, name, setti
     with pytest.raises(ValueError, match=words):
         prepare(name, tmp_path / "out", Settings(**settings), workers=1)
     assert not (tmp_path / "out").exists()
+
+
+def test_arguments_without_effect_are_refused(small, tmp_path):
+    with pytest.raises(ValueError, match="Expected none for documents of your own"):
+        prepare(own(tmp_path), tmp_path / "out", source=tmp_path)
+    with pytest.raises(ValueError, match="workers=0"):
+        prepare(tmp_path / "own", tmp_path / "out", workers=0)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_single_document_cannot_be_held_out_but_its_rows_can(small, tmp_path):
+    (tmp_path / "a.txt").write_text("one document " * 99)
+    with pytest.raises(ValueError, match="Nothing is held out.*Received: validation=0.1"):
+        prepare(tmp_path / "a.txt", tmp_path / "out", workers=1, say=quiet)
+    for n, settings in enumerate((dict(rows="joined", sequence_length=16), dict(validation=0))):
+        made = prepare(tmp_path / "a.txt", tmp_path / str(n), Settings(**settings), None, 1, quiet)
+        assert bool(made.splits.get("validation")) == ("rows" in settings)
+    assert made.describe()[1] == "Validation: nothing is held out."
+
+
+def test_what_is_said_of_the_split_is_what_was_done(hub, tmp_path):
+    settings = SETTINGS._replace(rows="documents", validation=0.1)
+    made = prepare("openwebtext", tmp_path / "out", settings, workers=1, say=quiet)
+    assert made.facts["split"] == "0.1 of the documents, drawn at random, are held out"
 
 
 def test_another_folder_s_files_are_left_alone(small, tmp_path):

@@ -2,16 +2,8 @@
 
 from md4keras.data.preparation.engine import ray_executor, slurm_executor
 from md4keras.data.preparation.known import KNOWN
-from md4keras.data.preparation.prepare import (
-    NAMES,
-    ROWS,
-    Plan,
-    Settings,
-    finish,
-    make_plan,
-    prepare,
-    run,
-)
+from md4keras.data.preparation.prepare import Plan, finish, make_plan, prepare, run
+from md4keras.data.preparation.settings import NAMES, ROWS, Settings
 
 __all__ = [
     "KNOWN",

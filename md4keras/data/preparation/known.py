@@ -14,6 +14,8 @@ class Corpus(NamedTuple):
         validation: float, the part of the training files that is held out; 0 where the corpus has
             a split of its own for it.
         note: str, what is said of the split.
+        tokenizer: str, as of `md4keras.tokenizers.named`.
+        sequence_length: int, tokens of a row.
     """
 
     repository: str
@@ -25,6 +27,15 @@ class Corpus(NamedTuple):
     tokenizer: str = "gpt2_base_en"
     sequence_length: int = 1024
 
+    @property
+    def splits_itself(self) -> bool:
+        """Whether the corpus has a split of its own for validation."""
+        return "validation" in self.files
+
+    def usual(self, settings) -> bool:
+        """Whether `Settings` hold out what is usual for the corpus, which `note` says."""
+        return (settings.rows, settings.validation) == (self.rows, self.validation)
+
 
 class Images(NamedTuple):
     """Images of TensorFlow Datasets.
@@ -35,6 +46,7 @@ class Images(NamedTuple):
         shape: tuple, of an image; what has another size is cut to the central square and scaled
             by area.
         with_labels: bool, whether the classes are kept.
+        note: str, what is said of the split.
     """
 
     builder: str

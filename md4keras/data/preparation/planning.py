@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from md4keras.data.document_files import documents
-from md4keras.data.folders import files_below, name_in
+from md4keras.data.folders import files_below, ignored, name_in
 from md4keras.data.preparation import hub, pictures, texts
 from md4keras.data.preparation.known import Corpus, Images
 from md4keras.data.tfds_builders import find_builder
@@ -57,7 +57,7 @@ def text_steps(out: Path, known, settings, tokenizer, parts: list) -> tuple[list
         "end_token_id": getattr(tokenizer, "end_token_id", None),
         "padding_id": getattr(tokenizer, "padding_id", None),
         "class_names": None,
-        "split": known.note if known else _drawn(settings),
+        "split": _split(known, settings),
     }
     return steps, facts
 
@@ -83,7 +83,12 @@ def image_steps(out: Path, known: Images, source, parts: list) -> tuple[list, di
     return [step], facts
 
 
-def _drawn(settings) -> str:
+def _split(known, settings) -> str:
+    """A sentence on what is held out."""
+    if known and (known.splits_itself or known.usual(settings)):
+        return known.note
+    if not settings.validation:
+        return "nothing is held out"
     what = "rows" if settings.rows == "joined" else "documents"
     return f"{settings.validation:.3g} of the {what}, drawn at random, are held out"
 
@@ -120,6 +125,5 @@ def _own(path: Path, settings) -> tuple[list, dict]:
             room = _BYTES
         parts[-1].places.append(hub.Place(name_in(path, file), path=str(file)))
         room -= size
-    ignored = [name_in(path, file) for file in found.ignored]
-    origin = {"files": len(found.files), "skipped": found.skipped, "ignored": ignored[:10]}
-    return parts, origin
+    others = ignored(path, found.ignored)
+    return parts, {"files": len(found.files), "skipped": found.skipped, "ignored": others}

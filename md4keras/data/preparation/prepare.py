@@ -10,44 +10,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from md4keras import tokenizers
-from md4keras.checks import Interval, check_name, check_number, check_whole, check_writable
+from md4keras.checks import check_whole, check_writable
 from md4keras.data.folders import printable
 from md4keras.data.preparation import planning
 from md4keras.data.preparation.engine import PROGRESS, run_ranks
-from md4keras.data.preparation.known import KNOWN, Corpus, Images
+from md4keras.data.preparation.known import KNOWN, Images
+from md4keras.data.preparation.settings import Settings, checked
 from md4keras.data.prepared_folder import Prepared, prepared, read_index, write_index
 from md4keras.data.sources.text8 import prepare_text8
 from md4keras.files import import_optional, write_whole
 
-ROWS = ("joined", "documents")
 _PLAN = "plan.json"
-NAMES = ("text8", *KNOWN)
-
-
-class Settings(NamedTuple):
-    """How a data set is prepared; `None` for what is usual for it.
-
-    Attributes:
-        tokenizer: a tokenizer, or `"bytes"`, `"text8"`, or what `md4keras.tokenizers.load` takes;
-            by default bytes for one's own text and GPT-2's word pieces for what is published. The
-            first two have a token for the end of a text.
-        rows: `"joined"` (cut into rows of `sequence_length` now) or `"documents"` (which are made
-            into rows when they are read; usual for one's own text).
-        sequence_length: int, tokens of joined rows; 1024 by default.
-        validation: float in `[0, 1)`, the part of the documents (or joined rows) that is held out;
-            a tenth by default of one's own text.
-        field: str, the column or entry with the text.
-        limit: int, documents (or images of each split) at most, spread over the files.
-        skip_bad: bool, whether files of one's own that cannot be used are left out.
-    """
-
-    tokenizer: Any = None
-    rows: str | None = None
-    sequence_length: int | None = None
-    validation: float | None = None
-    field: str = "text"
-    limit: int | None = None
-    skip_bad: bool = False
 
 
 class Plan(NamedTuple):
@@ -90,7 +63,8 @@ def prepare(
         settings: a `Settings`.
         source: path, of a copy of what would be fetched: the folder of a Hugging Face data set, of
             TensorFlow Datasets, or `text8.zip`.
-        workers: int, processes; as many as there are cores by default.
+        workers: int, processes; as many as there are cores by default. They import the program's
+            main module: in a script, call this under `if __name__ == "__main__":`.
         say: function that is told how far it is.
 
     Returns:
@@ -105,7 +79,7 @@ def prepare(
     """
     out, settings = Path(out).expanduser(), settings or Settings()
     check_writable(out)
-    workers = check_whole("workers", workers or len(os.sched_getaffinity(0)))
+    workers = check_whole("workers", _cores() if workers is None else workers)
     if name == "text8":
         if settings != Settings():
             raise ValueError(
@@ -134,7 +108,7 @@ def make_plan(name, out, settings: Settings | None = None, source=None) -> Plan:
     Raises:
         ValueError: as of `prepare`, if the data are not found.
     """
-    out, settings = Path(out).expanduser(), _checked(name, settings or Settings())
+    out, settings = Path(out).expanduser(), checked(name, settings or Settings(), source)
     known = KNOWN.get(os.fspath(name))
     tokenizer = None if isinstance(known, Images) else load_tokenizer(settings.tokenizer)
     request = _request(name, settings, source, known, tokenizer)
@@ -186,6 +160,13 @@ def finish(plan: Plan) -> Prepared:
             "There is nothing to train on. Expected a record or more. Received: "
             f"{counts} in {plan.tasks} parts. Take more text, or shorter rows."
         )
+    part = plan.facts["settings"].get("validation")
+    if part and not sum(file["records"] for file in splits.get("validation", ())):
+        raise ValueError(
+            "Nothing is held out, as no part has two documents. Expected one that has. Received: "
+            f"validation={part}, {counts} in {plan.tasks} parts. Cut them into rows, or hold out "
+            "nothing, in another folder: --rows joined, --validation 0."
+        )
     write_index(plan.folder, plan.facts | {"counts": counts}, splits, plan.tokenizer)
     return prepared(plan.folder)
 
@@ -201,35 +182,11 @@ def load_tokenizer(tokenizer):
     return tokenizers.named(tokenizer, end_token=True)
 
 
-def _checked(name, settings: Settings) -> Settings:
-    """The settings with what is usual for this data set."""
-    name = os.fspath(name)
-    known = KNOWN.get(name)
-    if isinstance(known, Images):
-        mine = {key: getattr(settings, key) for key in ("tokenizer", "rows", "sequence_length")}
-        if any(value is not None for value in mine.values()):
-            raise ValueError(
-                f"{name} holds images. Expected no settings of texts. Received: {mine}. Leave them "
-                "out."
-            )
-    elif known is None and not os.path.exists(name):
-        raise ValueError(
-            "Unknown data set. Expected one of " + ", ".join(NAMES) + ", or the path of documents. "
-            f"Received: {printable(name)!r}. Check the spelling."
-        )
-    usual = {"tokenizer": "bytes", "rows": "documents", "sequence_length": 1024, "validation": 0.1}
-    if isinstance(known, Corpus):
-        usual = {key: getattr(known, key) for key in usual}
-    settings = settings._replace(
-        **{key: value for key, value in usual.items() if getattr(settings, key) is None}
-    )
-    check_name("rows", settings.rows, ROWS)
-    check_whole("sequence_length", settings.sequence_length)
-    part = Interval(0, 1, with_high=False)
-    check_number("validation", settings.validation, part, "Use 0.1 for a tenth.")
-    if settings.limit is not None:
-        check_whole("limit", settings.limit)
-    return settings
+def _cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _request(name, settings: Settings, source, known, tokenizer) -> dict:

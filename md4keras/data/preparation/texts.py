@@ -64,7 +64,7 @@ class ReadDocuments:
 
     def _read(self, file: Path, name: str) -> Iterator:
         kind = import_optional("datatrove.data", "prepares the data", "md4keras[data]").Document
-        for document in DocumentFiles(file, [file], self.field, [], []).read(file):
+        for document in DocumentFiles(file, [file], (self.field,), [], []).read(file):
             yield kind(text=document.text, id=document.id.replace(file.name, name, 1))
 
 

@@ -1,9 +1,11 @@
 """The user's own documents, each kept apart from the others, in memory."""
 
-from md4keras.checks import Interval, check_number
+from collections.abc import Callable, Iterable
+
+from md4keras.data import held_out
 from md4keras.data.document_files import documents
 from md4keras.data.folders import facts_of_files, printable
-from md4keras.data.source import Source, Splits
+from md4keras.data.source import Source, Splits, Stream
 
 MOST_CHARACTERS = 2**30  # in memory
 
@@ -42,16 +44,57 @@ class OwnDocuments(Source):
         facts |= {"documents": len(texts), "characters": sum(map(len, texts)), "split": split}
         return Splits(training, validation, facts=facts)
 
+    def stream(
+        self,
+        path,
+        validation_fraction: float | None = 0.1,
+        field: str = "text",
+        skip_bad: bool = False,
+    ) -> Splits:
+        """The same documents, with no more of them in memory than `md4keras.data.documents` has.
+
+        Args:
+            path, validation_fraction, field, skip_bad: as of a call.
+
+        Returns:
+            `Splits` of two `Stream`s of strings, one text a document.
+        """
+        held_out.check_fraction(validation_fraction)
+        files = documents(path, field, skip_bad)
+
+        def texts():
+            return (each.text for each in files if each.text.strip())
+
+        count = characters = 0
+        for text in texts():
+            count += 1
+            characters += len(text)
+        is_held, split = held_out.of_items(count, validation_fraction, "documents", files.path)
+
+        def part(held):
+            return (text for number, text in enumerate(texts()) if is_held(number) == held)
+
+        facts = facts_of_files(self.name, files.path, files.files, files.skipped, files.ignored)
+        facts |= {"documents": count, "characters": characters, "split": split}
+        validation = None if validation_fraction is None else Stream(lambda: part(True))
+        return Splits(Stream(lambda: part(False)), validation, facts=facts)
+
 
 own_documents = OwnDocuments()
 
 
-def read_bounded(texts, path) -> list[str]:
-    """All texts, if they fit in memory; else a `ValueError`."""
+def read_bounded(texts: Iterable, path, length: Callable = len) -> list:
+    """All texts, or pairs of them, if they fit in memory; else a `ValueError`.
+
+    Args:
+        texts: an iterable.
+        path: where they are.
+        length: function of one of them that returns its characters.
+    """
     found, size = [], 0
     for text in texts:
         found.append(text)
-        size += len(text)
+        size += length(text)
         if size > MOST_CHARACTERS:
             raise ValueError(
                 f"The documents are too large for memory. Expected {MOST_CHARACTERS:,} characters "
@@ -62,28 +105,9 @@ def read_bounded(texts, path) -> list[str]:
 
 
 def hold_out(items: list, fraction: float | None, what: str, path) -> tuple[list, list | None, str]:
-    """What is trained on, what is held out, and a sentence on it.
-
-    Args:
-        items: documents or pairs.
-        fraction: float in `(0, 1)`, the part that is held out, evenly spread; `None` for nothing.
-        what: str, the items' name.
-        path: where they are.
-    """
-    if fraction is None:
-        return items, None, "nothing is held out"
-    inside = Interval(0, 1, with_low=False, with_high=False)
-    check_number("validation_fraction", fraction, inside, "Use 0.1, for instance.")
-    count = len(items)
-    if count < 2:
-        raise ValueError(
-            f"There are too few {what} to hold any out. Expected two or more. Received: {count} in "
-            f"path={printable(path)!r}. Add some; a single long text is split at its end with "
-            "rows=windows."
-        )
-    held = {i for i in range(count) if int((i + 1) * fraction) > int(i * fraction)}
-    if len(held) in (0, count):
-        held = {count - 1}
-    kept = [item for i, item in enumerate(items) if i not in held]
-    how = f"{len(held):,} of {count:,} {what}, evenly spread, are held out"
-    return kept, [items[i] for i in sorted(held)], how
+    """What is trained on, what is held out, and a sentence on it; see `held_out.of_items`."""
+    is_held, how = held_out.of_items(len(items), fraction, what, path)
+    kept, held = [], []
+    for number, item in enumerate(items):
+        (held if is_held(number) else kept).append(item)
+    return kept, None if fraction is None else held, how

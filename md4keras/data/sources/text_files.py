@@ -1,9 +1,9 @@
 """The user's own text."""
 
-import itertools
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from md4keras.checks import Interval, check_number
+from md4keras.data import held_out
 from md4keras.data.folders import (
     check_bad,
     facts_of_files,
@@ -13,10 +13,10 @@ from md4keras.data.folders import (
     reason_of,
 )
 from md4keras.data.plain_text import BadFile, check_regular, decode_text
-from md4keras.data.source import Source, Splits
-from md4keras.data.text import split_text
+from md4keras.data.source import Source, Splits, Stream
 
 _ENDING = ".txt"
+_EXPECTED = "text in UTF-8"
 _RECORDS = (".csv", ".ipynb", ".json", ".jsonl", ".ndjson", ".tsv", ".xml", ".html", ".htm")
 
 
@@ -57,36 +57,101 @@ class TextFiles(Source):
             ValueError: if there is no text at `path`, or one that is too short or too large, or
                 for bad files, all of which the message names.
         """
-        if validation_fraction is not None:
-            inside = Interval(0, 1, with_low=False, with_high=False)
-            check_number("validation_fraction", validation_fraction, inside, "Use 0.1.")
+        held_out.check_fraction(validation_fraction)
         path = Path(path).expanduser()
-        files, others = _files(path)
-        texts, used, bad, bytes_left = [], [], [], max_bytes
-        for file in files:
-            try:
-                data = _read(file, bytes_left)
-                texts.append(decode_text(data))
-            except BadFile as error:
-                bad.append({"name": name_in(path, file), "reason": str(error)})
-            else:
-                used.append(file)
-                bytes_left -= len(data)
-        check_bad(bad, len(used), skip_bad, "text in UTF-8", path)
+        texts, bytes_left = [], max_bytes
+
+        def keep(file):
+            nonlocal bytes_left
+            data = _read(file, bytes_left)
+            texts.append(decode_text(data))
+            bytes_left -= len(data)
+
+        facts = _facts(path, keep, skip_bad)[1]
         characters = sum(map(len, texts))
         if characters < min_characters:
             raise ValueError(
                 f"The text is too short. Expected at least {min_characters} characters. "
                 f"Received: path={str(path)!r} of {characters} characters. Choose a longer text."
             )
-        training, validation, split = _split(texts, validation_fraction)
-        facts = facts_of_files(self.name, path, used, bad, others)
-        return Splits(
-            training, validation, facts={**facts, "characters": characters, "split": split}
+        cuts, split = held_out.of_texts(list(map(len, texts)), validation_fraction)
+        validation = None if validation_fraction is None else "".join(_after(texts, cuts))
+        facts |= {"characters": characters, "split": split}
+        return Splits("".join(_before(texts, cuts)), validation, facts=facts)
+
+    def stream(
+        self,
+        path,
+        validation_fraction: float | None = 0.1,
+        max_bytes: int = 2**31,
+        skip_bad: bool = False,
+    ) -> Splits:
+        """The same two texts in parts, with no more than a file in memory.
+
+        Args:
+            path, validation_fraction, skip_bad: as of a call.
+            max_bytes: int, what a single file may hold.
+
+        Returns:
+            `Splits` of two `Stream`s of strings that make up the texts.
+        """
+        held_out.check_fraction(validation_fraction)
+        path, lengths = Path(path).expanduser(), []
+
+        def read(file):
+            return decode_text(_read(file, max_bytes))
+
+        files, facts = _facts(path, lambda file: lengths.append(len(read(file))), skip_bad)
+        cuts, split = held_out.of_texts(lengths, validation_fraction)
+        facts |= {"characters": sum(lengths), "split": split}
+
+        def again(file):
+            try:
+                return read(file)
+            except BadFile as error:  # it has changed
+                bad = [{"name": name_in(path, file), "reason": str(error)}]
+                check_bad(bad, 0, False, _EXPECTED, path)
+
+        before, after = (
+            Stream(lambda part=part: part(map(again, files), cuts)) for part in (_before, _after)
         )
+        return Splits(before, None if validation_fraction is None else after, facts=facts)
 
 
 text_files = TextFiles()
+
+
+def _facts(path: Path, use, skip_bad: bool) -> tuple[list[Path], dict]:
+    """The files that can be used, and what is said of them; `use` gets each of them.
+
+    Raises:
+        ValueError: as of `TextFiles`, where `use` raises `BadFile`.
+    """
+    files, others = _files(path)
+    used, bad = [], []
+    for file in files:
+        try:
+            use(file)
+            used.append(file)
+        except BadFile as error:
+            bad.append({"name": name_in(path, file), "reason": str(error)})
+    check_bad(bad, len(used), skip_bad, _EXPECTED, path)
+    return used, facts_of_files(TextFiles.name, path, used, bad, others)
+
+
+def _before(texts: Iterable[str], cuts: list[int]) -> Iterator[str]:
+    """The parts of texts before their cuts, joined by line breaks."""
+    return _joined(text[:cut] for text, cut in zip(texts, cuts, strict=True) if cut)
+
+
+def _after(texts: Iterable[str], cuts: list[int]) -> Iterator[str]:
+    """The parts behind."""
+    return _joined(text[cut:] for text, cut in zip(texts, cuts, strict=True) if cut < len(text))
+
+
+def _joined(parts: Iterable[str]) -> Iterator[str]:
+    for number, part in enumerate(parts):
+        yield "\n" + part if number else part
 
 
 def _files(path: Path) -> tuple[list[Path], list[Path]]:
@@ -133,39 +198,6 @@ def _read(file: Path, bytes_left: int) -> bytes:
                 f"{str(file)!r} of {size} bytes, {bytes_left} bytes left. Raise `max_bytes`."
             )
         with open(file, "rb") as stream:
-            return stream.read(bytes_left)
+            return stream.read(size)  # no more: Python sets aside what is asked for
     except OSError as error:
         raise BadFile(reason_of(error)) from error
-
-
-def _split(texts: list[str], fraction: float | None) -> tuple[str, str | None, str]:
-    """The training and the validation text, and how they were chosen."""
-    if fraction is None:
-        return "\n".join(texts), None, "nothing is held out"
-    if len(texts) == 1:
-        return *split_text(texts[0], fraction), f"the last {fraction:.3g} of the text is held out"
-    held_out = _spread(list(map(len, texts)), fraction)
-    part = sum(len(t) for t, held in zip(texts, held_out, strict=True) if held)
-    part /= sum(map(len, texts))
-    if part <= 2 * fraction and 1 < sum(held_out) < len(texts):
-        held = "\n".join(itertools.compress(texts, held_out))
-        kept = "\n".join(t for t, held in zip(texts, held_out, strict=True) if not held)
-        counts = f"{sum(held_out)} of {len(texts)} files"
-        how = f"{counts}, spread over their names, are held out ({part:.3g} of the characters)"
-        return kept, held, how
-    cuts = [len(text) - int(len(text) * fraction) for text in texts]
-    kept = "\n".join(text[:cut] for text, cut in zip(texts, cuts, strict=True))
-    held = "\n".join(text[cut:] for text, cut in zip(texts, cuts, strict=True) if cut < len(text))
-    if not held or not kept:
-        split_text(kept, fraction)  # says what is too short
-    return kept, held, f"the last {fraction:.3g} of each file is held out"
-
-
-def _spread(lengths: list[int], fraction: float) -> list[bool]:
-    """Which files to hold out: each whose predecessors fall behind the asked part so far."""
-    held_out, due, held = [], 0.0, 0
-    for length in lengths:
-        due += fraction * length
-        held_out.append(held < due)
-        held += length * held_out[-1]
-    return held_out
