@@ -50,9 +50,12 @@ def lines(data: Data) -> list[str]:
     else:
         shown.append(f"Tokens: {data.vocabulary_size} levels of each channel of a pixel.")
     if "rows_made" in data.facts:
-        cut = data.facts.get("cut")
+        cut, way = data.facts.get("cut"), data.facts["rows_made"]
         lost = f"; {cut:,} are longer than a row and cut" if cut else ""
-        shown.append(f"Rows: {data.facts['rows_made']}{lost}.")
+        ends = getattr(data.tokenizer, "end_token_id", None) is not None
+        if not ends and way != "joined":
+            lost += "; the tokenizer has no end of text, so the model will not learn to stop"
+        shown.append(f"Rows: {way}{lost}.")
     return shown
 
 
@@ -101,6 +104,8 @@ def _text(splits, name: str, made, baselines) -> Data:
     facts |= splits.facts
     ends = make is not data.of_text  # where there are several texts, each may end
     tokenizer = made.tokenizer or _tokenizer(settings["tokenizer"], _texts(splits), ends)
+    if ends and made.read is None:
+        tokenizer = tokenizers.add_end(tokenizer)
     if made.tokenizer or settings["tokenizer"] not in ("bytes", "fit"):  # these know all characters
         splits = _known(splits, tokenizer, made.replace_unknown)
     if made.tokenizer is None:

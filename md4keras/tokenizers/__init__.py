@@ -5,7 +5,7 @@ from md4keras.tokenizers.byte_pair_format import MOST_BYTES
 from md4keras.tokenizers.bytes import ByteTokenizer
 from md4keras.tokenizers.characters import TEXT8_ALPHABET, CharacterTokenizer, normalise_text8
 from md4keras.tokenizers.loading import load, named
-from md4keras.tokenizers.special_tokens import add_spare, differ_in_spare
+from md4keras.tokenizers.special_tokens import add_end, add_spare, differ_in_spare
 from md4keras.tokenizers.tokenizer import (
     END_TOKEN,
     Tokenizer,
@@ -14,6 +14,7 @@ from md4keras.tokenizers.tokenizer import (
     get,
     is_known,
     serialize,
+    text_length,
 )
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "ByteTokenizer",
     "CharacterTokenizer",
     "Tokenizer",
+    "add_end",
     "add_spare",
     "decode_masked",
     "differ_in_spare",
@@ -35,6 +37,7 @@ __all__ = [
     "named",
     "normalise_text8",
     "serialize",
+    "text_length",
 ]
 
 

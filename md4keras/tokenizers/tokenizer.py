@@ -97,6 +97,18 @@ def decode_masked(tokenizer, ids, mask_symbol: str = "_", cut: bool = True):
     return _decode(tokenizer, tokenizer.decode, ids, mask_symbol, cut)
 
 
+def text_length(tokenizer, ids) -> int:
+    """How many of the ids of a row belong to its text: those before the first end token.
+
+    Args:
+        tokenizer: any tokenizer; without an end of text (`end_token_id`) all ids do.
+        ids: ints `[length]`.
+    """
+    end, ids = getattr(tokenizer, "end_token_id", None), np.asarray(ids)
+    found = np.zeros(0, int) if end is None else np.flatnonzero(ids == end)
+    return int(found[0]) if len(found) else len(ids)
+
+
 def _decode(tokenizer, decode_run, ids, mask_symbol: str, cut: bool):
     mask_token = tokenizer.vocabulary_size
     ids = keras.ops.convert_to_numpy(ids)
@@ -113,8 +125,8 @@ def _decode(tokenizer, decode_run, ids, mask_symbol: str, cut: bool):
     }
 
     def text_of(row):
-        if cut and end is not None and (row == end).any():
-            row = row[: np.argmax(row == end)]
+        if cut:
+            row = row[: text_length(tokenizer, row)]
         if cut and padding is not None:
             row = row[row != padding]
         kinds = np.where(np.isin(row, list(shown)), row, -1)  # runs of text are of the kind -1
