@@ -147,7 +147,9 @@ def test_fine_tuning_on_pairs_learns_answers_alone(pairs, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("cls", [md4keras.MD4, md4keras.GenMD4])
-def test_a_model_of_texts_without_an_end_gets_one(cls, pairs, records, tmp_path, monkeypatch):
+def test_a_model_of_texts_without_an_end_gets_one(
+    cls, pairs, records, tmp_path, monkeypatch, capsys
+):
     """Of all other tokens it knows what it knew; the new one is the last before the mask."""
     rng, first = np.random.default_rng(0), tmp_path / "first"
     saved = cls(networks.Transformer(27, 24, 1, 2, 8, embedding="outside"))
@@ -168,6 +170,7 @@ def test_a_model_of_texts_without_an_end_gets_one(cls, pairs, records, tmp_path,
             run(tmp_path / "run", *arguments, "--overwrite")
         (model,) = started
         started.clear()
+        assert "gets a token for it, to be learnt" in capsys.readouterr().out
         assert model.tokenizer.end_token_id == 27 and model.network.vocabulary_size == 28
         x, masked = rng.integers(0, 27, (3, 24)), rng.random((3, 24)) < 0.5
         time = np.array([0.2, 0.5, 0.9], "float32")
@@ -216,8 +219,25 @@ def test_what_is_no_good_is_told(tmp_path, records, capsys):
     assert "no 'prompt', but 'text'" in refusal(
         capsys, output, "--data", records, "--set", "rows=pairs"
     )
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text('{"prompt": "a", "answer": "b"}\n')
+    asked = refusal(capsys, output, "--data", pairs)
+    assert "no 'text', but 'prompt', 'answer' (rows=pairs trains on these)" in asked
     assert "one text, not documents" in refusal(capsys, output, "--set", "rows=packed")
     assert "takes no special tokens" in refusal(capsys, output, "--set", "spare_tokens=2")
+
+
+def test_settings_that_would_not_be_heeded_are_refused(tmp_path, pairs, capsys, monkeypatch):
+    saved_text(tmp_path / "model", tokenizers.ByteTokenizer())
+    first = "--init-from", tmp_path / "model", "--data", pairs, "--set", "rows=pairs"
+    for setting in ("tokenizer=bytes", "spare_tokens=2"):
+        refused = refusal(capsys, tmp_path / "run", *first, setting)
+        assert "would not be heeded" in refused and f"Received: {setting}. Leave" in refused
+    refused = refusal(capsys, tmp_path / "run", "--data", pairs, "--set", "max_ends=3")
+    assert "`max_ends` would not be heeded" in refused and "rows=pairs" in refused
+    monkeypatch.setattr(data, "is_prepared", lambda path: True)
+    refused = refusal(capsys, tmp_path / "run", "--data", pairs, "--set", "tokenizer=bytes")
+    assert "of prepared data: they have theirs" in refused
 
 
 def pictures(folder, names):

@@ -105,7 +105,7 @@ def _text(splits, name: str, made, baselines) -> Data:
     ends = make is not data.of_text  # where there are several texts, each may end
     tokenizer = made.tokenizer or _tokenizer(settings["tokenizer"], _texts(splits), ends)
     if ends and made.read is None:
-        tokenizer = tokenizers.add_end(tokenizer)
+        tokenizer = _ending(tokenizer, made)
     if made.tokenizer or settings["tokenizer"] not in ("bytes", "fit"):  # these know all characters
         splits = _known(splits, tokenizer, made.replace_unknown)
     if made.tokenizer is None:
@@ -156,6 +156,14 @@ def _tokenizer(setting: str, texts: list[str], ends: bool):
     if setting == "fit":
         return tokenizers.fit("".join(texts), ends)
     return tokenizers.named(setting, ends)
+
+
+def _ending(tokenizer, made):
+    """The tokenizer with an end of text, of which a saved model may know nothing."""
+    found = tokenizers.add_end(tokenizer)
+    if found is not tokenizer and made.tokenizer is not None:
+        print("The saved model knew no end of a text: it gets a token for it, to be learnt.")
+    return found
 
 
 def _texts(splits) -> list[str]:

@@ -192,7 +192,7 @@ def _read_lines(stream, field):
 
 def _text_of(record: dict, field: str, place: str) -> str:
     if field not in record:
-        raise BadFile(f"{place} has no {field!r}, but {_some(record)}")
+        raise BadFile(f"{place} has no {field!r}, but {_some(record, field)}")
     if not isinstance(record[field], str):
         raise BadFile(f"{field!r} of {place} is no text, but {str(record[field])[:40]!r}")
     return record[field]
@@ -209,7 +209,9 @@ def _read_table(stream, field, delimiter: str):
         if names is None:
             return
         if names.count(field) != 1:
-            raise BadFile(f"it has {names.count(field)} columns {field!r} among {_some(names)}")
+            raise BadFile(
+                f"it has {names.count(field)} columns {field!r} among {_some(names, field)}"
+            )
         column = names.index(field)
         for number, row in enumerate(rows, 1):
             if row and len(row) != len(names):
@@ -232,7 +234,7 @@ def _read_parquet(stream, field):
             file = parquet.ParquetFile(seekable)
             kinds = {each.name: each.type for each in file.schema_arrow}
             if field not in kinds:
-                raise BadFile(f"it has no column {field!r}, but {_some(kinds)}")
+                raise BadFile(f"it has no column {field!r}, but {_some(kinds, field)}")
             is_text = (pyarrow.types.is_string, pyarrow.types.is_large_string)
             if not any(check(kinds[field]) for check in is_text):
                 raise BadFile(f"its column {field!r} is no text, but {kinds[field]}")
@@ -273,9 +275,12 @@ def _read_sequences(stream, field):
         yield name, "".join(parts)
 
 
-def _some(names) -> str:
+def _some(names, field: str) -> str:
+    """What is there in place of a field, and how it can be read as it is."""
     shown = list(names)[:8]
-    return ", ".join(map(repr, shown)) + (", ..." if len(names) > 8 else "") or "nothing"
+    pairs = field == "text" and {"prompt", "answer"} <= set(names)
+    more = (", ..." if len(names) > 8 else "") + (" (rows=pairs trains on these)" if pairs else "")
+    return ", ".join(map(repr, shown)) + more or "nothing"
 
 
 _READERS = {
