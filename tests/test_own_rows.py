@@ -1,7 +1,9 @@
 """Training on one's own documents, pairs and prepared folders, from nothing or a saved model."""
 
+import dataclasses
 import json
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -144,6 +146,50 @@ def test_fine_tuning_on_pairs_learns_answers_alone(pairs, tmp_path, capsys):
     assert md4keras.load_model(second / "model").recipe["steps"] == 5
 
 
+@pytest.mark.parametrize("cls", [md4keras.MD4, md4keras.GenMD4])
+def test_a_model_of_texts_without_an_end_gets_one(
+    cls, pairs, records, tmp_path, monkeypatch, capsys
+):
+    """Of all other tokens it knows what it knew; the new one is the last before the mask."""
+    rng, first = np.random.default_rng(0), tmp_path / "first"
+    saved = cls(networks.Transformer(27, 24, 1, 2, 8, embedding="outside"))
+    for part in (saved.network, saved.schedule) if cls is md4keras.GenMD4 else (saved.network,):
+        part.set_weights([w + 0.3 * rng.normal(size=w.shape) for w in part.get_weights()])
+    saved.tokenizer = tokenizers.CharacterTokenizer()
+    md4keras.save_model(saved, first)
+    started = []
+
+    def look(model, milestones):
+        started.append(model)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(loop, "_train", look)
+    for data_of, more in ((pairs, ["rows=pairs"]), (records, ["rows=padded"])):
+        with pytest.raises(ZeroDivisionError):
+            arguments = "--init-from", first, "--data", data_of, "--set", *more
+            run(tmp_path / "run", *arguments, "--overwrite")
+        (model,) = started
+        started.clear()
+        assert "gets a token for it, to be learnt" in capsys.readouterr().out
+        assert model.tokenizer.end_token_id == 27 and model.network.vocabulary_size == 28
+        x, masked = rng.integers(0, 27, (3, 24)), rng.random((3, 24)) < 0.5
+        time = np.array([0.2, 0.5, 0.9], "float32")
+        expected = saved.predict_logits(np.where(masked, 27, x), time)
+        found = keras.ops.convert_to_numpy(model.predict_logits(np.where(masked, 28, x), time))
+        np.testing.assert_allclose(found[..., :27], expected, atol=1e-5)
+        assert (found[..., 27] == 0).all()
+        if cls is md4keras.GenMD4:
+            powers = [np.asarray(each.schedule.power) for each in (model, saved)]
+            np.testing.assert_array_equal(powers[0][:27], powers[1])
+
+
+def test_texts_that_never_end_are_told(pairs):
+    found = read("--data", pairs, "--set", "rows=pairs")
+    assert "no end of text" not in inputs.lines(found)[-1]
+    without = dataclasses.replace(found, tokenizer=tokenizers.ByteTokenizer())
+    assert "no end of text, so the model will not learn to stop" in inputs.lines(without)[-1]
+
+
 def test_a_prepared_folder_needs_no_source_of_its_own(records, tmp_path, capsys):
     pytest.importorskip("datatrove")
     folder, quiet = tmp_path / "prepared", lambda words: None
@@ -234,8 +280,25 @@ def test_what_is_no_good_is_told(tmp_path, records, capsys):
     assert "no 'prompt', but 'text'" in refusal(
         capsys, output, "--data", records, "--set", "rows=pairs"
     )
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text('{"prompt": "a", "answer": "b"}\n')
+    asked = refusal(capsys, output, "--data", pairs)
+    assert "no 'text', but 'prompt', 'answer' (rows=pairs trains on these)" in asked
     assert "one text, not documents" in refusal(capsys, output, "--set", "rows=packed")
     assert "takes no special tokens" in refusal(capsys, output, "--set", "spare_tokens=2")
+
+
+def test_settings_that_would_not_be_heeded_are_refused(tmp_path, pairs, capsys, monkeypatch):
+    saved_text(tmp_path / "model", tokenizers.ByteTokenizer())
+    first = "--init-from", tmp_path / "model", "--data", pairs, "--set", "rows=pairs"
+    for setting in ("tokenizer=bytes", "spare_tokens=2"):
+        refused = refusal(capsys, tmp_path / "run", *first, setting)
+        assert "would not be heeded" in refused and f"Received: {setting}. Leave" in refused
+    refused = refusal(capsys, tmp_path / "run", "--data", pairs, "--set", "max_ends=3")
+    assert "`max_ends` would not be heeded" in refused and "rows=pairs" in refused
+    monkeypatch.setattr(data, "is_prepared", lambda path: True)
+    refused = refusal(capsys, tmp_path / "run", "--data", pairs, "--set", "tokenizer=bytes")
+    assert "of prepared data: they have theirs" in refused
 
 
 def pictures(folder, names):

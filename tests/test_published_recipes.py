@@ -1,42 +1,66 @@
-"""Every published recipe at tiny size, on stand-ins in the real sources' format.
+"""Every recipe at tiny size, published or not, on stand-ins in the real sources' format.
 
 Layers, widths, lengths and images are smaller, by `--set`; all else is the recipe's.
 """
 
+import importlib
 import json
+import math
+import pkgutil
+import signal
 
 import numpy as np
 import pytest
 
 import md4keras
+import train
 from md4keras import cli, data, tokenizers
+from md4keras.cli import train as verb
 from md4keras.data.preparation import KNOWN, Settings, prepare
 from tests.test_data.test_documents import parquet_bytes
+from tests.test_interrupts import Moments, check_equal
 from tests.test_recipes import quick_evaluation  # noqa: F401
 from train import imagenet64, inputs, plan
+from train.recipe import Recipe
 
 pytest.importorskip("datatrove")
 
 RNG = np.random.default_rng(0)
 WORDS = "the quick brown fox jumps over the lazy dog while rain falls softly".split()
 DOCUMENTS = [" ".join(RNG.choice(WORDS, 3 + n % 17)) for n in range(60)]
-TEXT = ["network.num_layers=1", "network.num_heads=2", "network.feature_dim=8"]
+SMALL = {  # by network
+    "Transformer": {"num_layers": 1, "num_heads": 2, "feature_dim": 8},
+    "UNet": {"num_layers": 0, "feature_dim": 64},
+    "UViT": {
+        "num_layers": 1, "feature_dim": 32, "num_dit_layers": 1, "num_heads": 2, "hidden_dim": 8,
+    },
+}  # fmt: skip
+TEXT = [f"network.{name}={value}" for name, value in SMALL["Transformer"].items()]
 TEXT += ["sequence_length=16"]
-UVIT = ["network.num_layers=1", "network.feature_dim=32", "network.num_dit_layers=1"]
-UVIT += ["network.num_heads=2", "network.hidden_dim=8", "image_shape=8,8,3"]
-SMALL = {
-    "text8": TEXT,
-    "genmd4_text8": TEXT,
-    "openwebtext": TEXT,
-    "openwebtext_medium": TEXT,
-    "genmd4_openwebtext": TEXT,
-    "fineweb_edu": TEXT,
-    "cifar10": ["network.num_layers=0", "network.feature_dim=64"],
-    "imagenet64": UVIT,
-    "imagenet64_best_likelihood": UVIT,
-}
-# On every backend, and in the quick suite: what reaches most.
-EVERYWHERE = ("genmd4_openwebtext", "fineweb_edu")
+
+
+def all_recipes() -> dict[str, Recipe]:
+    """The recipes that stand in the files of `train/`, by name; the first of a name counts."""
+    files = [each.name for each in pkgutil.iter_modules(train.__path__)]
+    modules = [importlib.import_module(f"train.{name}") for name in files]
+    found = [each for module in modules for each in vars(module).values()]
+    return {each.name: each for each in reversed(found) if isinstance(each, Recipe)}
+
+
+RECIPES = all_recipes()
+# In the quick suite: what reaches most of texts, and of images.
+QUICK = ("fineweb_edu", "cifar10")
+
+
+def small(recipe: Recipe) -> list[str]:
+    """What `--set` makes the recipe small."""
+    network = recipe.settings["network"]
+    changes = [f"network.{name}={value}" for name, value in SMALL[network].items()]
+    if recipe.kind == "text":
+        changes.append("sequence_length=16")
+    else:
+        changes.append("image_shape=8,8," + str(recipe.settings["image_shape"][2]))
+    return [*changes, "sampling.num_steps=2"]
 
 
 @pytest.fixture(scope="module")
@@ -79,46 +103,67 @@ def stand_in(name, folders, monkeypatch) -> list[str]:
         words = data.Splits(*["abc xyz " * 200] * 3)
         monkeypatch.setattr(type(data.text8), "__call__", lambda self: words)
     elif name == "cifar10":
-        x = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), "uint8")
+        x = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), "uint8")
         split = (x, np.zeros(12, "int32"))
         images = data.Splits(split, split)
-        monkeypatch.setattr(type(data.cifar10), "__call__", lambda self, download: images)
-    else:
-        source = next(each for each in ("openwebtext", "fineweb_edu", "imagenet64") if each in name)
-        return ["--data", str(folders(source))]
-    return []
+        monkeypatch.setattr(type(data.cifar10), "__call__", lambda self, **how: images)
+    elif isinstance(source := data.get(RECIPES[name].source), data.PreparedSet):
+        return ["--data", str(folders(source.name))]
+    return []  # `quick_evaluation` has replaced the others
+
+
+@pytest.mark.one_backend
+def test_the_command_knows_all_recipes():
+    assert RECIPES.keys() == verb.RECIPES.keys() - {"demo"}  # which runs two of them
 
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=() if name in EVERYWHERE else pytest.mark.slow) for name in SMALL],
+    [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in RECIPES],
 )
-def test_a_recipe_trains_goes_on_samples_and_saves(name, folders, tmp_path, monkeypatch, capsys):
+def test_a_recipe_stops_goes_on_samples_and_saves(name, folders, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(md4keras.GenMD4, "_passes_wanted", lambda self: 1)
-    output, own = tmp_path / "run", stand_in(name, folders, monkeypatch)
-    command = ["train", name, "--output", str(output), "--steps", "2", "--interval", "2"]
-    command += ["--batch-size", "4", *own, "--set", *SMALL[name], "sampling.num_steps=2"]
-    assert cli.main(command) == 0
-    before = md4keras.load_model(output / "model").network.get_weights()
+    own, moments = stand_in(name, folders, monkeypatch), Moments(monkeypatch)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    command = ["train", name, *own, "--steps", "4", "--interval", "3", "--batch-size", "4"]
+    command += ["--set", *small(RECIPES[name]), "--output"]
+    assert cli.main([*command, str(whole)]) == 0
+    moments.choose("training", 2, signal.SIGTERM)
+    with pytest.raises(SystemExit) as end:
+        cli.main([*command, str(broken)])
+    assert end.value.code == 128 + signal.SIGTERM and not (broken / "model").exists()
+    assert "stopped after step 2; continue with --resume" in capsys.readouterr().err
+    assert cli.main(["train", name, "--output", str(broken), "--resume"]) == 0
+    check_equal(whole, broken)
+    before = md4keras.load_model(broken / "model").network.get_weights()
     capsys.readouterr()
-    assert cli.main(["train", name, "--output", str(output), "--extend", "2", "--json"]) == 0
+    assert cli.main(["train", name, "--output", str(broken), "--extend", "2", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert result["steps"] == 4 and result["bits_per_dim"] > 0
-    model = md4keras.load_model(output / "model")
+    assert result["steps"] == 6 and result["bits_per_dim"] > 0
+
+    model = md4keras.load_model(broken / "model")
     after = model.network.get_weights()
     assert any((a != b).any() for a, b in zip(before, after, strict=True))
-    assert [row["step"] for row in model.recipe["history"]] == [2, 4]
+    assert all(np.isfinite(weight).all() for weight in after)
+    assert [row["step"] for row in model.recipe["history"]] == [3, 4, 6]
     assert model.recipe["recipe"] == name
-    samples = sorted(path.stem for path in (output / "samples").iterdir())
-    assert samples == ["step_0000002", "step_0000004"]
+    samples = sorted(path.stem for path in (broken / "samples").iterdir())
+    assert samples == [f"step_{step:07d}" for step in (3, 4, 6)]
     assert (type(model) is md4keras.GenMD4) is name.startswith("genmd4")
-    spare = 2 if name == "genmd4_openwebtext" else 0
+    labels = None if model.network.num_classes is None else 1
+    tokens = model.generate(2, labels, num_steps=2, seed=1)
+    assert tokens.shape == (2, *model.network.data_shape)
+    assert 0 <= tokens.min() and tokens.max() < model.network.vocabulary_size
+    assert cli.main(["evaluate", str(broken), "--num-draws", "2", "--limit", "4", "--json"]) == 0
+    measured = json.loads(capsys.readouterr().out)
+    assert 0 < measured["bits_per_dim"] < math.inf and measured["examples"] <= 4
+
+    spare = RECIPES[name].settings.get("spare_tokens", 0)
     if own and model.tokenizer is not None:
         kept = data.prepared(own[1])
         assert model.network.vocabulary_size == kept.tokenizer.vocabulary_size + spare
         assert model.recipe["read"]["fingerprint"] == kept.facts["fingerprint"]
-        ways = {"fineweb_edu": "packed"}
-        assert model.recipe["read"]["rows_made"] == ways.get(name, "joined")
+        assert model.recipe["read"]["rows_made"] == RECIPES[name].settings["rows"]
 
 
 @pytest.mark.one_backend

@@ -85,6 +85,8 @@ WRONG = {
     "rows=some": "'windows', 'joined', 'packed', 'padded', 'pairs'",
     "long=drop": "'cut', 'split'",
     "spare_tokens=-1": "Received: spare_tokens=-1",
+    "max_ends=0": "Received: max_ends=0",
+    "max_ends=all": "Received: max_ends='all'",
     "sampling.sampler=best": "ancestral",
     "sampling.num_steps=0": "sampling.num_steps=0",
     "steps=0": "Received: steps=0",

@@ -77,7 +77,8 @@ def of_documents(splits, tokenizer, settings: dict, facts: dict, baselines) -> D
 
 def of_pairs(splits, tokenizer, settings: dict, facts: dict, baselines) -> Data:
     """Rows of pairs, each a prompt and an answer; arguments as of `of_text`."""
-    rows = PairRows(Rows.of_tokenizer("padded", settings["sequence_length"], tokenizer))
+    padded = Rows.of_tokenizer("padded", settings["sequence_length"], tokenizer)
+    rows = PairRows(padded, settings["max_ends"])
     parts = [encode_pairs(tokenizer, pairs) for pairs in splits[:2]]
     cut = sum(rows.is_cut(*pair) for part in parts for pair in part)
     answers = [[answer for _, answer in part] for part in parts]

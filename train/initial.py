@@ -4,8 +4,11 @@ import numpy as np
 from keras import ops
 
 import md4keras
+from md4keras import tokenizers
 
 _TABLE = "label_embedding/embeddings"
+_TOKENS = "token_embedding/embeddings"  # [values + mask, width]
+_HEAD = "head/projection/kernel"  # [width, values]
 _CONDITIONING = "conditioning/hidden/kernel"  # [time + label, hidden] where there are labels
 
 
@@ -14,7 +17,9 @@ def take_weights(model, folder, class_names=None) -> None:
 
     The schedule's come along where both models are of one class, else it starts anew. Classes are
     known by their names: those that the saved model has keep their embedding, and others get a new
-    one. A model of no classes may become one of classes: at the start it does not heed them.
+    one. A model of no classes may become one of classes: at the start it does not heed them. A
+    model of texts without an end may become one of texts that end: at the start it knows nothing
+    of the new token.
 
     Args:
         model: the new one.
@@ -27,13 +32,21 @@ def take_weights(model, folder, class_names=None) -> None:
     saved = md4keras.load_model(folder)
     ours, theirs = (_by_path(each.network) for each in (model, saved))
     _add_labels(ours, theirs, saved, class_names or ())
+    ends = _gets_end(model.tokenizer, saved.tokenizer)
+    if ends:
+        _add_value(ours, theirs, _TOKENS, axis=0, after=1)  # of the mask
+        _add_value(ours, theirs, _HEAD, axis=1)
     _check_shapes(model.network, saved.network, ours, theirs, folder)
     for path, weight in ours.items():
         weight.assign(theirs[path])
     if type(saved) is type(model) and hasattr(saved.schedule, "weights"):
         schedules = model.schedule, saved.schedule
-        _check_shapes(*schedules, *map(_by_path, schedules), folder)
-        model.schedule.set_weights(saved.schedule.get_weights())
+        ours, theirs = map(_by_path, schedules)
+        for path in theirs if ends else ():
+            _add_value(ours, theirs, path, axis=0)
+        _check_shapes(*schedules, ours, theirs, folder)
+        for path, weight in ours.items():
+            weight.assign(theirs[path])
 
 
 def _by_path(part) -> dict:
@@ -65,6 +78,24 @@ def _add_labels(ours: dict, theirs: dict, saved, class_names) -> None:
         if len(table) > len(class_names) and len(before) > len(known):
             table[-1] = before[-1]  # of no class
         theirs[_TABLE] = table
+
+
+def _gets_end(tokenizer, before) -> bool:
+    """Whether a tokenizer is another one with an end of text as one value more."""
+    known = getattr(before, "end_token_id", None) is not None
+    if tokenizer is None or before is None or known:
+        return False
+    wider = tokenizer.vocabulary_size == before.vocabulary_size + 1
+    return wider and tokenizers.serialize(tokenizer) == tokenizers.serialize(
+        tokenizers.add_end(before)
+    )
+
+
+def _add_value(ours: dict, theirs: dict, path: str, axis: int, after: int = 0) -> None:
+    """Puts our last value but `after` along an axis among those of the saved model."""
+    value = np.take(_values(ours[path]), [-1 - after], axis)
+    before = _values(theirs[path])
+    theirs[path] = np.insert(before, [before.shape[axis] - after], value, axis)
 
 
 def _check_shapes(part, saved, ours: dict, theirs: dict, folder) -> None:

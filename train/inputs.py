@@ -50,9 +50,12 @@ def lines(data: Data) -> list[str]:
     else:
         shown.append(f"Tokens: {data.vocabulary_size} levels of each channel of a pixel.")
     if "rows_made" in data.facts:
-        cut = data.facts.get("cut")
+        cut, way = data.facts.get("cut"), data.facts["rows_made"]
         lost = f"; {cut:,} are longer than a row and cut" if cut else ""
-        shown.append(f"Rows: {data.facts['rows_made']}{lost}.")
+        ends = getattr(data.tokenizer, "end_token_id", None) is not None
+        if not ends and way != "joined":
+            lost += "; the tokenizer has no end of text, so the model will not learn to stop"
+        shown.append(f"Rows: {way}{lost}.")
     return shown
 
 
@@ -101,6 +104,8 @@ def _text(splits, name: str, made, baselines) -> Data:
     facts |= splits.facts
     ends = make is not data.of_text  # where there are several texts, each may end
     tokenizer = made.tokenizer or _tokenizer(settings["tokenizer"], _texts(splits), ends)
+    if ends and made.read is None:
+        tokenizer = _ending(tokenizer, made)
     if made.tokenizer or settings["tokenizer"] not in ("bytes", "fit"):  # these know all characters
         splits = _known(splits, tokenizer, made.replace_unknown)
     if made.tokenizer is None:
@@ -165,6 +170,14 @@ def _tokenizer(setting: str, texts: list[str], ends: bool):
     if setting == "fit":
         return tokenizers.fit("".join(texts), ends)
     return tokenizers.named(setting, ends)
+
+
+def _ending(tokenizer, made):
+    """The tokenizer with an end of text, of which a saved model may know nothing."""
+    found = tokenizers.add_end(tokenizer)
+    if found is not tokenizer and made.tokenizer is not None:
+        print("The saved model knew no end of a text: it gets a token for it, to be learnt.")
+    return found
 
 
 def _texts(splits) -> list[str]:

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from md4keras import checkpoints, schedules, tokenizers
+from md4keras import checkpoints, data, schedules, tokenizers
 from md4keras.checks import check_name
 
 from . import state
@@ -73,6 +73,7 @@ def new(recipe, options) -> Plan:
         changes = {**_settings_of(saved, recipe, changes), **changes}
         tokenizer = saved.tokenizer
     settings = recipe.complete(changes)
+    _check_heeded(options, settings)
     return Plan(
         settings,
         options.data,
@@ -83,12 +84,33 @@ def new(recipe, options) -> Plan:
     )
 
 
+def _check_heeded(options, settings: dict) -> None:
+    """Refuses what was asked for and would not be heeded, since something else decides it."""
+    prepared = options.data is not None and data.is_prepared(options.data)
+    decided = {
+        "tokenizer": (options.init_from is not None, "along with --init-from: the model has one"),
+        "spare_tokens": (
+            options.init_from is not None,
+            "along with --init-from, whose values stay",
+        ),
+        "max_ends": (settings.get("rows") != "pairs", "unless there are answers: rows=pairs"),
+    }
+    if prepared and options.init_from is None:
+        decided["tokenizer"] = True, "of prepared data: they have theirs"
+    for name, (is_decided, why) in decided.items():
+        if is_decided and name in options.changes:
+            raise ValueError(
+                f"`{name}` would not be heeded. Expected no such setting {why}. Received: "
+                f"{name}={options.changes[name]}. Leave it out."
+            )
+
+
 def _settings_of(saved, recipe, changes: dict) -> dict:
     """The settings of a saved model's network and model, as far as they have names here."""
     network = saved.config["config"]["network"]
     if (saved.tokenizer is not None) != (recipe.kind == "text"):
         raise ValueError(
-            f"The saved model is for other data. Expected one for {recipe.kind}. Received: "
+            f"The saved model is for other data. Expected one of {recipe.kind}s. Received: "
             f"--init-from {saved.folder}, a model "
             f"{'with' if saved.tokenizer is not None else 'without'} a tokenizer. Choose another "
             "recipe or model."

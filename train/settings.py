@@ -35,6 +35,7 @@ RANGES = {
     "sequence_length": (1, 2**20, 256),
     "levels": (2, 256, 256),
     "spare_tokens": (0, 1000, 2),
+    "max_ends": (1, 2**20, 1),
     "sampling.num_steps": (1, 2**20, 64),
     "network.num_layers": (0, 1000, 4),
     "network.num_dit_layers": (0, 1000, 4),
@@ -53,7 +54,7 @@ _NAMES = {
 _COMMON = ("steps", "batch_size", "interval", "seed", "precision")
 _SAMPLING = ("sampling.sampler", "sampling.num_steps", "sampling.time_grid")
 OF_KIND = {
-    "text": ("sequence_length", "rows", "long", "tokenizer", "spare_tokens"),
+    "text": ("sequence_length", "rows", "long", "max_ends", "tokenizer", "spare_tokens"),
     "image": ("image_shape", "levels", "labels"),
 }
 _DEFAULTS = {
@@ -62,6 +63,7 @@ _DEFAULTS = {
     "model": "MD4",
     "rows": "auto",
     "long": "split",
+    "max_ends": None,
     "tokenizer": "fit",
     "spare_tokens": 0,
     "labels": True,
@@ -186,6 +188,8 @@ def check_value(name: str, value, parameter: inspect.Parameter | None = None):
         value = int(value)  # 1e6 steps
     if name in _NAMES:
         return check_name(name, value, _NAMES[name])
+    if name == "max_ends" and value is None:
+        return None
     if name in RANGES:
         least, most, good = RANGES[name]
         return check_whole(name, value, least, most, f"Use {good}, for instance.")

@@ -7,7 +7,7 @@ from app import frame, progress, results, sampling, shell
 from md4keras.data import gaps, pydoc
 from md4keras.evaluation.candidates import long_candidate_steps
 from md4keras.models import long_infill
-from md4keras.tokenizers import TEXT8_ALPHABET, decode_masked
+from md4keras.tokenizers import TEXT8_ALPHABET, decode_masked, until_end
 from md4keras.visualization import marked_text
 
 _MOST = 20_000  # characters in the text areas, and tokens
@@ -148,8 +148,10 @@ def finished(run, complete) -> dict:
         for position, probability, title in marks:
             backgrounds[position] = marked_text.confidence_colour(min(1.0, probability))
             titles[position] = title
-        symbols = marked_text.token_symbols(tokens, tokenizer)
-        pages.append(marked_text.marked_html(symbols, backgrounds, titles))
+        end = getattr(tokenizer, "end_token_id", None)
+        stop = np.count_nonzero(until_end(tokenizer, tokens) != end)
+        symbols = marked_text.token_symbols(tokens[:stop], tokenizer)
+        pages.append(marked_text.marked_html(symbols, backgrounds[:stop], titles[:stop]))
         means.append(float(found.probability.mean()))
     texts = decode_masked(tokenizer, run.tokens)
     return {

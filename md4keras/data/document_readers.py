@@ -156,8 +156,12 @@ def _read_sequences(stream, fields):
 
 
 def _some(names) -> str:
+    """What is there in place of a field, and how it can be read as it is."""
     shown = list(names)[:8]
-    return ", ".join(map(repr, shown)) + (", ..." if len(names) > 8 else "") or "nothing"
+    more = ", ..." if len(names) > 8 else ""
+    if {"prompt", "answer"} <= set(names):
+        more += " (rows=pairs trains on these)"
+    return ", ".join(map(repr, shown)) + more or "nothing"
 
 
 RECORDS = {

@@ -3,6 +3,7 @@
 import numpy as np
 
 from md4keras import tokenizers
+from md4keras.checks import check_whole
 from md4keras.data.batches import batches
 from md4keras.data.rows import Rows
 
@@ -22,13 +23,20 @@ def encode_pairs(tokenizer, pairs) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 class PairRows:
-    """A way to make rows of pairs: the prompt, the answer, the end token if there is one.
+    """A way to make rows of pairs: the prompt, the answer, and end tokens where there are any.
+
+    In training, end tokens are a part of the answer: all of them are scored, and a model learns to
+    end its answer in a gap that is longer. How many follow is drawn anew each time, all numbers
+    that fit being equally likely, so that the length of a gap tells nothing of that of the answer
+    but that it fits. Outside training there is one.
 
     A pair that is longer than a row loses the beginning of its prompt, but keeps half a row of it;
     then the end of its answer.
 
     Args:
         rows: `Rows("padded", ...)`, with the length of a row, the end token and the padding.
+        max_ends: int, the most end tokens that follow an answer in training; `None` for as many as
+            fit into the row. With 1, a gap is taken to be as long as its answer and one end.
 
     Example:
 
@@ -43,10 +51,15 @@ class PairRows:
     >>> batch["padding_mask"].astype(int)
     array([[1, 1, 1, 1, 0, 0],
            [1, 1, 1, 1, 1, 0]])
+
+    Reference: Nie et al. 2025, *Large language diffusion models* (arXiv 2502.09992), Section 2.3,
+    where the longest pair of a batch says how many ends follow the others.
     """
 
-    def __init__(self, rows: Rows):
-        self.rows = rows
+    def __init__(self, rows: Rows, max_ends: int | None = None):
+        if max_ends is not None:
+            check_whole("max_ends", max_ends, mend="Or None for as many as fit into a row.")
+        self.rows, self.max_ends = rows, max_ends
 
     @property
     def sequence_length(self) -> int:
@@ -74,12 +87,13 @@ class PairRows:
             `[batch, sequence_length]`.
         """
 
-        def gather(indices, _):
+        def gather(indices, rng):
             shape = (len(indices), self.sequence_length)
             tokens = np.full(shape, self.rows.padding_id, "int32")
             padding_mask, given = np.zeros(shape, bool), np.zeros(shape, bool)
             for row, index in enumerate(indices):
                 prompt, answer = self.cut(*pairs[index])
+                answer = np.append(answer, self._more_ends(len(prompt) + len(answer), rng))
                 stop = len(prompt) + len(answer)
                 tokens[row, :stop] = np.concatenate([prompt, answer])
                 padding_mask[row, :stop], given[row, : len(prompt)] = True, True
@@ -94,6 +108,15 @@ class PairRows:
         room = max(length - len(answer), length // 2)
         prompt = np.asarray(prompt, "int32")[max(0, len(prompt) - room) :]
         return prompt, answer[: length - len(prompt)]
+
+    def _more_ends(self, length: int, rng: np.random.Generator | None) -> np.ndarray:
+        """End tokens beyond those of a pair of so many tokens; without `rng` none."""
+        end, most = self.rows.end_token_id, self.sequence_length - length
+        if rng is None or end is None:
+            return np.zeros(0, "int32")
+        if self.max_ends is not None:
+            most = min(most, self.max_ends - 1)
+        return np.full(rng.integers(most + 1), end, "int32")
 
     def is_cut(self, prompt, answer) -> bool:
         """Whether a pair loses tokens."""

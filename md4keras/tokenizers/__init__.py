@@ -5,7 +5,7 @@ from md4keras.tokenizers.byte_pair_format import MOST_BYTES
 from md4keras.tokenizers.bytes import ByteTokenizer
 from md4keras.tokenizers.characters import TEXT8_ALPHABET, CharacterTokenizer, normalise_text8
 from md4keras.tokenizers.loading import load, named
-from md4keras.tokenizers.special_tokens import add_spare, differ_in_spare
+from md4keras.tokenizers.special_tokens import add_end, add_spare, differ_in_spare
 from md4keras.tokenizers.tokenizer import (
     END_TOKEN,
     Tokenizer,
@@ -25,6 +25,7 @@ __all__ = [
     "ByteTokenizer",
     "CharacterTokenizer",
     "Tokenizer",
+    "add_end",
     "add_spare",
     "decode_masked",
     "differ_in_spare",

@@ -2,7 +2,9 @@
 
 from md4keras.checks import check_whole
 from md4keras.tokenizers.byte_pair import BytePairTokenizer
-from md4keras.tokenizers.tokenizer import serialize
+from md4keras.tokenizers.bytes import ByteTokenizer
+from md4keras.tokenizers.characters import CharacterTokenizer
+from md4keras.tokenizers.tokenizer import END_TOKEN, serialize
 
 
 def add_spare(tokenizer, count: int):
@@ -30,11 +32,29 @@ def add_spare(tokenizer, count: int):
             f"spare_tokens. Received: spare_tokens={count}, a {type(tokenizer).__name__}. Leave "
             "spare_tokens out."
         )
-    config, first = tokenizer.get_config(), tokenizer.vocabulary_size
-    content = config["content"]
-    spare = [{"id": first + n, "content": f"<|spare_{n}|>", "special": True} for n in range(count)]
-    content = {**content, "added_tokens": [*content["added_tokens"], *spare]}
-    return type(tokenizer).from_config({**config, "content": content})
+    return _with_special(tokenizer, [f"<|spare_{n}|>" for n in range(count)])
+
+
+def add_end(tokenizer):
+    """A tokenizer with an end of text: itself if it has one, else with one id more, the last.
+
+    Args:
+        tokenizer: any; one of a class of your own is returned as it is.
+
+    Example:
+
+    >>> tokenizer = add_end(CharacterTokenizer("abc"))
+    >>> tokenizer.end_token_id, tokenizer.vocabulary_size
+    (3, 4)
+    """
+    if getattr(tokenizer, "end_token_id", None) is not None:
+        return tokenizer
+    if isinstance(tokenizer, (CharacterTokenizer, ByteTokenizer)):
+        return type(tokenizer).from_config({**tokenizer.get_config(), "end_token": True})
+    if isinstance(tokenizer, BytePairTokenizer):
+        new = [] if END_TOKEN in tokenizer.special_tokens else [END_TOKEN]
+        return _with_special(tokenizer, new, end_token=END_TOKEN)
+    return tokenizer
 
 
 def differ_in_spare(wider, tokenizer) -> bool:
@@ -43,3 +63,12 @@ def differ_in_spare(wider, tokenizer) -> bool:
     if count < 0 or (count > 0 and not isinstance(tokenizer, BytePairTokenizer)):
         return False
     return serialize(wider) == serialize(add_spare(tokenizer, count))
+
+
+def _with_special(tokenizer: BytePairTokenizer, names: list[str], **changes) -> BytePairTokenizer:
+    """Word pieces with special tokens of these names as their last ids."""
+    config, first = tokenizer.get_config(), tokenizer.vocabulary_size
+    new = [{"id": first + n, "content": name, "special": True} for n, name in enumerate(names)]
+    content = config["content"]
+    content = {**content, "added_tokens": [*content["added_tokens"], *new]}
+    return type(tokenizer).from_config({**config, "content": content, **changes})

@@ -2,7 +2,11 @@
 
 import re
 
+import keras
 import pytest
+
+import md4keras
+from md4keras.tokenizers import CharacterTokenizer
 
 pytestmark = pytest.mark.one_backend
 
@@ -147,6 +151,21 @@ def test_unknown_characters_are_replaced_or_refused(page):
 def test_sessions_have_their_own_results(page, open_page, text_folder):
     assert texts(fill(page))
     assert not shown(open_page("infill", text_folder))
+
+
+def test_a_text_ends_before_its_end_token(open_page, tmp_path):
+    keras.utils.set_random_seed(0)
+    tokenizer = CharacterTokenizer("ab", end_token=True)
+    model = md4keras.MD4(md4keras.networks.Transformer(3, 32, 1, 2, 8))  # new: all are as likely
+    model.tokenizer = tokenizer
+    md4keras.save_model(model, tmp_path / "ends" / "model")
+    page = open_page("infill", tmp_path)
+    page.slider(key="infill_steps").set_value(3)
+    write(page, "ab[mask 30]")
+    found = texts(page)
+    assert len(found) == 3
+    assert all(re.fullmatch("ab[ab]*", text) and len(text) < 32 for text in found)
+    assert any("endoftext" in h.proto.body for h in page.get("html"))  # among the candidates
 
 
 def test_models_of_images_are_not_offered(open_page, image_folder):
