@@ -61,6 +61,8 @@ class Prepared:
         facts = {"source": self.index["name"], self.kind: sum(s["records"] for s in splits)}
         if self.kind != "images":
             facts["tokens"] = sum(split["values"] for split in splits)
+        if empty := self.index["counts"].get("empty"):
+            facts["empty"] = empty
         if self.class_names is not None:
             facts["classes"] = list(self.class_names)
         return facts | {

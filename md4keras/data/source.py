@@ -70,6 +70,8 @@ def describe(facts: dict) -> list[str]:
     lines = [f"Read {facts.get('source', 'data')}: {', '.join(read)}."] if read else []
     if "split" in facts:
         lines.append(f"Validation: {facts['split']}.")
+    if empty := facts.get("empty"):
+        lines.append(f"Left out, {empty:,} empty document{'s' if empty > 1 else ''}.")
     if skipped := facts.get("skipped"):
         shown = "; ".join(f"{bad['name']}: {bad['reason']}" for bad in skipped[:_MOST_SHOWN])
         more = "; ..." if len(skipped) > _MOST_SHOWN else ""

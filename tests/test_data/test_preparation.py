@@ -159,11 +159,38 @@ def test_documents_of_ones_own(small, tmp_path):
     assert made.facts["ignored"] == {"count": 1, "names": ["note.pdf"]}
     assert made.describe()[1:] == [
         "Validation: 0.1 of the documents, drawn at random, are held out.",
+        "Left out, 4 empty documents.",
         "Not read, 1 of another kind: note.pdf.",
     ]
     folder.rename(tmp_path / "moved").joinpath("more.jsonl").write_text('{"text": "x"}')
     with pytest.raises(ValueError, match="Another data set is in this folder.*stamp"):
         prepare(tmp_path / "moved", tmp_path / "out", workers=1)
+
+
+@pytest.mark.parametrize("mend", ["written anew", "taken away"])
+def test_what_was_mended_is_prepared_by_the_same_command(small, tmp_path, mend, capsys):
+    """Damage behind a file's first document shows while it is read; what was done is forgotten."""
+    folder, out = tmp_path / "own", tmp_path / "out"
+    folder.mkdir()
+    good = "".join(json.dumps({"text": f"fox {n}"}) + "\n" for n in range(30))
+    (folder / "a.jsonl").write_text(good)
+    (folder / "b.jsonl").write_text('{"text": "one"}\n{"text": \n')
+    command = ["data", "prepare", str(folder), "--out", str(out), "--workers", "1"]
+    assert main(command) == 2
+    assert "line 2 is no JSON" in capsys.readouterr().err
+    if mend == "taken away":
+        (folder / "b.jsonl").unlink()
+    else:
+        (folder / "b.jsonl").write_text('{"text": "one"}\n{"text": "two"}\n')
+    assert main(command) == 0
+    assert "it begins anew" in capsys.readouterr().err
+    assert main([*command[:-3], str(tmp_path / "new"), "--workers", "1"]) == 0
+    for made in out.iterdir():
+        assert made.read_bytes() == (tmp_path / "new" / made.name).read_bytes()
+    assert main(command) == 0
+    (folder / "c.jsonl").write_text(good)
+    assert main(command) == 2
+    assert "The files have changed since this folder was made" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name, type_of_ends", [("bytes", "uint16"), ("text8", "uint8")])

@@ -102,6 +102,14 @@ def stamp(path: Path) -> str:
     return digest.hexdigest()
 
 
+def are_there(parts: list) -> bool:
+    """Whether the local files of the parts of a plan, as JSON has them, are where they were."""
+    if not parts or not isinstance(parts[0][1], list):  # of images
+        return True
+    paths = [hub.Place(*place).path for _, places, _ in parts for place in places]
+    return all(path is None or Path(path).is_file() for path in paths)
+
+
 def _of_corpus(known: Corpus, source) -> tuple[list, dict]:
     """A part for each file of a corpus on the hub, or in a copy."""
     parts, commit = [], None

@@ -20,7 +20,7 @@ from md4keras.data.prepared_folder import Prepared, prepared, read_index, write_
 from md4keras.data.sources.text8 import prepare_text8
 from md4keras.files import import_optional, write_whole
 
-_PLAN = "plan.json"
+_PLAN, _LOCK = "plan.json", "lock"
 
 
 class Plan(NamedTuple):
@@ -90,7 +90,7 @@ def prepare(
     import_optional("datatrove", "prepares the data", "md4keras[data]")
     out.mkdir(parents=True, exist_ok=True)
     with _alone(out):
-        plan = make_plan(name, out, settings, source)
+        plan = make_plan(name, out, settings, source, say)
         if read_index(out) is None:
             run(plan, workers, say)
             finish(plan)
@@ -100,10 +100,18 @@ def prepare(
     return prepared(out)
 
 
-def make_plan(name, out, settings: Settings | None = None, source=None) -> Plan:
+def make_plan(
+    name,
+    out,
+    settings: Settings | None = None,
+    source=None,
+    say: Callable[[str], None] = print,
+) -> Plan:
     """What `prepare` would do; arguments as there.
 
     The list of files is made once and kept in the folder: whoever goes on takes the same ones.
+    Where files of one's own have changed since, as the mending of a bad one changes them, all
+    begins anew.
 
     Raises:
         ValueError: as of `prepare`, if the data are not found.
@@ -117,7 +125,7 @@ def make_plan(name, out, settings: Settings | None = None, source=None) -> Plan:
         _check_same(index["settings"], request, out)
         kept = {"parts": [], "source": index["source"]}  # nothing is left to do
     else:
-        kept = _kept_plan(out, request)
+        kept = _kept_plan(out, request, say)
     if kept is None:
         kept = planning.find_parts(name, known, settings, source)
         write_whole(out / PROGRESS / _PLAN, json.dumps({"request": request, **kept}))
@@ -204,13 +212,18 @@ def _request(name, settings: Settings, source, known, tokenizer) -> dict:
     return asked
 
 
-def _kept_plan(out: Path, request: dict) -> dict | None:
+def _kept_plan(out: Path, request: dict, say: Callable[[str], None]) -> dict | None:
     """The plan that was begun in this folder, if it is for the same."""
     path = out / PROGRESS / _PLAN
     if path.is_file():
         kept = json.loads(path.read_text())
-        _check_same(kept.pop("request"), request, out)
-        return kept
+        before = kept.pop("request")
+        _check_same(before, request, out, but="stamp")
+        if before == request and planning.are_there(kept["parts"]):
+            return kept
+        say("the files have changed since this was begun: it begins anew")
+        _forget(out)
+        return None
     others = [each.name for each in out.iterdir() if each.name != PROGRESS] if out.is_dir() else []
     if others:
         raise ValueError(
@@ -220,8 +233,26 @@ def _kept_plan(out: Path, request: dict) -> dict | None:
     return None
 
 
-def _check_same(before: dict, request: dict, out: Path) -> None:
-    differ = [key for key in {**before, **request} if before.get(key) != request.get(key)]
+def _forget(out: Path) -> None:
+    """Removes what an unfinished preparation has left in its folder."""
+    for pattern in (f"{PROGRESS}/*", "*.array_record", "*.lengths"):
+        for path in out.glob(pattern):
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != _LOCK:
+                path.unlink()
+
+
+def _check_same(before: dict, request: dict, out: Path, but: str | None = None) -> None:
+    """Raises a `ValueError` where what was asked for, one thing apart, differs from before."""
+    keys = {**before, **request}.keys() - {but}
+    differ = sorted(key for key in keys if before.get(key) != request.get(key))
+    if differ == ["stamp"]:
+        raise ValueError(
+            "The files have changed since this folder was made from them. Expected the same ones. "
+            f"Received: out={printable(out)!r}. Name another folder, or remove this one to make it "
+            "anew."
+        )
     if differ:
         was, now = ({key: each.get(key) for key in differ} for each in (before, request))
         raise ValueError(
@@ -239,7 +270,7 @@ class _alone:
     def __enter__(self):
         fcntl = import_optional("fcntl", "locks the folder", "a Unix system's Python")
         (self.out / PROGRESS).mkdir(exist_ok=True)
-        self.lock = open(self.out / PROGRESS / "lock", "w")
+        self.lock = open(self.out / PROGRESS / _LOCK, "w")
         try:
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
