@@ -29,13 +29,14 @@ def ends_of(batch) -> np.ndarray:
 
 
 PAIRS = [([n], [n] * (2 * n)) for n in (1, 2, 3)]
+MANY = PAIRS * 100  # Grain takes milliseconds to shuffle a few
 
 
 @pytest.mark.parametrize("max_ends", [None, 1, 3])
 def test_every_number_of_ends_that_fits_is_equally_likely(max_ends):
     most = {n: min(LENGTH - 1 - 2 * n, max_ends or LENGTH) for n in (1, 2, 3)}
     counts = {n: np.zeros(most[n], int) for n in most}
-    dataset = iter(rows(max_ends).batches(PAIRS, 300, training=True, seed=3))
+    dataset = iter(rows(max_ends).batches(MANY, 300, training=True, seed=3))
     for _ in range(10):
         batch = next(dataset)
         for n, ends in zip(batch["tokens"][:, 0], ends_of(batch), strict=True):
@@ -53,10 +54,10 @@ def test_one_end_follows_what_is_measured():
 
 def test_no_end_follows_a_full_row_or_without_a_token_for_it():
     full = [([1] * 4, [2] * 6), ([1] * 4, [2] * 9)]
-    batch = next(iter(rows().batches(full, 8, training=True)))
+    batch = next(iter(rows().batches(full * 100, 8, training=True)))
     assert batch["padding_mask"].all() and (batch["tokens"][:, :4] == 1).all()
     none = data.PairRows(data.Rows("padded", LENGTH))
-    batch = next(iter(none.batches(PAIRS, 30, training=True)))
+    batch = next(iter(none.batches(MANY, 30, training=True)))
     np.testing.assert_array_equal(batch["padding_mask"].sum(1), 1 + 2 * batch["tokens"][:, 0])
 
 
@@ -71,7 +72,7 @@ def test_a_model_learns_to_stop_in_a_gap_of_any_length():
     """The answer to a letter is so many of it; the gap is longer, by one or more."""
     tokenizer = CharacterTokenizer("abcd", end_token=True)
     pairs = [(letter, letter * n) for n, letter in enumerate("abcd", 1)]
-    encoded, length = data.encode_pairs(tokenizer, pairs), 8
+    encoded, length = data.encode_pairs(tokenizer, pairs) * 100, 8
 
     def share_right(max_ends):
         keras.utils.set_random_seed(1)
