@@ -288,7 +288,7 @@ def test_what_is_no_good_is_told(tmp_path, records, capsys):
     assert "takes no special tokens" in refusal(capsys, output, "--set", "spare_tokens=2")
 
 
-def test_settings_that_would_not_be_heeded_are_refused(tmp_path, pairs, capsys, monkeypatch):
+def test_settings_that_would_not_be_heeded_are_refused(tmp_path, pairs, capsys):
     saved_text(tmp_path / "model", tokenizers.ByteTokenizer())
     first = "--init-from", tmp_path / "model", "--data", pairs, "--set", "rows=pairs"
     for setting in ("tokenizer=bytes", "spare_tokens=2"):
@@ -296,9 +296,6 @@ def test_settings_that_would_not_be_heeded_are_refused(tmp_path, pairs, capsys, 
         assert "would not be heeded" in refused and f"Received: {setting}. Leave" in refused
     refused = refusal(capsys, tmp_path / "run", "--data", pairs, "--set", "max_ends=3")
     assert "`max_ends` would not be heeded" in refused and "rows=pairs" in refused
-    monkeypatch.setattr(data, "is_prepared", lambda path: True)
-    refused = refusal(capsys, tmp_path / "run", "--data", pairs, "--set", "tokenizer=bytes")
-    assert "of prepared data: they have theirs" in refused
 
 
 def pictures(folder, names):

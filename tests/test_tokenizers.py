@@ -196,3 +196,15 @@ def test_a_text_is_the_bytes_of_its_tokens(end_token):
     ):
         found = b"".join(tokenizer.bytes_of(token) for token in tokenizer.encode(text).tolist())
         assert found == text.encode()
+
+
+def test_an_end_is_added_as_the_last_id_and_once():
+    pieces = tokenizers.BytePairTokenizer.train(["a cat sat"] * 9, 270, special_tokens=())
+    for tokenizer in (tokenizers.CharacterTokenizer(), tokenizers.ByteTokenizer(), pieces):
+        ending = tokenizers.add_end(tokenizer)
+        assert ending.end_token_id == tokenizer.vocabulary_size == ending.vocabulary_size - 1
+        assert tokenizers.add_end(ending) is ending
+        ids = ending.encode("a cat")
+        np.testing.assert_array_equal(ids, tokenizer.encode("a cat"))
+        row = [*ids, ending.end_token_id, *ids, ending.end_token_id]
+        assert ending.decode(row) == tokenizer.decode(ids) == "a cat"

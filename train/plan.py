@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from md4keras import checkpoints, data, schedules, tokenizers
+from md4keras import checkpoints, schedules, tokenizers
 from md4keras.checks import check_name
 
 from . import state
@@ -86,7 +86,6 @@ def new(recipe, options) -> Plan:
 
 def _check_heeded(options, settings: dict) -> None:
     """Refuses what was asked for and would not be heeded, since something else decides it."""
-    prepared = options.data is not None and data.is_prepared(options.data)
     decided = {
         "tokenizer": (options.init_from is not None, "along with --init-from: the model has one"),
         "spare_tokens": (
@@ -95,8 +94,6 @@ def _check_heeded(options, settings: dict) -> None:
         ),
         "max_ends": (settings.get("rows") != "pairs", "unless there are answers: rows=pairs"),
     }
-    if prepared and options.init_from is None:
-        decided["tokenizer"] = True, "of prepared data: they have theirs"
     for name, (is_decided, why) in decided.items():
         if is_decided and name in options.changes:
             raise ValueError(

@@ -53,7 +53,7 @@ def add_end(tokenizer):
         return type(tokenizer).from_config({**tokenizer.get_config(), "end_token": True})
     if isinstance(tokenizer, BytePairTokenizer):
         new = [] if END_TOKEN in tokenizer.special_tokens else [END_TOKEN]
-        return _with_special(tokenizer, new, end_token=END_TOKEN)
+        return _with_special(tokenizer, new, END_TOKEN)
     return tokenizer
 
 
@@ -65,10 +65,12 @@ def differ_in_spare(wider, tokenizer) -> bool:
     return serialize(wider) == serialize(add_spare(tokenizer, count))
 
 
-def _with_special(tokenizer: BytePairTokenizer, names: list[str], **changes) -> BytePairTokenizer:
-    """Word pieces with special tokens of these names as their last ids."""
+def _with_special(tokenizer: BytePairTokenizer, names: list[str], end_token: str | None = None):
+    """Word pieces with special tokens of these names as their last ids, and maybe another end."""
     config, first = tokenizer.get_config(), tokenizer.vocabulary_size
     new = [{"id": first + n, "content": name, "special": True} for n, name in enumerate(names)]
     content = config["content"]
     content = {**content, "added_tokens": [*content["added_tokens"], *new]}
-    return type(tokenizer).from_config({**config, "content": content, **changes})
+    return type(tokenizer).from_config(
+        {**config, "content": content, "end_token": end_token or config["end_token"]}
+    )
