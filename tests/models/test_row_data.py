@@ -74,7 +74,11 @@ def expected():
     return trained(dict(DATA), batch_size=4)
 
 
-SOURCES = [tf_data, torch_loader, grain_data, generator, tuples, Sequence, beside]
+SLOW = pytest.mark.slow
+SOURCES = [
+    *(tf_data, torch_loader, grain_data, generator, beside),
+    *(pytest.param(source, marks=SLOW) for source in (tuples, Sequence)),
+]
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -94,8 +98,15 @@ def test_single_batches_are_the_same(expected):
     assert found == pytest.approx({name: expected[f"val_{name}"] for name in found}, rel=1e-4)
 
 
-@pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf])
-@pytest.mark.parametrize("shape", [(N,), (N, L)])
+@pytest.mark.parametrize(
+    "bad, shape",
+    [
+        (-1.0, (N,)),
+        (np.nan, (N, L)),
+        *(pytest.param(bad, (N,), marks=SLOW) for bad in (np.nan, np.inf)),
+        *(pytest.param(bad, (N, L), marks=SLOW) for bad in (-1.0, np.inf)),
+    ],
+)
 def test_weights_that_are_none_are_refused(bad, shape):
     """In arrays before any work, in a data set with the number of the batch."""
     model = MD4(Transformer(V, L, 1, 1, 8, num_classes=3), seed=0)

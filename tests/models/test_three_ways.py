@@ -118,7 +118,7 @@ def test_a_joined_row_sees_what_a_packed_one_does_not():
     assert abs(apart - together) > 1e-3 and joined.keys() == {"tokens"}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["continuous", *(pytest.param(k, marks=SLOW) for k in OTHERS)])
 def test_what_is_evaluated_of_a_padded_row_is_that_of_the_row(kind):
     """`evaluate` and `score` average this over evenly spread numbers and noise."""
     model = make(kind)
