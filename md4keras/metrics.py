@@ -44,12 +44,12 @@ class ValueRange(keras.metrics.Metric):
         self.ends = self.add_weight(shape=(2,), initializer="zeros", name="ends", dtype="float32")
 
     def update_state(self, values):
-        """Takes numbers of any shape; what is not finite counts as the largest and smallest."""
+        """Takes numbers of any shape."""
         values = ops.cast(values, "float32")
-        finite = ops.isfinite(values)
-        low = ops.min(ops.where(finite, values, -float("inf")))
-        high = ops.max(ops.where(finite, values, float("inf")))
-        ends = ops.minimum(self.ends[0], low), ops.maximum(self.ends[1], high)
+        ends = (
+            ops.minimum(self.ends[0], ops.min(values)),
+            ops.maximum(self.ends[1], ops.max(values)),
+        )
         self.ends.assign(ops.stack(ends))
 
     def result(self):

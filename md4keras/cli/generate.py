@@ -86,10 +86,12 @@ def _states(model, options, classes, how: dict) -> list[np.ndarray]:
     if length is not None and length > usual[0]:
         say(f"more than the {usual[0]} tokens of training: drawn block by block ...")
         end, drawn = getattr(model.tokenizer, "end_token_id", None), []
+        ended = np.zeros(options.num_samples, bool)
         for block in model.generate_blocks(options.num_samples, length, classes, **how):
             drawn.append(block)
-            if np.any(np.concatenate(drawn, axis=1) == end, axis=1).all():
-                break  # all texts have ended
+            ended |= np.any(block == end, axis=1)
+            if ended.all():
+                break
         return [np.concatenate(drawn, axis=1)]
     run = model.sample_steps(options.num_samples, classes, length=length, **how)
     kept = []

@@ -52,9 +52,10 @@ class CheckedBatches(MaskedDiffusion):
             checked[name] = ops.clip(ids, 0, below - 1)
         batch = batch._replace(x=checked["tokens"], labels=checked["labels"])
         if batch.weight is not None:
-            self._ranges["sample_weight"].update_state(batch.weight)
-            good = ops.logical_and(ops.isfinite(batch.weight), batch.weight >= 0)
-            usable = ops.logical_and(usable, ops.all(good))
+            # What is no number counts as the smallest: the backends' minima treat it unlike.
+            weight = ops.where(ops.isfinite(batch.weight), batch.weight, -float("inf"))
+            self._ranges["sample_weight"].update_state(weight)
+            usable = ops.logical_and(usable, ops.all(weight >= 0))
         return batch, counted, usable
 
     def step_findings(self, logs: dict) -> dict:

@@ -40,8 +40,7 @@ class OwnDocuments(Source):
         texts = read_bounded((each.text for each in files), files.path)
         texts = [text for text in texts if text.strip()]
         training, validation, split = hold_out(texts, validation_fraction, "documents", files.path)
-        facts = facts_of_files(self.name, files.path, files.files, files.skipped, files.ignored)
-        facts |= {"documents": len(texts), "characters": sum(map(len, texts)), "split": split}
+        facts = _facts(files, len(texts), sum(map(len, texts)), split)
         return Splits(training, validation, facts=facts)
 
     def stream(
@@ -74,13 +73,19 @@ class OwnDocuments(Source):
         def part(held):
             return (text for number, text in enumerate(texts()) if is_held(number) == held)
 
-        facts = facts_of_files(self.name, files.path, files.files, files.skipped, files.ignored)
-        facts |= {"documents": count, "characters": characters, "split": split}
+        facts = _facts(files, count, characters, split)
         validation = None if validation_fraction is None else Stream(lambda: part(True))
         return Splits(Stream(lambda: part(False)), validation, facts=facts)
 
 
 own_documents = OwnDocuments()
+
+
+def _facts(files, count: int, characters: int, split: str) -> dict:
+    """What is said of documents that were read from files."""
+    name = OwnDocuments.name
+    facts = facts_of_files(name, files.path, files.files, files.skipped, files.ignored)
+    return facts | {"documents": count, "characters": characters, "split": split}
 
 
 def read_bounded(texts: Iterable, path, length: Callable = len) -> list:
