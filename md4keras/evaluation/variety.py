@@ -53,7 +53,7 @@ def token_entropy(tokens) -> float:
 
 def _rows(tokens) -> list[np.ndarray]:
     """The tokens of each sample, `[length]`."""
-    found, lengths = batches.from_lists({"tokens": tokens, "padding_mask": None})
+    found, lengths = batches.from_lists({"tokens": tokens})
     mend = "Pass what `generate` returns."
     tokens = check_integers("tokens", found["tokens"], ("n", "length", ...), mend=mend)
     rows = [row.ravel() for row in tokens]

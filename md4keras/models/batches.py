@@ -182,7 +182,7 @@ def from_lists(found: dict) -> tuple[dict, list | None]:
     """Rows of different lengths as arrays, with zeros behind them.
 
     Args:
-        found: dictionary with `"tokens"` and `"padding_mask"`, and others that are like them.
+        found: dictionary with `"tokens"`, and others that are like them.
 
     Returns:
         The dictionary, with a `"padding_mask"` where the rows differ in length, and the lengths,
@@ -195,7 +195,7 @@ def from_lists(found: dict) -> tuple[dict, list | None]:
     lengths = [len(row) if row.ndim == 1 else None for row in rows]
     if len(rows) < len(found["tokens"]) or None in lengths or len(set(lengths)) < 2:
         return found, None
-    if found["padding_mask"] is not None:
+    if found.get("padding_mask") is not None:
         raise ValueError(
             "The lengths of the rows say what is padding. Expected rows of one length along with a "
             f"padding mask. Received: lengths {lengths[:8]}, padding_mask. Leave out the mask."

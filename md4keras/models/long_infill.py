@@ -106,8 +106,7 @@ class _Text:
 
 def _texts(network, tokens, mask, length: int) -> tuple[list[_Text], bool]:
     """The texts, and whether they are a list of different lengths."""
-    found = {"tokens": tokens, "mask": mask, "padding_mask": None}
-    found, lengths = batches.from_lists(found)
+    found, lengths = batches.from_lists({"tokens": tokens, "mask": mask})
     tokens = as_array("tokens", batches.to_array(found["tokens"]))
     validation.check_no_text(tokens, "tokens")
     validation.check_shape(network, tokens.shape)

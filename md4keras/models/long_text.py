@@ -92,7 +92,7 @@ def _check_prompt(network, prompt, num_samples: int) -> list[np.ndarray]:
     """The tokens to continue, int32 `[P]` each; `P` is 0 without a prompt."""
     if prompt is None:
         return [np.zeros(0, "int32")] * num_samples
-    found, lengths = batches.from_lists({"tokens": prompt, "padding_mask": None})
+    found, lengths = batches.from_lists({"tokens": prompt})
     prompts = as_array("prompt", found["tokens"])
     validation.check_no_text(prompts, "prompt")
     if prompts.ndim not in (1, 2) or (prompts.ndim == 2 and len(prompts) != num_samples):
