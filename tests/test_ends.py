@@ -49,6 +49,34 @@ def test_the_tokens_of_a_text_are_those_until_its_end():
     assert [len(row) for row in tokenizers.until_end(endless, rows % 256)] == [4, 4, 4]
 
 
+def test_an_end_in_a_gap_hides_nothing_that_was_given():
+    end = BYTES.end_token_id
+    filled = np.array([False, True, False, True, True])
+    rows = np.array([[97, end, 98, 99, 100], [97, 98, 99, end, 100]])
+    found = [row.tolist() for row in tokenizers.until_end(BYTES, rows, filled)]
+    assert found == [[97, end, 98, 99, 100], [97, 98, 99, end]]
+    assert tokenizers.until_end(BYTES, rows[0], ~filled).tolist() == rows[0].tolist()
+    assert tokenizers.until_end(BYTES, rows[0], filled | True).tolist() == [97, end]
+    apart = tokenizers.until_end(BYTES, list(rows), [filled, ~filled])
+    assert [len(row) for row in apart] == [5, 5]
+    assert BYTES.decode(rows, filled=filled) == ["abcd", "abc"]
+    assert BYTES.decode(rows[0], filled=filled) == "abcd"
+    assert tokenizers.decode_masked(BYTES, rows, filled=np.stack([filled, ~filled])) == [
+        "abcd",
+        "abcd",
+    ]
+    from md4keras.export.text import GraphDecoder
+
+    graph = GraphDecoder(BYTES)
+    texts = graph.decode(rows.astype("int32"), np.stack([filled] * 2)).numpy().tolist()
+    assert texts == [b"abcd", b"abc"]
+    assert graph.decode(rows.astype("int32")).numpy().tolist() == [b"a", b"abc"]
+    with pytest.raises(ValueError, match="`filled` is a mask"):
+        BYTES.decode(rows, filled=filled[:3])
+    with pytest.raises(ValueError, match="`filled` is a mask"):
+        BYTES.decode(rows[0], filled=filled.astype(int))
+
+
 def test_drawn_texts_are_counted_until_their_end(ask, tmp_path):
     tokenizer = tokenizers.CharacterTokenizer("abc", end_token=True)
     model = save(tmp_path / "model", tokenizer)

@@ -134,7 +134,7 @@ def all_candidates(rows, mask, label):
             yield complete, number * most + calls, len(rows) * most
 
 
-def finished(run, complete) -> dict:
+def finished(run, mask, complete) -> dict:
     """A result: what is shown and can be downloaded."""
     pages, means = [], []
     for tokens, found in zip(run.tokens, complete, strict=True):
@@ -149,11 +149,12 @@ def finished(run, complete) -> dict:
             backgrounds[position] = marked_text.confidence_colour(min(1.0, probability))
             titles[position] = title
         end = getattr(tokenizer, "end_token_id", None)
-        stop = np.count_nonzero(until_end(tokenizer, tokens) != end)
+        text = until_end(tokenizer, tokens, mask)
+        stop = len(text) - (len(text) > 0 and text[-1] == end)
         symbols = marked_text.token_symbols(tokens[:stop], tokenizer)
         pages.append(marked_text.marked_html(symbols, backgrounds[:stop], titles[:stop]))
         means.append(float(found.probability.mean()))
-    texts = decode_masked(tokenizer, run.tokens)
+    texts = decode_masked(tokenizer, run.tokens, filled=mask)
     return {
         "name": f"{saved.name.replace('/', '_')}_seed{settings['seed']}",
         "pages": pages,
@@ -171,7 +172,7 @@ def fill(way: str, text, tokens, mask) -> None:
         run = sampling.run(long_infill.infill_steps(model, rows, mask, labels, length, settings))
         steps = all_candidates(run.tokens, mask, label)
         complete, *_ = progress.follow(steps, "Asking how sure the model is ...", "infill_stop")
-        result = finished(run, complete) | {"way": way}
+        result = finished(run, mask, complete) | {"way": way}
         results.keep("infill", result, model, text=text, **asked)
 
 

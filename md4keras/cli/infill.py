@@ -76,7 +76,7 @@ def _run_texts(model, options) -> None:
         rows = np.tile(tokens, (options.num_samples, 1))
         run = long_infill.infill_steps(model, rows, mask, classes, settings=how)
         *_, last = followed(run, "filling")
-        alternatives.append(decode_masked(model.tokenizer, last.tokens))
+        alternatives.append(decode_masked(model.tokenizer, last.tokens, filled=mask))
     if options.json:
         rows = zip(options.inputs, alternatives, strict=True)
         results = [{"given": given, "text": found} for given, found in rows]

@@ -150,7 +150,8 @@ class Signatures:
                 request["mask"] = tf.equal(request["tokens"], self.model.mask_token)
             answered = signature.answer(request)
             if "tokens" in answered:
-                answered["text"] = self.text.decode(answered.pop("tokens"))
+                tokens = answered.pop("tokens")
+                answered["text"] = self.text.decode(tokens, request.get("mask"))
             return answered
 
         return Signature(meaning, tuple(arguments), outputs, answer)

@@ -24,11 +24,20 @@ class GraphDecoder:
         self._whole = tokenizer.unit == "character"
         self._symbols = _symbols(tokenizer)
 
-    def decode(self, tokens):
-        """Tokens int32 `[B, L]` to text, string `[B]`, cut at its end, always valid UTF-8."""
+    def decode(self, tokens, filled=None):
+        """Tokens int32 `[B, L]` to text, string `[B]`, cut at its end, always valid UTF-8.
+
+        `filled`, bool `[B, L]`, are gaps that were filled; see `md4keras.tokenizers.until_end`.
+        """
         symbols = tf.gather(tf.constant(self._symbols), tokens)  # [B, L]
         if self._end is not None:
-            ended = tf.cumsum(tf.cast(tf.equal(tokens, self._end), "int32"), axis=-1) > 0
+            ends = tf.cast(tf.equal(tokens, self._end), "int32")
+            if filled is not None:  # an end before the last token that was given is none
+                given = tf.cast(~filled, "int32")
+                ends *= tf.cast(
+                    tf.cumsum(given, axis=-1, exclusive=True, reverse=True) == 0, "int32"
+                )
+            ended = tf.cumsum(ends, axis=-1) > 0
             symbols = tf.where(ended, tf.constant(b""), symbols)
         text = tf.strings.reduce_join(symbols, axis=-1)
         if not self._whole:  # a model can generate bytes that form no character

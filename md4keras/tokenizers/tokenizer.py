@@ -16,7 +16,7 @@ import json
 import keras
 import numpy as np
 
-from md4keras.checks import check_has, check_integers
+from md4keras.checks import check_has, check_integers, check_mask
 
 _MEMBERS = ("encode", "decode", "vocabulary_size", "get_config")
 _PACKAGE = "md4keras>"  # left out of the names of this package's classes
@@ -54,9 +54,9 @@ class Tokenizer:
         """The tokens of each of several texts, int32 `[length]` each; as `encode`."""
         return [self.encode(text) for text in texts]
 
-    def decode(self, ids, mask_symbol: str = "_", cut: bool = True):
+    def decode(self, ids, mask_symbol: str = "_", cut: bool = True, filled=None):
         """As `decode_masked`."""
-        return _decode(self, self.decode_run, ids, mask_symbol, cut)
+        return _decode(self, self.decode_run, ids, mask_symbol, cut, filled)
 
     def decode_run(self, ids) -> str:
         """The text of ids (int array `[length]`), none of them a mask, an end or padding."""
@@ -79,7 +79,7 @@ def encode_batch(tokenizer, texts) -> list[np.ndarray]:
     return [np.asarray(tokens, "int32") for tokens in found]
 
 
-def decode_masked(tokenizer, ids, mask_symbol: str = "_", cut: bool = True):
+def decode_masked(tokenizer, ids, mask_symbol: str = "_", cut: bool = True, filled=None):
     """Turns tokens back into text, masks included, with any tokenizer.
 
     Args:
@@ -88,6 +88,7 @@ def decode_masked(tokenizer, ids, mask_symbol: str = "_", cut: bool = True):
         mask_symbol: str, what a masked position is shown as.
         cut: bool, whether the text ends before the first end token (`tokenizer.end_token_id`), and
             padding (`padding_id`) is left out. Otherwise both are shown by their names.
+        filled: as `until_end`: gaps that were filled, so that no end in one hides what follows it.
 
     Returns:
         A string, or a list of strings where `ids` has two dimensions. Bytes that form no character
@@ -96,32 +97,44 @@ def decode_masked(tokenizer, ids, mask_symbol: str = "_", cut: bool = True):
     Raises:
         ValueError: for ids of another shape or type, or outside the vocabulary.
     """
-    return _decode(tokenizer, tokenizer.decode, ids, mask_symbol, cut)
+    return _decode(tokenizer, tokenizer.decode, ids, mask_symbol, cut, filled)
 
 
-def until_end(tokenizer, ids):
+def until_end(tokenizer, ids, filled=None):
     """The tokens of a text alone: up to the first end token, which is the last of them.
 
     Args:
         tokenizer: a tokenizer; without an end token all tokens are the text's.
         ids: ints `[length]`, or the rows of a batch, such as `model.generate` returns.
+        filled: bool, of the ids' shape or of a row's (of a list: a list, too), the mask that
+            `model.infill` was given, if they come from there. The text goes on at least to the
+            last token that was not masked.
 
     Returns:
         An array `[tokens]`, or a list of those of a batch, as `model.score` takes them.
     """
     end = getattr(tokenizer, "end_token_id", None)
 
-    def text_of(row):
-        ends = np.flatnonzero(row == end)
-        return row[: ends[0] + 1] if len(ends) else row
+    def text_of(row, mask):
+        ends = row == end
+        if mask is not None:
+            given = np.flatnonzero(~check_mask("filled", mask, (1, len(row)))[0])
+            ends[: given[-1] if len(given) else 0] = False
+        return row[: ends.argmax() + 1] if ends.any() else row
 
     to_numpy = keras.ops.convert_to_numpy
-    listed = isinstance(ids, (list, tuple)) and len(ids) > 0 and np.ndim(ids[0]) > 0
-    rows = [to_numpy(row) for row in ids] if listed else to_numpy(ids)
-    return [text_of(row) for row in rows] if listed or rows.ndim > 1 else text_of(rows)
+    if isinstance(ids, (list, tuple)) and len(ids) > 0 and np.ndim(ids[0]) > 0:
+        rows, masks = [to_numpy(row) for row in ids], filled
+    else:
+        rows, masks = to_numpy(ids), filled
+        if rows.ndim == 1:
+            return text_of(rows, filled)
+        if filled is not None:
+            masks = check_mask("filled", filled, rows.shape)
+    return [text_of(row, None if masks is None else masks[i]) for i, row in enumerate(rows)]
 
 
-def _decode(tokenizer, decode_run, ids, mask_symbol: str, cut: bool):
+def _decode(tokenizer, decode_run, ids, mask_symbol: str, cut: bool, filled):
     mask_token = tokenizer.vocabulary_size
     ids = keras.ops.convert_to_numpy(ids)
     shape = ("batch", "length") if ids.ndim > 1 else ("length",)
@@ -138,14 +151,14 @@ def _decode(tokenizer, decode_run, ids, mask_symbol: str, cut: bool):
 
     def text_of(row):
         if cut:
-            row = until_end(tokenizer, row)
             row = row[(row != end) & (row != padding)]
         kinds = np.where(np.isin(row, list(shown)), row, -1)  # runs of text are of the kind -1
         runs = np.split(row, np.flatnonzero(np.diff(kinds)) + 1) if len(row) else []
         found = [shown[r[0]] * len(r) if r[0] in shown else decode_run(r) for r in runs]
         return "".join(found)
 
-    return text_of(ids) if ids.ndim == 1 else [text_of(row) for row in ids]
+    rows = until_end(tokenizer, ids, filled) if cut else ids
+    return text_of(rows) if ids.ndim == 1 else [text_of(row) for row in rows]
 
 
 def serialize(tokenizer) -> dict:
