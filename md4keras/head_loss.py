@@ -10,6 +10,8 @@ alone, up to the next whole chunk, however many they are.
 
 from keras import ops
 
+from md4keras import backend
+
 _CHUNK_VALUES = 2**24  # logits of a chunk: 64 MB
 _CHUNK_ROWS = 4096  # at most
 _CHUNKS = 16  # more rows make larger chunks rather than more
@@ -77,6 +79,20 @@ def chunk_rows(vocabulary_size: int, num_rows: int | None) -> int:
 
 def _run_chunks(features, kernel, x, masked, weight, powers):
     """Costs `[N]`, and gradients by (features, kernel, weight, *powers), if there are weights."""
+    row_power, power = powers or (None, None)
+    rows = features, x, masked, weight, row_power
+    # Devices that share a batch do not exchange rows: each goes through its own.
+    (costs, *of_rows), of_all = backend.map_rows(_run_own_chunks, rows, (kernel, power))
+    if weight is None:
+        return costs, None
+    gradients = [costs, *of_rows[1:], *of_all[1:]]
+    return costs, (of_rows[0], of_all[0], *gradients)
+
+
+def _run_own_chunks(rows, wholes):
+    """As `_run_chunks`: what there is of each row, and what is summed over all rows."""
+    features, x, masked, weight, row_power = rows
+    kernel, power = wholes
     num_rows = ops.shape(features)[0]
     size = chunk_rows(kernel.shape[1], features.shape[0])
     count = ops.sum(ops.cast(masked, "int32"))
@@ -85,7 +101,6 @@ def _run_chunks(features, kernel, x, masked, weight, powers):
     nowhere = ops.full((size,), num_rows, dtype="int32")
     order = ops.concatenate([ops.cast(order, "int32"), nowhere])
     slots = ops.arange(size, dtype="int32")
-    row_power, power = powers or (None, None)
 
     def chunk(start, costs, *gradients):
         valid = start + slots < count  # [size]
@@ -118,14 +133,11 @@ def _run_chunks(features, kernel, x, masked, weight, powers):
         state += [ops.zeros((num_rows + 1, features.shape[1])), ops.zeros_like(kernel)]
         if power is not None:
             state += [ops.zeros((num_rows + 1,)), ops.zeros_like(power)]
-    _, costs, *sums = ops.while_loop(lambda start, *_: start < count, chunk, tuple(state))
-    costs = costs[:-1]
-    if weight is None:
-        return costs, None
-    by_features, by_kernel, *by_powers = sums
-    if by_powers:
-        by_powers[0] = by_powers[0][:-1]
-    return costs, (by_features[:-1], by_kernel, costs, *by_powers)
+    _, *found = ops.while_loop(lambda start, *_: start < count, chunk, tuple(state))
+    of_rows, of_all = found[:1], []
+    for by_row, by_whole in zip(found[1::2], found[2::2], strict=True):
+        of_rows, of_all = [*of_rows, by_row], [*of_all, by_whole]
+    return [each[:-1] for each in of_rows], of_all
 
 
 def _powers(power, x):

@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "schedules": set(),
     "forward_process": {"schedules"},
     "losses": {"schedules", "forward_process"},
-    "head_loss": set(),
+    "head_loss": {"backend"},
     "metrics": set(),
     "layers": {"backend"},
     "networks": {"layers"},

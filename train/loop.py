@@ -112,7 +112,8 @@ def _prepare(recipe, options, folder: RunFolder):
     model.tokenizer = data.tokenizer
     if made.init_from and not goes_on:
         initial.take_weights(model, made.init_from, data.class_names)
-    model.compile(build.optimizer(settings, made.extensions))
+    optimizer = build.optimizer(settings, made.extensions)
+    model.compile(optimizer, micro_batches=settings["micro_batches"])
 
     folder.path.mkdir(parents=True, exist_ok=True)
     if options.overwrite:

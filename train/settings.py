@@ -30,6 +30,7 @@ _FROM_ELSEWHERE = {  # arguments of the parts that other settings, or the data, 
 RANGES = {
     "steps": (1, 2**31 - 1, 1000),
     "batch_size": (1, 2**20, 64),
+    "micro_batches": (1, 2**10, 4),
     "interval": (1, 2**31 - 1, 100),
     "seed": (0, 2**32 - 1, 0),
     "sequence_length": (1, 2**20, 256),
@@ -51,7 +52,7 @@ _NAMES = {
     "sampling.time_grid": ("cosine", "uniform"),
     **{part: tuple(choices) for part, choices in PARTS.items()},
 }
-_COMMON = ("steps", "batch_size", "interval", "seed", "precision")
+_COMMON = ("steps", "batch_size", "micro_batches", "interval", "seed", "precision")
 _SAMPLING = ("sampling.sampler", "sampling.num_steps", "sampling.time_grid")
 OF_KIND = {
     "text": ("sequence_length", "rows", "long", "max_ends", "tokenizer", "spare_tokens"),
@@ -59,6 +60,7 @@ OF_KIND = {
 }
 _DEFAULTS = {
     "seed": 0,
+    "micro_batches": 1,
     "precision": "float32",
     "model": "MD4",
     "rows": "auto",

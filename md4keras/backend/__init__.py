@@ -39,6 +39,7 @@ averages_kept_on_failure = getattr(
     _module, "averages_kept_on_failure", lambda model: contextlib.nullcontext()
 )
 release_shared_buffers = getattr(_module, "release_shared_buffers", lambda model: None)
+map_rows = getattr(_module, "map_rows", lambda function, rows, wholes: function(rows, wholes))
 hold_variables = getattr(_module, "hold_variables", lambda model, *args: None)
 remat = getattr(_module, "remat", lambda function, through_weights=False: keras.remat(function))
 restore_variables = getattr(_module, "restore_variables", lambda model: None)

@@ -26,13 +26,23 @@ def train_step(model, state, data):
         (loss, term), others = _stateless(model, function, args, trainable, others)
         return loss, (term, others)
 
-    loss, terms, gradients = 0.0, [], None
-    for zt in step.maskings:
-        zt, gradients = _in_turn(zt, gradients)
-        (objective, (term, others)), more = part(
-            trainable, others, model.masking_objective, step, zt
-        )
-        loss, terms, gradients = loss + objective, [*terms, term], _add(gradients, more)
+    def through_network(sums, step):
+        loss, gradients, others = sums
+        terms = []
+        for zt in step.maskings:
+            zt, gradients = _in_turn(zt, gradients)
+            (objective, (term, others)), more = part(
+                trainable, others, model.masking_objective, step, zt
+            )
+            loss, terms, gradients = loss + objective, [*terms, term], _add(gradients, more)
+        return (loss, gradients, others), terms
+
+    if model.micro_batches == 1:
+        (loss, gradients, others), terms = through_network((0.0, None, others), step)
+    else:
+        start = 0.0, [jnp.zeros_like(value) for value in trainable], others
+        sums, found = jax.lax.scan(through_network, start, model.in_micro_batches(step))
+        (loss, gradients, others), terms = sums, model.terms_of(step, found)
     (objective, (_, others)), more = part(
         trainable, others, lambda *args: (model.closing_objective(*args), None), step, terms
     )
@@ -150,6 +160,33 @@ def keep_mask(seed, rate: float, shape):
     words = jax.random.bits(key, (-(-count // 2),), "uint32")
     halves = jax.lax.bitcast_convert_type(words, "uint16").ravel()[:count]
     return (halves >= min(round(rate * 2**16), 2**16 - 1)).reshape(shape)
+
+
+def map_rows(function, rows, wholes):
+    """The results of a function of rows; under a `keras.distribution` each device has its own.
+
+    Args:
+        function: of `rows` and `wholes`; returns a list of arrays `[N, ...]` with a row for each
+            row, and a list of arrays that are sums over the rows.
+        rows: arrays `[N, ...]`, or `None`s.
+        wholes: arrays that each device needs as a whole, or `None`s.
+    """
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return function(rows, wholes)
+    mesh = distribution.device_mesh.backend_mesh
+    count, axes = rows[0].shape[0], (distribution.batch_dim_name,)
+    if count % mesh.size == 0:  # those that share a layer's work share the rows, too
+        axes = (*axes, *(name for name in mesh.axis_names if name not in axes))
+    split, whole = jax.sharding.PartitionSpec(axes), jax.sharding.PartitionSpec()
+
+    def own(rows, wholes):
+        of_rows, sums = function(rows, wholes)
+        return of_rows, jax.lax.psum(sums, axes)
+
+    return jax.shard_map(
+        own, mesh=mesh, in_specs=(split, whole), out_specs=(split, whole), check_vma=False
+    )(rows, wholes)
 
 
 def remat(function, through_weights: bool = False):

@@ -11,14 +11,18 @@ def train_step(model, data):
     """A training step of a `models.trainer.Trainer`; returns the logs."""
     variables = model.trainable_variables
     step = model.draw_step(*keras.utils.unpack_x_y_sample_weight(data))
-    loss, terms, gradients = 0.0, [], [None] * len(variables)
-    for zt in step.maskings:
-        # One after the other, for the memory of one network call (XLA may reorder).
-        with tf.control_dependencies([g for g in gradients if g is not None]):
-            with tf.GradientTape() as tape:
-                objective, term = model.masking_objective(step, tf.identity(zt))
-            gradients = _add_gradients(gradients, tape, objective, variables)
-        loss, terms = loss + objective, [*terms, term]
+    loss, found, gradients = 0.0, [], [None] * len(variables)
+    for part in model.parts_of(step):
+        terms = []
+        for zt in part.maskings:
+            # One after the other, for the memory of one network call (XLA may reorder).
+            with tf.control_dependencies([g for g in gradients if g is not None]):
+                with tf.GradientTape() as tape:
+                    objective, term = model.masking_objective(part, tf.identity(zt))
+                gradients = _add_gradients(gradients, tape, objective, variables)
+            loss, terms = loss + objective, [*terms, term]
+        found.append(terms)
+    terms = model.terms_of(step, [tf.stack(each) for each in zip(*found, strict=True)])
     with tf.GradientTape() as tape:
         objective = model.closing_objective(step, terms)
     gradients = _add_gradients(gradients, tape, objective, variables)

@@ -11,12 +11,16 @@ def train_step(model, data):
     """A training step of a `models.trainer.Trainer`; returns the logs."""
     model.zero_grad()
     step = model.draw_step(*keras.utils.unpack_x_y_sample_weight(data))
-    loss, terms = 0.0, []
-    for zt in step.maskings:
-        # One after the other: memory for one network call is enough.
-        objective, term = model.masking_objective(step, zt)
-        objective.backward()
-        loss, terms = loss + objective.detach(), [*terms, term]
+    loss, found = 0.0, []
+    for part in model.parts_of(step):
+        terms = []
+        for zt in part.maskings:
+            # One after the other: memory for one network call is enough.
+            objective, term = model.masking_objective(part, zt)
+            objective.backward()
+            loss, terms = loss + objective.detach(), [*terms, term]
+        found.append(terms)
+    terms = model.terms_of(step, [torch.stack(each) for each in zip(*found, strict=True)])
     objective = model.closing_objective(step, terms)
     if objective.requires_grad:
         objective.backward()

@@ -124,8 +124,7 @@ class MaskedDiffusion(WholeSteps):
             features `[B N, width]`, the head's kernel `[width, V]`, the clean tokens `[B N]`, and
             which of them are masked, bool `[B N]`.
         """
-        # Under a distribution the devices would exchange the rows that are sorted.
-        if self.dense_loss or keras.distribution.distribution() is not None:
+        if self.dense_loss:
             return None
         kernel = getattr(getattr(self.network, "head", None), "linear_kernel", None)
         if kernel is None:

@@ -8,6 +8,8 @@ import numpy as np
 from keras import ops
 
 from md4keras import backend, forward_process, head_loss
+from md4keras.checks import check_whole
+from md4keras.models import accumulation
 from md4keras.models.batches import Batch
 from md4keras.models.host_data import check_host_data, in_tuples
 from md4keras.models.likelihood import Likelihood
@@ -45,19 +47,30 @@ class Trainer(Likelihood):
         super().__init__(network, seed, **kwargs)
         self._gradient_norm = keras.metrics.Mean(name="grad_norm")
         self._skipped_steps = keras.metrics.Sum(name="skipped_steps")
+        self.micro_batches = 1
 
     @property
     def metrics(self):
         return [*super().metrics, self._gradient_norm, self._skipped_steps]
 
-    def compile(self, optimizer="adamw", **kwargs):
-        """Configures training; `kwargs` go to `keras.Model.compile`.
+    def compile(self, optimizer="adamw", micro_batches: int = 1, **kwargs):
+        """Configures training.
+
+        Args:
+            optimizer: a Keras optimizer or its name. One that accumulates gradients
+                (`gradient_accumulation_steps`) averages its weights once an update.
+            micro_batches: int, parts of a batch that go through the network one after another.
+                The step is that of the whole batch, its times and scored tokens included; memory
+                is that of a part.
+            **kwargs: go to `keras.Model.compile`.
 
         Raises:
             ValueError: if a loss or metrics are given (the model brings its own), if a subclass
                 overrides `compute_loss`, or under the `mixed_float16` policy, whose loss scaling
                 the skipping of steps would defeat.
         """
+        mend = "1 takes the batch as a whole."
+        self.micro_batches = check_whole("micro_batches", micro_batches, mend=mend)
         for name in ("loss", "metrics", "weighted_metrics", "loss_weights"):
             if kwargs.get(name) is not None:
                 raise ValueError(
@@ -76,6 +89,16 @@ class Trainer(Likelihood):
                 "Received: compute_dtype='float16'. Use the 'mixed_bfloat16' policy."
             )
         super().compile(optimizer=optimizer, **kwargs)
+        accumulation.average_updates(self.optimizer)
+
+    def get_compile_config(self) -> dict:
+        """What `compile` was given, as a saved `.keras` file has it."""
+        return {**super().get_compile_config(), "micro_batches": self.micro_batches}
+
+    def compile_from_config(self, config: dict) -> None:
+        """Compiles as `get_compile_config` says, and creates the optimizer's variables."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
 
     def fit(self, x=None, y=None, *args, **kwargs):
         """As `keras.Model.fit`; first checks the tokens that are at hand on the host.
@@ -190,6 +213,33 @@ class Trainer(Likelihood):
         # Steps whose loss is not a number are left out.
         weight = ops.where(usable, _weight(batch, counted), float("nan"))
         return Step(batch, weight, time, maskings)
+
+    def in_micro_batches(self, step: Step) -> Step:
+        """A step's rows as tensors `[micro_batches, rows, ...]`; what is added counts nothing."""
+        parts = accumulation.in_parts(step, self.micro_batches)
+        count, rows = ops.shape(step.time)[0], ops.shape(parts.time)[1]
+        number = ops.arange(self.micro_batches)[:, None] + self.micro_batches * ops.arange(rows)
+        return parts._replace(weight=ops.where(number < count, parts.weight, 0.0))
+
+    def parts_of(self, step: Step) -> list[Step]:
+        """The steps whose objectives add up to that of a step."""
+        if self.micro_batches == 1:
+            return [step]
+        parts = self.in_micro_batches(step)
+        return [
+            keras.tree.map_structure(lambda x, i=i: None if x is None else x[i], parts)
+            for i in range(self.micro_batches)
+        ]
+
+    def terms_of(self, step: Step, terms: list):
+        """The diffusion terms of a step's maskings, `[B]` each.
+
+        Args:
+            step: from `draw_step`.
+            terms: those of its parts, a tensor `[micro_batches, rows]` for each masking.
+        """
+        count = ops.shape(step.time)[0]
+        return [accumulation.whole(each, count) for each in terms]
 
     def masking_objective(self, step: Step, zt):
         """The part of the loss that one masking contributes.
