@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import itertools
-import math
 import sys
 
 import jax
@@ -147,19 +146,30 @@ def _stateless(model, function, args, trainable, others):
 
 
 def keep_mask(seed, rate: float, shape):
-    """What dropout keeps, by JAX's "rbg" generator.
+    """What dropout keeps: each entry by a hash of the seed and its place.
 
-    16 bits an entry (the rate is exact to 2**-17): on a CPU a fifth of the time of the usual
-    generator, which would take longer than the attention that it drops from. Under a
-    `keras.distribution` the usual one, each device's part of which is drawn there alone.
+    So devices that share a batch draw each its own part, the same as one device draws, and nothing
+    is kept in memory for it. On a CPU it takes a quarter of the time of JAX's fastest generator. As
+    the places of two rows are hashed with different keys, their masks have nothing in common.
+
+    Reference: the hash is "lowbias32" of Wellons, https://github.com/skeeto/hash-prospector.
     """
-    if keras.distribution.distribution() is not None:
-        return jax.random.bernoulli(seed, 1.0 - rate, shape)
-    count = math.prod(shape)
-    key = jax.random.wrap_key_data(jnp.concatenate([seed, seed]), impl="rbg")
-    words = jax.random.bits(key, (-(-count // 2),), "uint32")
-    halves = jax.lax.bitcast_convert_type(words, "uint16").ravel()[:count]
-    return (halves >= min(round(rate * 2**16), 2**16 - 1)).reshape(shape)
+
+    def hashed(x):
+        x = (x ^ (x >> 16)) * jnp.uint32(0x7FEB352D)
+        x = (x ^ (x >> 15)) * jnp.uint32(0x846CA68B)
+        return x ^ (x >> 16)
+
+    number, *sizes = shape
+    row = jax.lax.broadcasted_iota("uint32", (number, *(1 for _ in sizes)), 0)
+    key = hashed(hashed(row + seed[0]) ^ seed[1])  # [number, 1, ...]
+    place = jnp.uint32(0)  # in the row
+    for axis, size in enumerate(sizes):
+        line = [1] * len(shape)
+        line[axis + 1] = size
+        place = place * jnp.uint32(size) + jax.lax.broadcasted_iota("uint32", line, axis + 1)
+    bits = hashed(hashed(place ^ key) + hashed(key + jnp.uint32(0x9E3779B9)))
+    return bits >= jnp.uint32(min(round(rate * 2**32), 2**32 - 1))
 
 
 def map_rows(function, rows, wholes):

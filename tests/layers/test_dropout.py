@@ -1,7 +1,10 @@
+import keras
 import numpy as np
 import pytest
+from keras import ops
 from keras.src.testing import TestCase
 
+from md4keras import backend
 from md4keras.layers import Dropout
 from tests.reference import array
 
@@ -24,6 +27,32 @@ def test_features_are_dropped_with_the_given_probability_and_keep_their_mean():
     y = array(Dropout(0.3)(x, training=True))
     assert abs((y == 0).mean() - 0.3) < 4 * np.sqrt(0.3 * 0.7 / y.size)
     np.testing.assert_allclose(y[y != 0], 1 / 0.7, rtol=1e-6)
+
+
+def dropped(seed, shape, rate=0.25):
+    seed = ops.convert_to_tensor(seed, keras.random.SeedGenerator(0).state.dtype)
+    return ~array(backend.keep_mask(seed, rate, shape)).astype(bool) * 1.0 - rate
+
+
+@pytest.mark.parametrize("shape", [(8, 64, 64), (4, 16, 16, 32), (40_000,)])
+def test_masks_of_neighbours_rows_and_steps_have_nothing_in_common(shape):
+    """Correlations of places next to each other, of whole rows, and of one seed after the other.
+
+    Each is within 4.5 standard errors, which 1 of 10,000 runs of the test would not be.
+    """
+    first, second, other = (dropped(seed, shape) for seed in ([5, 1], [5, 2], [6, 1]))
+    pairs = [(first, second), (first, other), (first, second[::-1]), (first[1:], first[:-1])]
+    for axis in range(len(shape)):
+        moved = np.moveaxis(first, axis, 0)
+        pairs += [(moved[lag:], moved[:-lag]) for lag in (1, 2, len(moved) // 2)]
+    for one, another in pairs:
+        correlation = (one * another).mean() / (0.25 * 0.75)
+        assert abs(correlation) < 4.5 / np.sqrt(one.size)
+
+
+def test_a_mask_is_that_of_its_seed():
+    np.testing.assert_array_equal(dropped([5, 1], (4, 6)), dropped([5, 1], (4, 6)))
+    assert (dropped([5, 1], (4, 600)) != dropped([5, 2], (4, 600))).any()
 
 
 def test_shared_axis_shares():
