@@ -28,6 +28,7 @@ TABLES = {
     "genmd4": "benchmarks.genmd4",
     "input": "benchmarks.input",
     "packed": "benchmarks.packed",
+    "devices": "benchmarks.devices",
 }
 
 

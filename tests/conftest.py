@@ -14,6 +14,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background by a script
     signal.signal(signal.SIGINT, signal.default_int_handler)  # tests interrupt what they start
 
+# Half of the time on JAX is LLVM's, for programs that run for milliseconds: it optimises them less.
+# (XLA's own passes, which decide about memory and the order of operations, are as ever.)
+os.environ["XLA_FLAGS"] = " ".join(
+    ["--xla_backend_optimization_level=1", os.environ.get("XLA_FLAGS", "")]
+)
+
 if "PYTEST_XDIST_WORKER" in os.environ:  # one of several processes
     # PyTorch's threads wait in busy loops: more of them than processors take several times as long.
     os.environ.setdefault("OMP_NUM_THREADS", "1")

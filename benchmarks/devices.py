@@ -1,0 +1,152 @@
+"""Memory of a device where several share a training step (JAX, compiled for the CPU, not run).
+
+For each layout (`md4keras.distribution`) the largest batch of all devices together that fits their
+memory: weights, averages and the optimiser's state (`state_gb`), and what the step needs besides
+(`temporary_gb`), of one device, in 1e9 bytes, by XLA's figures as in `compiled`. `published` is the
+largest batch of the published code, as its authors tell. Batches are multiples of the devices.
+"""
+
+import argparse
+import functools
+import os
+
+from benchmarks import settings
+from benchmarks.compiled import FLAG
+from benchmarks.subprocesses import Measurement, say
+from train import imagenet64, openwebtext
+
+DEVICES = 8
+MODELS = {
+    "MD4-S": settings.SETTINGS["md4_owt"],
+    "MD4-M": settings.Setting(
+        "MD4",
+        "Transformer",
+        settings.recipe_network(openwebtext.MEDIUM, 50257),
+        batch_size=1,
+        optimizer=settings.recipe_optimizer(openwebtext.MEDIUM),
+    ),
+    "ImageNet 64": settings.Setting(
+        "MD4",
+        "UViT",
+        settings.recipe_network(imagenet64.RECIPE, 256),
+        batch_size=1,
+        optimizer=settings.recipe_optimizer(imagenet64.RECIPE),
+    ),
+}
+PUBLISHED = {("MD4-S", 16): 32, ("MD4-S", 40): 128}  # batches that fit eight devices
+LAYOUTS = ("data", "sharded")
+
+
+def add_arguments(parser) -> None:
+    add = parser.add_argument
+    names = ", ".join(MODELS)
+    add("--models", nargs="+", choices=MODELS, default=list(MODELS), help=f"of {names}")
+    add("--layouts", nargs="+", choices=LAYOUTS, default=LAYOUTS, help="of data, sharded")
+    add("--memory", nargs="+", type=int, default=[16, 40], help="GB of a device (default: 16 40)")
+
+
+def rows(options):
+    """A row for each model, layout and size of memory."""
+    for name in options.models:
+        for layout in options.layouts:
+            step = functools.cache(functools.partial(measure, name, layout, tiny=options.tiny))
+            for memory in options.memory:
+                rows = most_rows(step, memory)
+                row = {"model": name, "layout": layout, "device_gb": memory}
+                row |= {"batch": DEVICES * rows, "published": PUBLISHED.get((name, memory))}
+                yield row | (step(rows) if rows else {"state_gb": step(1)["state_gb"]})
+
+
+def most_rows(step, memory: float) -> int:
+    """The most rows of a device that fit its memory, 0 for none.
+
+    The memory grows evenly with the rows, so two measurements tell about where to look.
+
+    Args:
+        step: function of the rows of a device that returns what `measure` does.
+        memory: float, of a device in 1e9 bytes.
+    """
+
+    def needed(rows: int) -> float:
+        return step(rows)["state_gb"] + step(rows)["temporary_gb"]
+
+    one, two = needed(1), needed(2)
+    rows = max(1, int(1 + (memory - one) / max(two - one, 1e-3 * memory)))
+    while rows and needed(rows) > memory:
+        rows -= 1
+    while needed(rows + 1) <= memory:
+        rows += 1
+    return rows
+
+
+def measure(model: str, layout: str, rows: int, devices: int = DEVICES, tiny=False) -> dict:
+    """Compiles a training step in a process of its own.
+
+    Args:
+        model: str, one of `MODELS`.
+        layout: str, one of `LAYOUTS`.
+        rows: int, examples of a device.
+        devices: int; 1 is a step without a layout.
+        tiny: bool, another model, which is compiled in seconds.
+
+    Returns:
+        dictionary with `"state_gb"` and `"temporary_gb"` of one device, floats.
+    """
+    simulated = f"--xla_force_host_platform_device_count={devices}"
+    flags = " ".join(filter(None, [os.environ.get("XLA_FLAGS"), FLAG, simulated]))
+    environment = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
+    arguments = [model, layout, str(rows), str(devices), *(["--tiny"] if tiny else [])]
+    with Measurement("benchmarks.devices", *arguments, environment=environment) as measurement:
+        return measurement.answer()
+
+
+def compile_step(setting, layout: str, rows: int, devices: int):
+    """A training step of several devices, compiled for shapes alone."""
+    import jax
+    import keras
+
+    import md4keras
+
+    if devices > 1:
+        distribution = md4keras.distribution.get(layout, devices)
+        keras.distribution.set_distribution(distribution)
+        lies = distribution.get_variable_layout
+        split = distribution.get_data_layout((1, *setting.data_shape)).backend_layout
+    else:
+        split, lies = None, None
+    with keras.StatelessScope(initialize_variables=False):  # the weights have shapes alone
+        model = setting.build()
+
+    def shape_of(variable):
+        sharding = lies(variable).backend_layout if lies else None
+        return jax.ShapeDtypeStruct(variable.shape, variable.dtype, sharding=sharding)
+
+    state = tuple(list(map(shape_of, group)) for group in settings.step_variables(model))
+    shape = (rows * devices, *setting.data_shape)
+    x = jax.ShapeDtypeStruct(shape, "int32", sharding=split)
+    after = (None, jax.tree.map(lambda value: value.sharding, state)) if lies else None
+    step = jax.jit(model.train_step, donate_argnums=0, out_shardings=after)
+    return step.lower(state, (x,)).compile()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=measure.__doc__.splitlines()[0])
+    parser.add_argument("model", choices=MODELS)
+    parser.add_argument("layout", choices=LAYOUTS)
+    parser.add_argument("rows", type=int)
+    parser.add_argument("devices", type=int)
+    parser.add_argument("--tiny", action="store_true")
+    options = parser.parse_args()
+    setting = settings.get("md4_owt", True) if options.tiny else MODELS[options.model]
+    compiled = compile_step(setting, options.layout, options.rows, options.devices)
+    memory = compiled.memory_analysis()
+    say(
+        {
+            "state_gb": memory.argument_size_in_bytes / 1e9,
+            "temporary_gb": memory.temp_size_in_bytes / 1e9,
+        }
+    )
+
+
+if __name__ == "__main__":
+    main()
