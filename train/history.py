@@ -27,7 +27,8 @@ class History:
         self._writer = tensorboardX.SummaryWriter(str(folder.logs))
         for row in rows:
             self._show(row)
-        self._write(rows)
+        if rows or folder.history.exists():
+            self._write(rows)
 
     def add(self, rows: list[dict]) -> None:
         """Writes all rows, of which the last one is new."""
