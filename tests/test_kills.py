@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 import md4keras
+from md4keras.callbacks import StateFolder
 from tests.test_interrupts import COMMAND, check_equal, command, little_text  # noqa: F401
 from train import history, loop, milestones, pydoc
+from train.folder import RunFolder
 from train.state import RunState
 
 pytestmark = pytest.mark.one_backend
@@ -50,7 +52,7 @@ def test_no_row_is_lost_between_two_files(tmp_path, monkeypatch, whole_run, resu
         with monkeypatch.context() as patch, pytest.raises(Killed):
             kill_at(patch, *moment)
             loop.main(pydoc.RECIPE, [*COMMAND, "--output", str(tmp_path / "run"), *resume, *every])
-        resume = ["--resume"] if (tmp_path / "run" / "training_states").exists() else []
+        resume = ["--resume"] if RunFolder(tmp_path / "run").has_state else []
         for name in ("history.json", "log.jsonl"):
             if (tmp_path / "run" / name).exists():  # as a file system may leave it
                 (tmp_path / "run" / name).write_text('[{"step": 5, "bits')
@@ -121,10 +123,17 @@ def test_steps_that_are_skipped_in_a_row_end_the_run(tmp_path, monkeypatch, caps
     assert "Received: 3 skipped steps" in capsys.readouterr().err
 
 
+def wait_for_another_state(folder, process):
+    states = StateFolder(folder / "training_states")
+    before = states.steps
+    while states.steps == before and process.poll() is None:
+        time.sleep(0.01)
+
+
 @pytest.mark.slow
 def test_twenty_kills_at_random_moments(tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    more = ["--steps", "900", "--interval", "150"]
+    more = ["--steps", "3000", "--interval", "300"]
     arguments, environment = command(whole)
     subprocess.run([*arguments, *more], env=environment, check=True, capture_output=True)
     arguments, _ = command(broken)
@@ -141,13 +150,15 @@ def test_twenty_kills_at_random_moments(tmp_path):
             if line.startswith("Compiling"):
                 break
         if kills < 20:
-            time.sleep(numbers.uniform(0, 5))
+            if numbers.random() < 0.8:  # else while the first step is compiled
+                wait_for_another_state(broken, process)
+            time.sleep(numbers.uniform(0, 1))
             process.send_signal(signal.SIGKILL)
         rest, _ = process.communicate(timeout=300)
         assert process.returncode in (0, -signal.SIGKILL), "".join(lines) + rest
         kills += process.returncode != 0
-        resume = ["--resume"] if (broken / "training_states").exists() else []
-        print(kills, "".join(lines[-2:]), rest, flush=True)
+        resume = ["--resume"] if RunFolder(broken).has_state else []
+        print(kills, StateFolder(broken / "training_states").steps, flush=True)
     assert kills == 20
     check_equal(whole, broken)
     check_tensorboard(broken)

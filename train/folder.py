@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import md4keras
+from md4keras.callbacks import StateFolder
 
 
 class RunFolder:
@@ -40,7 +41,12 @@ class RunFolder:
     @property
     def holds_run(self) -> bool:
         """Whether there is a model or a training state."""
-        return self.model.exists() or self.states.exists() or self.is_old
+        return self.model.exists() or self.has_state or self.is_old
+
+    @property
+    def has_state(self) -> bool:
+        """Whether there is a whole training state, by which the run can go on."""
+        return bool(StateFolder(self.states).steps)
 
     @property
     def is_old(self) -> bool:
@@ -49,8 +55,8 @@ class RunFolder:
 
     def clear(self) -> None:
         """Removes what another run left, but for its model, which the new one replaces."""
-        if not self.holds_run:  # then nothing in the folder is a run's
-            return
+        if not self.holds_run and not self.states.exists():
+            return  # then nothing in the folder is a run's
         parts = (self.states, self.history, self.log, self.samples, self.logs)
         for path in (*parts, self._old_state):
             if path.is_dir() and not path.is_symlink():

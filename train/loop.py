@@ -216,7 +216,7 @@ def _tell_weights(optimizer) -> None:
 
 
 def _say_stopped(folder: RunFolder, stop: Stop) -> None:
-    if not stop.at_once and folder.states.exists():
+    if not stop.at_once and folder.has_state:
         done = read_header(folder)[1]
         message = f"stopped after step {done:,}; continue with --resume"
     else:
