@@ -6,6 +6,7 @@ from md4keras.default_backend import choose_backend
 choose_backend()
 
 from md4keras import (
+    callbacks,
     catalog,
     checkpoints,
     data,
@@ -28,6 +29,7 @@ __all__ = [
     "MD4",
     "GenMD4",
     "__version__",
+    "callbacks",
     "catalog",
     "checkpoints",
     "data",

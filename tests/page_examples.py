@@ -63,6 +63,14 @@ SLOW = {"docs/export.md", "docs/networks.md", "docs/sampling.md"}
 SHORTER = {
     "README.md": {"epochs=17": "epochs=1", "num_steps=32": "num_steps=2"},
     "docs/data.md": {"steps_per_epoch=500": "steps_per_epoch=2"},
+    "docs/training.md": {
+        "steps_per_epoch=5000, epochs=20": "steps_per_epoch=2, epochs=2",
+        "every=1000)\nbatches": "every=3)\nbatches",
+        "128, 2, 4, 64)": "128, 1, 1, 8)",
+        "steps_per_epoch=500, epochs=4": "steps_per_epoch=1, epochs=1",
+        "epochs=17": "epochs=1",
+        "data.digits().training[0]": "data.digits().training[0][:64]",
+    },
     "docs/sampling.md": {
         "num_steps=256": "num_steps=2",
         "num_steps=64": "num_steps=2",
@@ -84,6 +92,9 @@ AFTERWARDS = {
     "docs/networks.md": lambda names, said: names["Mixer"](27, LENGTH, 1, 8).count_params() > 0,
     "docs/tokenizers.md": lambda names, said: (
         "the ____ statement" in said and names["tokenizer"].vocabulary_size == 2048
+    ),
+    "docs/training.md": lambda names, said: (
+        names["history"].epoch == [0, 1] and Path("runs/mine/states/step_0000000004").is_dir()
     ),
     "docs/sampling.md": lambda names, said: (
         "1 of at most 3 network calls" in said and names["samples"].shape == (4, LENGTH)

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 import md4keras
-from md4keras import data
+from md4keras import callbacks, data
 from tests.reference import ROOT
-from train import interrupts, loop, milestones, pydoc
-from train.state import TrainingState
+from train import loop, milestones, pydoc
+from train.state import RunState
 
 pytestmark = pytest.mark.one_backend
 
@@ -34,11 +34,11 @@ class Moments:
             milestones.Milestones, "on_train_batch_begin", lambda *_, **__: self("training")
         )
         monkeypatch.setattr(
-            interrupts.StopBetweenBatches,
+            callbacks.StopBetweenBatches,
             "on_test_batch_begin",
             lambda *_, **__: self("validation"),
         )
-        save, steps = TrainingState.save, md4keras.MD4.sample_steps
+        save, steps = RunState.save, md4keras.MD4.sample_steps
         model_saved = md4keras.save_model
 
         def saving(state, model):
@@ -54,7 +54,7 @@ class Moments:
             self("saving the model")
             return model_saved(*args)
 
-        monkeypatch.setattr(TrainingState, "save", saving)
+        monkeypatch.setattr(RunState, "save", saving)
         monkeypatch.setattr(md4keras.MD4, "sample_steps", sampling)
         monkeypatch.setattr(md4keras, "save_model", saving_model)
 
@@ -72,9 +72,11 @@ class Moments:
 
 
 def rows(folder):
-    """The history without the seconds, which pass differently."""
+    """The history without the times, which pass differently; its files tell the same."""
     found = json.loads((folder / "history.json").read_text())
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in found]
+    assert found == [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    times = ("seconds", "tokens_per_second")
+    return [{name: value for name, value in row.items() if name not in times} for row in found]
 
 
 def check_equal(whole, broken):
@@ -141,7 +143,7 @@ def test_an_interrupt_while_the_model_is_saved_leaves_it_whole(
 def test_an_interrupt_before_the_first_step_ends_in_one_line(
     tmp_path, monkeypatch, capsys, little_text, number, moment
 ):
-    place = (loop.inputs, "read") if moment == "read" else (loop, "TrainingState")
+    place = (loop.inputs, "read") if moment == "read" else (loop, "RunState")
     monkeypatch.setattr(*place, lambda *_: os.kill(os.getpid(), number))
     with pytest.raises(SystemExit) as end:
         loop.main(pydoc.RECIPE, [*COMMAND, "--output", str(tmp_path / "run")])
@@ -162,7 +164,7 @@ def test_an_interrupt_of_the_imports_ends_in_one_line(tmp_path, number):
 def test_signals_that_are_ignored_stay_ignored():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with interrupts.Stop() as stop:
+        with callbacks.Stop() as stop:
             os.kill(os.getpid(), signal.SIGINT)
             assert stop.signal is None
             assert signal.getsignal(signal.SIGTERM) == stop._note
@@ -181,7 +183,7 @@ def command(folder):
 def test_the_second_signal_ends_a_process_at_once(tmp_path):
     program = (
         "import os, signal, time\n"
-        "from train.interrupts import Stop\n"
+        "from md4keras.callbacks import Stop\n"
         "with Stop() as stop:\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    print('still here', flush=True)\n"
@@ -205,9 +207,9 @@ def test_twenty_signals_to_a_process_at_random_moments(tmp_path):
     numbers, stopped = random.Random(7), 0
     for attempt in range(20):
         arguments, _ = command(broken if not (broken / "model").exists() else tmp_path / "again")
-        if (broken / "training_state.npz").exists() and not (broken / "model").exists():
+        if (broken / "training_states").exists() and not (broken / "model").exists():
             arguments.append("--resume")
-        elif (tmp_path / "again" / "training_state.npz").exists():
+        elif (tmp_path / "again" / "training_states").exists():
             arguments.append("--overwrite")
         pipe = subprocess.PIPE
         process = subprocess.Popen(arguments, env=environment, stdout=pipe, stderr=pipe, text=True)

@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 
 import md4keras
-from md4keras import data
+from md4keras import callbacks, data
 from train import (
     cifar10,
     demo,
     digits,
+    folder,
     imagenet64,
-    interrupts,
     loop,
     milestones,
     openwebtext,
@@ -108,12 +108,13 @@ def test_a_run_continues_after_the_batches_it_used(tmp_path):
     model = md4keras.MD4(md4keras.networks.Transformer(5, 8, 1, 1, 8))
     model.compile("adamw")
     model.optimizer.build(model.trainable_variables)
-    saved, restored = (state.TrainingState(tmp_path / "state.npz", {"a": 1}) for _ in range(2))
+    where, settings = folder.RunFolder(tmp_path), pydoc.RECIPE.complete()
+    saved, restored = (state.RunState(where, {"a": 1}, settings) for _ in range(2))
     saved.batches = 3
     saved.save(model)
     restored.restore(model)
     assert restored.batches == 3 and int(model.optimizer.iterations.numpy()) == 0
-    assert state.read_header(tmp_path / "state.npz") == ({"a": 1}, 3, 0)
+    assert state.read_header(where) == ({"a": 1}, 3, 0)
 
 
 @one_backend
@@ -121,7 +122,8 @@ def test_overwriting_removes_the_old_run_and_nothing_else(tmp_path, monkeypatch,
     for name in ("samples/old.png", "logs/old", "model/metadata.json", "model/config.json"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
-    for name in ("training_state.npz", "history.json", "notes.txt"):
+    for name in ("training_states/step", "training_state.npz", "history.json", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
 
     def interrupt(*args):
@@ -272,7 +274,7 @@ def test_samples_are_drawn_as_the_settings_say(tmp_path):
             asked.update(how)
             yield md4keras.samplers.SampleState(np.zeros((num_samples, 4), "int32"), 1, 1)
 
-    samples.shower(settings, tmp_path, interrupts.Stop())(Model(), 7)
+    samples.shower(settings, tmp_path, callbacks.Stop())(Model(), 7)
     assert asked == {**how, "seed": 0}
     assert (tmp_path / "step_0000007.txt").read_text() == "    \n" * 3
 

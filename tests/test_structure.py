@@ -55,6 +55,7 @@ MAY_IMPORT = {
     "weights_file": set(),
     "checkpoints": {"tokenizers", "models", "conversion", "weights_file"},
     "catalog": {"checkpoints"},
+    "callbacks": {"backend"},
     "client": set(),
     "export": {"random", "schedules", "samplers", "models", "tokenizers", "data", "checkpoints"},
 }
@@ -68,6 +69,7 @@ MAY_IMPORT["__init__"] = set(MAY_IMPORT)
 BACKEND_FILES = {
     "md4keras/backend/__init__.py",
     "md4keras/backend/_jax.py",
+    "md4keras/backend/_orbax.py",
     "md4keras/backend/_tensorflow.py",
     "md4keras/backend/_torch.py",
 }

@@ -26,7 +26,8 @@ Not read, \d+ of another kind: .*\.
 Tokens: .*\.
 \w+: \w+ of a \w+ with [\d,]+ parameters, [\d,]+ steps of \d+, float32, backend jax, [\d :-]+
 Compiling the (training step|validation step|sampler) \.\.\.
-step [\d,]+ of [\d,]+, \d+ min \d+ s: bits per dimension [\d.]+ in training, [\d.]+ in validation
+step [\d,]+ of [\d,]+, \d+ min \d+ s: bits per dimension [\d.]+ in training, [\d.]+ in validation(PACE)?
+step [\d,]+ of [\d,]+PACE
   \| .*
   samples: \S+\.png
 Bits per dimension on the validation split \(lower is better\)
@@ -36,7 +37,7 @@ Saved in \S+\.
 Continuing after step \d+
 Extended by .*
 Weights at the start: .*
-"""
+""".replace("PACE", r", [\d,]+ (tokens|values) per second(, .* left)?")
 WORKING = r"""
 (measuring|drawing|filling|scoring .*) \(it compiles first, some seconds\) \.\.\.
 --seed \d+ draws the same again

@@ -5,10 +5,11 @@ import shutil
 from pathlib import Path
 
 import md4keras
+from md4keras.callbacks import StateFolder
 
 
 class RunFolder:
-    """`model`, `samples`, `logs`, `history.json` and `training_state.npz` in a folder.
+    """`model`, `samples`, `logs`, the history and the training states in a folder.
 
     Args:
         path: of the folder.
@@ -16,10 +17,11 @@ class RunFolder:
 
     def __init__(self, path: Path):
         self.path = path
-        self.model, self.state = path / "model", path / "training_state.npz"
-        self.history, self.samples, self.logs = (
-            path / name for name in ("history.json", "samples", "logs")
+        self.model, self.states = path / "model", path / "training_states"
+        self.history, self.log, self.samples, self.logs = (
+            path / name for name in ("history.json", "log.jsonl", "samples", "logs")
         )
+        self._old_state = path / "training_state.npz"  # of versions before this one
 
     def check(self, may_hold_run: bool) -> None:
         """Refuses, before any work, a folder that cannot or should not be written."""
@@ -39,13 +41,24 @@ class RunFolder:
     @property
     def holds_run(self) -> bool:
         """Whether there is a model or a training state."""
-        return self.model.exists() or self.state.exists()
+        return self.model.exists() or self.has_state or self.is_old
+
+    @property
+    def has_state(self) -> bool:
+        """Whether there is a whole training state, by which the run can go on."""
+        return bool(StateFolder(self.states).steps)
+
+    @property
+    def is_old(self) -> bool:
+        """Whether there is a training state of a version that wrote it as one file."""
+        return self._old_state.exists()
 
     def clear(self) -> None:
         """Removes what another run left, but for its model, which the new one replaces."""
-        if not self.holds_run:  # then nothing in the folder is a run's
-            return
-        for path in (self.state, self.history, self.samples, self.logs):
+        if not self.holds_run and not self.states.exists():
+            return  # then nothing in the folder is a run's
+        parts = (self.states, self.history, self.log, self.samples, self.logs)
+        for path in (*parts, self._old_state):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:

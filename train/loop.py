@@ -11,14 +11,14 @@ import keras
 import numpy as np
 
 import md4keras
+from md4keras.callbacks import Stop
 
 from . import averages, build, initial, inputs, plan, samples
 from .folder import RunFolder
 from .history import History, finite
-from .interrupts import Stop
 from .milestones import Milestones
 from .recipe import Recipe
-from .state import TrainingState, read_header
+from .state import RunState, read_header
 
 
 def main(recipe: Recipe, arguments: list[str] | None = None, prog: str | None = None) -> dict:
@@ -98,7 +98,7 @@ def _prepare(recipe, options, folder: RunFolder):
     """The plan, the data, the compiled model and its training state: all before the first step."""
     goes_on = bool(options.resume or options.extend)
     folder.check(may_hold_run=goes_on or options.overwrite)
-    made = plan.continued(recipe, options, folder.state) if goes_on else plan.new(recipe, options)
+    made = plan.continued(recipe, options, folder) if goes_on else plan.new(recipe, options)
     settings = made.settings
     build.check(settings)
     # What Keras draws its seeds from. (`keras.utils.set_random_seed` would import TensorFlow.)
@@ -113,12 +113,13 @@ def _prepare(recipe, options, folder: RunFolder):
     if made.init_from and not goes_on:
         initial.take_weights(model, made.init_from, data.class_names)
     optimizer = build.optimizer(settings, made.extensions)
-    model.compile(optimizer, micro_batches=settings["micro_batches"])
+    steps = {name: settings[name] for name in ("micro_batches", "max_skipped_steps")}
+    model.compile(optimizer, **steps)
 
     folder.path.mkdir(parents=True, exist_ok=True)
     if options.overwrite:
         folder.clear()
-    state = TrainingState(folder.state, made.header(recipe, data.tokenizer, data.facts))
+    state = RunState(folder, made.header(recipe, data.tokenizer, data.facts), settings)
     if goes_on:
         state.restore(model)
     _announce(recipe, model, made, state.batches)
@@ -127,13 +128,14 @@ def _prepare(recipe, options, folder: RunFolder):
 
 def _train_and_measure(made: plan.Plan, data, model, state, folder: RunFolder, stop: Stop):
     """Trains; returns the evaluation, the baselines, and the rows of the history."""
-    history = History(folder.history, folder.logs, continued=state.batches > 0)
+    history = History(folder, state.rows)
     try:
         show = samples.shower(made.settings, folder.samples, stop)
         results = _train(model, Milestones(made.settings, data, state, history, show, stop))
+        state.wait()
         baselines = data.baselines()
         stop.check()
-        return results, baselines, history.rows
+        return results, baselines, state.rows
     finally:
         history.close()
 
@@ -173,7 +175,7 @@ def _train(model, milestones: Milestones) -> dict:
             steps_per_epoch=milestones.interval,
             epochs=-(-left // milestones.interval) + 1,  # the first and last may be short
             shuffle=False,
-            verbose=1 if sys.stdout.isatty() else 0,
+            verbose=0,  # `Progress` tells it
             callbacks=[milestones],
         )
     else:  # a run that stopped between its last step and its end
@@ -214,8 +216,8 @@ def _tell_weights(optimizer) -> None:
 
 
 def _say_stopped(folder: RunFolder, stop: Stop) -> None:
-    if not stop.at_once and folder.state.is_file():
-        done = read_header(folder.state)[1]
+    if not stop.at_once and folder.has_state:
+        done = read_header(folder)[1]
         message = f"stopped after step {done:,}; continue with --resume"
     else:
         message = "stopped before the first step; nothing was saved"

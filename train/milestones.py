@@ -5,35 +5,38 @@ import time
 import keras
 
 from md4keras.backend import COMPILES_EACH_SHAPE
+from md4keras.callbacks import Stop, StopBetweenBatches
 
 from . import averages
-from .history import History
-from .interrupts import Stop, StopBetweenBatches
-from .state import TrainingState
+from .history import History, row_of
+from .progress import Progress, duration
+from .state import RunState
 
 
 class Milestones(keras.callbacks.Callback):
     """Ends an epoch of `fit` after every `interval` steps of the run, and all after `steps`.
 
     At each end the state is saved, then the weights that are the result are evaluated and shown,
-    and the history gets its row last: where the row is missing, an interrupt came between, and
-    `close` is called again when the run resumes.
+    and the row of the history is added to the state last: where it is missing, an interrupt came
+    between, and `close` is called again when the run resumes.
 
     Args:
-        settings: dict, of the run, with `steps` and `interval`.
+        settings: dict, of the run, with `steps`, `interval` and `checkpoint.every`.
         data: `Data`.
-        state: a `TrainingState`, restored where the run resumes.
+        state: a `RunState`, restored where the run resumes.
         history: a `History`.
         show: function of the model and the step that shows samples.
         stop: a `Stop`, asked after each step.
     """
 
-    def __init__(self, settings, data, state: TrainingState, history: History, show, stop: Stop):
+    def __init__(self, settings, data, state: RunState, history: History, show, stop: Stop):
         super().__init__()
         self.steps, self.interval = settings["steps"], settings["interval"]
+        self.every = settings["checkpoint.every"]
         self.data, self.state, self.history = data, state, history
+        self.progress = Progress(settings, state.batches)
         self.show, self.stop = show, stop
-        self._announced = set()
+        self._announced, self.pace = set(), None
         self._since, self._before = time.monotonic(), state.seconds
 
     @property
@@ -44,7 +47,8 @@ class Milestones(keras.callbacks.Callback):
     @property
     def unfinished(self) -> bool:
         """Whether steps were made that the history does not tell of."""
-        return self.state.batches > self.history.step
+        rows = self.state.rows
+        return self.state.batches > (rows[-1]["step"] if rows else 0)
 
     @property
     def seconds(self) -> float:
@@ -54,16 +58,23 @@ class Milestones(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.announce("the training step")
         self.state.restore_metrics(self.model)
+        self.progress.begin()
 
     def on_train_batch_end(self, batch, logs=None):
         self.state.batches += 1
+        self.progress.update(self.state.batches)
         if self.stop.signal is not None:
+            self.progress.clear()
             self.save(self.model)
             self.stop.check()
         if self.at_end:
             self.model.stop_training = True  # of this epoch; see `on_epoch_end`
+        elif self.every and self.state.batches % self.every == 0:
+            self.save(self.model)
 
     def on_epoch_end(self, epoch, logs=None):
+        self.progress.clear()
+        self.pace = self.progress.tokens_per_second
         self.save(self.model)
         self.close(self.model, logs)
         if self.state.batches >= self.steps:
@@ -85,15 +96,16 @@ class Milestones(keras.callbacks.Callback):
             logs = {**logs, **{f"val_{name}": value for name, value in found.items()}}
             seconds = self.seconds
             print(
-                f"step {step:,} of {self.steps:,}, {_duration(seconds)}: bits per dimension "
+                f"step {step:,} of {self.steps:,}, {duration(seconds)}: bits per dimension "
                 f"{logs['bits_per_dim']:.3f} in training, {logs['val_bits_per_dim']:.3f} in "
-                "validation",
+                f"validation{self.progress.described(self.pace)}",
                 flush=True,
             )
             self.announce("the sampler")
             self.show(model, step)
             self.stop.check()
-        self.history.add(step, seconds, logs)
+        self.state.add_row(row_of(step, seconds, self.pace, logs))
+        self.history.add(self.state.rows)
 
     def evaluate(self, model, **how) -> dict:
         """The validation split's measures; can be stopped between batches."""
@@ -106,9 +118,3 @@ class Milestones(keras.callbacks.Callback):
         if COMPILES_EACH_SHAPE and what not in self._announced:
             self._announced.add(what)
             print(f"Compiling {what} ...", flush=True)
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"

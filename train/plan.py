@@ -8,10 +8,20 @@ from md4keras import checkpoints, schedules, tokenizers
 from md4keras.checks import check_name
 
 from . import state
+from .folder import RunFolder
 from .settings import PARTS, check_value, parameters
 
 # What may change where a run goes on, as it does not change the weights.
-FREE = ("interval", "sampling.sampler", "sampling.num_steps", "sampling.time_grid")
+FREE = (
+    "interval",
+    "checkpoint.every",
+    "checkpoint.keep_last",
+    "checkpoint.keep_every",
+    "max_skipped_steps",
+    "sampling.sampler",
+    "sampling.num_steps",
+    "sampling.time_grid",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,13 +160,13 @@ def _schedule_name(described: dict) -> str:
     )
 
 
-def continued(recipe, options, path: Path) -> Plan:
+def continued(recipe, options, folder: RunFolder) -> Plan:
     """The plan of a run that goes on, from its training state.
 
     Raises:
         ValueError: if the command says otherwise than the run, or has nothing to go on with.
     """
-    header, batches, updates = state.read_header(path)
+    header, batches, updates = state.read_header(folder)
     settings, extensions = header["settings"], header["extensions"]
     _check_same_run(header, recipe, options)
     wanted = _changes_of(recipe, settings, options.changes)

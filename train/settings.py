@@ -32,6 +32,10 @@ RANGES = {
     "batch_size": (1, 2**20, 64),
     "micro_batches": (1, 2**10, 4),
     "interval": (1, 2**31 - 1, 100),
+    "checkpoint.every": (1, 2**31 - 1, 1000),
+    "checkpoint.keep_last": (1, 1000, 2),
+    "checkpoint.keep_every": (1, 2**31 - 1, 10_000),
+    "max_skipped_steps": (1, 2**31 - 1, 100),
     "seed": (0, 2**32 - 1, 0),
     "sequence_length": (1, 2**20, 256),
     "levels": (2, 256, 256),
@@ -44,6 +48,7 @@ RANGES = {
     "network.feature_dim": (1, 2**16, 64),
     "network.hidden_dim": (1, 2**16, 256),
 }
+_MAY_BE_NONE = {"max_ends", "checkpoint.every", "checkpoint.keep_every", "max_skipped_steps"}
 _MOST_PIXELS = 2**24  # of all channels
 _NAMES = {
     "precision": PRECISIONS,
@@ -52,7 +57,9 @@ _NAMES = {
     "sampling.time_grid": ("cosine", "uniform"),
     **{part: tuple(choices) for part, choices in PARTS.items()},
 }
-_COMMON = ("steps", "batch_size", "micro_batches", "interval", "seed", "precision")
+_CHECKPOINT = ("checkpoint.every", "checkpoint.keep_last", "checkpoint.keep_every")
+_COMMON = ("steps", "batch_size", "micro_batches", "interval", *_CHECKPOINT, "max_skipped_steps")
+_COMMON += ("seed", "precision")
 _SAMPLING = ("sampling.sampler", "sampling.num_steps", "sampling.time_grid")
 OF_KIND = {
     "text": ("sequence_length", "rows", "long", "max_ends", "tokenizer", "spare_tokens"),
@@ -61,6 +68,10 @@ OF_KIND = {
 _DEFAULTS = {
     "seed": 0,
     "micro_batches": 1,
+    "checkpoint.every": None,
+    "checkpoint.keep_last": 2,
+    "checkpoint.keep_every": None,
+    "max_skipped_steps": 100,
     "precision": "float32",
     "model": "MD4",
     "rows": "auto",
@@ -190,7 +201,7 @@ def check_value(name: str, value, parameter: inspect.Parameter | None = None):
         value = int(value)  # 1e6 steps
     if name in _NAMES:
         return check_name(name, value, _NAMES[name])
-    if name == "max_ends" and value is None:
+    if name in _MAY_BE_NONE and value is None:
         return None
     if name in RANGES:
         least, most, good = RANGES[name]

@@ -1,100 +1,82 @@
-"""The training state: everything that a run needs to continue bit for bit, in one file."""
+"""The state of a run: how far it has come, beside the training state of its model."""
 
-import json
-import zipfile
-from pathlib import Path
+from md4keras.callbacks import StateFolder
 
-import numpy as np
-
-from md4keras.files import whole_file
-
-_FORMAT = 2
+from .folder import RunFolder
 
 
-class TrainingState:
-    """Weights before averaging, averages, optimizer, seeds and running metrics, by order.
+class RunState:
+    """Steps, seconds and rows of the history, saved with what the model needs to go on.
 
     Args:
-        path: of the `.npz` file, which is whole at any time.
+        folder: a `RunFolder`.
         header: dict of JSON values, what the run is; `read_header` returns it.
+        settings: dict, of the run.
 
     Attributes:
         batches: int, batches used; the optimizer's own count leaves out steps that were skipped.
         seconds: float, of training.
+        rows: list of dicts, the history.
     """
 
-    def __init__(self, path: Path, header: dict):
-        self.path, self.header = path, header
-        self.batches, self.seconds = 0, 0.0
-        self._metrics = []
+    def __init__(self, folder: RunFolder, header: dict, settings: dict):
+        keep = {name: settings[f"checkpoint.{name}"] for name in ("keep_last", "keep_every")}
+        self.header, self._states = header, StateFolder(folder.states, **keep)
+        self.batches, self.seconds, self.rows = 0, 0.0, []
+        self._updates = 0
 
     def save(self, model) -> None:
-        """Writes the state of a model in training."""
-        weights = {f"{i:05d}": v.numpy() for i, v in enumerate(_variables(model))}
-        metrics = {f"m{i:05d}": v.numpy() for i, v in enumerate(model.metrics_variables)}
-        with whole_file(self.path) as partial:
-            np.savez(
-                partial,
-                format=_FORMAT,
-                header=np.array(json.dumps(self.header)),
-                batches=self.batches,
-                updates=int(model.optimizer.iterations.numpy()),
-                seconds=self.seconds,
-                **weights,
-                **metrics,
-            )
+        """Saves the state of a model in training; on JAX that goes on after it returns."""
+        self._updates = int(model.optimizer.iterations.numpy())
+        self._states.save(model, self.batches, self._values)
+
+    def add_row(self, row: dict) -> None:
+        """Adds a row of the step that was saved last to what was saved."""
+        self.rows.append(row)
+        self._states.amend(self.batches, self._values)
 
     def restore(self, model) -> None:
-        """Puts the saved state into a compiled model of the same shape."""
-        model.optimizer.build(model.trainable_variables)
-        with _opened(self.path) as saved:
-            for index, variable in enumerate(_variables(model)):
-                variable.assign(saved[f"{index:05d}"])
-            self.batches, self.seconds = int(saved["batches"]), float(saved["seconds"])
-            self._metrics = [saved[f"m{i:05d}"] for i in range(len(model.metrics_variables))]
+        """Puts the newest state into a compiled model of the same shape."""
+        values = self._states.restore(model)
+        self.batches, self.seconds, self.rows, self._updates = (
+            values[name] for name in ("batches", "seconds", "rows", "updates")
+        )
 
     def restore_metrics(self, model) -> None:
         """Puts back what the metrics had summed up, once."""
-        for variable, value in zip(model.metrics_variables, self._metrics, strict=False):
-            variable.assign(value)
-        self.forget_metrics()
+        self._states.restore_metrics(model)
 
     def forget_metrics(self) -> None:
         """Lets the metrics begin anew."""
-        self._metrics = []
+        self._states.forget_metrics()
+
+    def wait(self) -> None:
+        """Returns when what was saved is on the disk."""
+        self._states.wait()
+
+    @property
+    def _values(self) -> dict:
+        return {
+            "header": self.header,
+            "batches": self.batches,
+            "updates": self._updates,
+            "seconds": self.seconds,
+            "rows": self.rows,
+        }
 
 
-def read_header(path: Path) -> tuple[dict, int, int]:
-    """What the run of a state file is, and the numbers of its batches and the optimizer's steps.
+def read_header(folder: RunFolder) -> tuple[dict, int, int]:
+    """What the run in a folder is, and the numbers of its batches and the optimizer's steps.
 
     Raises:
         ValueError: if there is no state, or one that cannot be read.
     """
-    if not path.is_file():
+    values = StateFolder(folder.states).about()
+    if values is None:
+        found = "a training state of an older version, which this one cannot read" * folder.is_old
         raise ValueError(
-            f"There is no run to continue. Expected a training state at '{path}'. "
-            "Name the folder of the run with --output, or start one without --resume and --extend."
+            f"There is no run to continue. Expected training states in '{folder.states}'. "
+            f"Received: {found or 'none'}. Name the folder of the run with --output, or start one "
+            "without --resume and --extend; --init-from goes on from the weights of a saved model."
         )
-    with _opened(path) as saved:
-        return json.loads(str(saved["header"])), int(saved["batches"]), int(saved["updates"])
-
-
-def _opened(path: Path):
-    try:
-        saved = np.load(path, allow_pickle=False)
-        if int(saved["format"]) == _FORMAT:
-            return saved
-        raise ValueError("another format")
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"The training state cannot be read ({error}). Expected one of this version of "
-            f"md4keras. Received: '{path}'. Start anew with --overwrite."
-        ) from error
-
-
-def _variables(model):
-    return [
-        *model.trainable_variables,
-        *model.non_trainable_variables,
-        *model.optimizer.variables,
-    ]
+    return values["header"], values["batches"], values["updates"]

@@ -3,12 +3,14 @@
 Each backend module has the steps of a model (`train_step`, `test_step`), `compile_function` with
 `COMPILES_EACH_SHAPE`, and `keep_mask(seed, rate, shape)`: what dropout keeps, bool, each entry
 with probability `1 - rate` (`seed`: a tensor `[2]` from a `SeedGenerator`). The others are what
-JAX needs and the others get by without.
+JAX needs and the others get by without, or do in one way: `States`, which writes training states.
 """
 
 import contextlib
 
 import keras
+
+from md4keras.backend.npz_states import NpzStates
 
 _BACKEND = keras.backend.backend()
 
@@ -34,6 +36,7 @@ def _run_step(model, function, *args):
 COMPILES_EACH_SHAPE = _module.COMPILES_EACH_SHAPE
 compile_function = _module.compile_function
 keep_mask = _module.keep_mask
+States = getattr(_module, "OrbaxStates", NpzStates)
 # Elsewhere no two variables share a buffer, and a failed call leaves them as they were.
 averages_kept_on_failure = getattr(
     _module, "averages_kept_on_failure", lambda model: contextlib.nullcontext()

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import keras
 
+from md4keras.backend._orbax import OrbaxStates  # noqa: F401  (`backend.States`)
+
 COMPILES_EACH_SHAPE = True
 """Whether a function from `compile_function` is compiled anew for each shape of its tensors."""
 

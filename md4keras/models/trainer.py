@@ -47,13 +47,20 @@ class Trainer(Likelihood):
         super().__init__(network, seed, **kwargs)
         self._gradient_norm = keras.metrics.Mean(name="grad_norm")
         self._skipped_steps = keras.metrics.Sum(name="skipped_steps")
-        self.micro_batches = 1
+        self.micro_batches, self.max_skipped_steps = 1, None
+        self._skipped_in_a_row = 0
 
     @property
     def metrics(self):
         return [*super().metrics, self._gradient_norm, self._skipped_steps]
 
-    def compile(self, optimizer="adamw", micro_batches: int = 1, **kwargs):
+    def compile(
+        self,
+        optimizer="adamw",
+        micro_batches: int = 1,
+        max_skipped_steps: int | None = 100,
+        **kwargs,
+    ):
         """Configures training.
 
         Args:
@@ -62,6 +69,8 @@ class Trainer(Likelihood):
             micro_batches: int, parts of a batch that go through the network one after another.
                 The step is that of the whole batch, its times and scored tokens included; memory
                 is that of a part.
+            max_skipped_steps: int or `None`. Steps whose loss or gradient is not finite are
+                skipped; where so many follow one another, training ends with a `ValueError`.
             **kwargs: go to `keras.Model.compile`.
 
         Raises:
@@ -71,6 +80,9 @@ class Trainer(Likelihood):
         """
         mend = "1 takes the batch as a whole."
         self.micro_batches = check_whole("micro_batches", micro_batches, mend=mend)
+        if max_skipped_steps is not None:
+            check_whole("max_skipped_steps", max_skipped_steps, mend="None sets no limit.")
+        self.max_skipped_steps, self._skipped_in_a_row = max_skipped_steps, 0
         for name in ("loss", "metrics", "weighted_metrics", "loss_weights"):
             if kwargs.get(name) is not None:
                 raise ValueError(
@@ -93,7 +105,8 @@ class Trainer(Likelihood):
 
     def get_compile_config(self) -> dict:
         """What `compile` was given, as a saved `.keras` file has it."""
-        return {**super().get_compile_config(), "micro_batches": self.micro_batches}
+        own = {name: getattr(self, name) for name in ("micro_batches", "max_skipped_steps")}
+        return {**super().get_compile_config(), **own}
 
     def compile_from_config(self, config: dict) -> None:
         """Compiles as `get_compile_config` says, and creates the optimizer's variables."""
@@ -291,7 +304,31 @@ class Trainer(Likelihood):
         norm = ops.where(finite > 0, gradient_norm, ops.zeros_like(gradient_norm))
         self._gradient_norm.update_state(norm, sample_weight=finite)
         self._skipped_steps.update_state(1.0 - finite)
-        return {metric.name: metric.result() for metric in self.metrics}
+        logs = {metric.name: metric.result() for metric in self.metrics}
+        return {**logs, "skipped": 1.0 - finite}
+
+    def step_findings(self, logs: dict) -> dict:
+        """Whether the step was skipped, beside the rest."""
+        skipped = logs.pop("skipped", None)
+        findings = super().step_findings(logs)
+        return findings if skipped is None else {**findings, "skipped": skipped}
+
+    def look_at_step(self, findings: dict) -> None:
+        """Raises a `ValueError` where too many steps in a row were skipped."""
+        super().look_at_step(findings)
+        if "skipped" not in findings or self.max_skipped_steps is None:
+            return
+        steps = self.steps_per_execution  # the last one speaks for them
+        skipped = float(ops.convert_to_numpy(findings["skipped"])) > 0
+        self._skipped_in_a_row = self._skipped_in_a_row + steps if skipped else 0
+        if self._skipped_in_a_row >= self.max_skipped_steps:
+            count, self._skipped_in_a_row = self._skipped_in_a_row, 0
+            raise ValueError(
+                "Training does not go on: the loss or the gradient was not finite in too many "
+                f"steps in a row, which were skipped. Expected fewer than {self.max_skipped_steps}."
+                f" Received: {count} skipped steps. The weights are those before them. A smaller "
+                "learning rate, clipping or float32 may mend it; `max_skipped_steps` is the limit."
+            )
 
 
 def _weight(batch: Batch, counted):

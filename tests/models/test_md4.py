@@ -117,6 +117,12 @@ def test_a_step_that_is_not_finite_is_skipped_and_counted():
     for old, variable in zip(before, model.optimizer.variables, strict=True):
         np.testing.assert_array_equal(old, array(variable))
 
+    model.max_skipped_steps = 3  # in a row, over epochs too
+    with pytest.raises(ValueError, match="fewer than 3. Received: 3 skipped steps"):
+        model.fit(tokens(16), batch_size=8, epochs=2, verbose=0)
+    for old, variable in zip(before, model.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(old, array(variable))
+
 
 def test_training_learns_a_constant_text():
     x = np.full((64, 8), 3, "int32")

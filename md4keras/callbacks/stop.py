@@ -1,4 +1,4 @@
-"""Interrupts: the first signal ends a run where it can be continued, the second at once."""
+"""Signals: the first one ends a run where it can be continued, the second at once."""
 
 import contextlib
 import os
@@ -17,6 +17,12 @@ class Stop:
     An exception would not do in training: Keras swallows a `KeyboardInterrupt` where a training
     loop waits most of its time. So who runs the steps asks `check` after each. Signals that the
     process was told to ignore stay ignored.
+
+    In a fit of one's own `TrainingCheckpoint` asks, if it is given the `Stop`:
+
+        with md4keras.callbacks.Stop() as stop:
+            checkpoint = md4keras.callbacks.TrainingCheckpoint("runs/mine", every=1000, stop=stop)
+            model.fit(data, steps_per_epoch=5000, epochs=20, callbacks=[checkpoint])
 
     Args:
         at_once: bool, whether a signal raises `KeyboardInterrupt` where it comes. Set it to
