@@ -33,12 +33,14 @@ MAY_IMPORT = {
     "forward_process": {"schedules"},
     "losses": {"schedules", "forward_process"},
     "head_loss": {"backend"},
+    "distribution": {"backend"},
     "metrics": set(),
     "layers": {"backend"},
     "networks": {"layers"},
     "samplers": {"backend", "random", "schedules", "forward_process"},
     "models": {
         "backend",
+        "distribution",
         "random",
         "schedules",
         "forward_process",
@@ -68,6 +70,7 @@ MAY_IMPORT["__init__"] = set(MAY_IMPORT)
 BACKEND_FILES = {
     "md4keras/backend/__init__.py",
     "md4keras/backend/_jax.py",
+    "md4keras/backend/_jax_devices.py",
     "md4keras/backend/_tensorflow.py",
     "md4keras/backend/_torch.py",
 }

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from md4keras import forward_process, losses, schedules
+from md4keras import backend, forward_process, losses, schedules
 from md4keras.checks import Interval, check_name, check_number
 from md4keras.models.long_text import LongText
 
@@ -148,7 +148,7 @@ class GenMD4(LongText):
 
         Tokens are text where the model has a tokenizer that tells them apart, else their ids.
         """
-        power = ops.convert_to_numpy(self.schedule.power).tolist()
+        power = backend.to_numpy(self.schedule.power).tolist()
         tokens = list(range(len(power)))
         if self.tokenizer is not None:
             names = (("end_token_id", "end_token"), ("padding_id", "pad_token"))
