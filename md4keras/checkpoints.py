@@ -20,7 +20,7 @@ from typing import Any
 
 import keras
 
-from md4keras import tokenizers
+from md4keras import backend, tokenizers
 from md4keras.checks import check_writable
 from md4keras.conversion import from_md4
 from md4keras.files import sha256, unimported, whole_folder
@@ -241,8 +241,9 @@ def _write_files(model, staging: Path) -> None:
     config = keras.saving.serialize_keras_object(model)
     config.pop("compile_config", None)
     config.pop("build_config", None)
+    values = [backend.to_numpy(weight) for weight in model.weights]
     copy = keras.saving.deserialize_keras_object(config)
-    copy.set_weights(model.get_weights())
+    copy.set_weights(values)
     _write_json(config, staging / _CONFIG)
     copy.save_weights(staging / _WEIGHTS)
     if model.tokenizer is not None:

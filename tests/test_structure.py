@@ -55,7 +55,7 @@ MAY_IMPORT = {
     "visualization": {"tokenizers", "evaluation"},
     "conversion": {"layers", "networks", "models"},
     "weights_file": set(),
-    "checkpoints": {"tokenizers", "models", "conversion", "weights_file"},
+    "checkpoints": {"backend", "tokenizers", "models", "conversion", "weights_file"},
     "catalog": {"checkpoints"},
     "client": set(),
     "export": {"random", "schedules", "samplers", "models", "tokenizers", "data", "checkpoints"},

@@ -105,7 +105,7 @@ class GenMD4(LongText):
             forward_process.mask_tokens(
                 x,
                 alpha_t,
-                keras.random.uniform(ops.shape(x), seed=seeds, dtype="float32"),
+                forward_process.noise_of_rows(ops.shape(x), seeds, counted),
                 self.mask_token,
             )
             for _ in range(2)
