@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from md4keras import backend
 from md4keras.files import whole_file
 
 _FORMAT = 2
@@ -30,7 +31,7 @@ class TrainingState:
 
     def save(self, model) -> None:
         """Writes the state of a model in training."""
-        weights = {f"{i:05d}": v.numpy() for i, v in enumerate(_variables(model))}
+        weights = {f"{i:05d}": backend.to_numpy(v) for i, v in enumerate(_variables(model))}
         metrics = {f"m{i:05d}": v.numpy() for i, v in enumerate(model.metrics_variables)}
         with whole_file(self.path) as partial:
             np.savez(

@@ -40,6 +40,7 @@ def _to_numpy(tensor) -> np.ndarray:
 NAME = _BACKEND
 HAS_LAYOUTS = _BACKEND == "jax"
 """Whether `keras.distribution` lays out models over several devices here."""
+check_devices = getattr(_module, "check_devices", lambda model: None)
 COMPILES_EACH_SHAPE = _module.COMPILES_EACH_SHAPE
 compile_function = _module.compile_function
 keep_mask = _module.keep_mask
