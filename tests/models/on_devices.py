@@ -77,7 +77,8 @@ def figures(model, kind: str, part: Part, ways: str) -> tuple[list, list]:
         zt = np.where(np.arange(x[0].size).reshape(x[0].shape) % 2, x[:8], model.mask_token)
         logits = model.predict_logits(zt, 0.5, LABELS[:8])
         numbers += np.ravel(md4keras.backend.to_numpy(logits)).tolist()
-        tokens.append(model.infill(x[:5], x[:5] == 1, LABELS[:5], num_steps=4).tolist())
+        gaps = np.arange(x[0].size).reshape(x[0].shape) % 3 == np.zeros(x[:5].shape)
+        tokens.append(model.infill(x[:5], gaps, LABELS[:5], num_steps=4).tolist())
         for sampler in ("event", "confidence"):
             tokens.append(model.generate(2, 1, sampler, num_steps=4).tolist())
         if kind == "Transformer":
