@@ -12,7 +12,9 @@ References: Rajbhandari et al. 2020, *ZeRO* (arXiv 1910.02054); Shoeybi et al. 2
 (arXiv 1909.08053); Xu et al. 2021, *GSPMD* (arXiv 2105.04663).
 """
 
+import contextlib
 import re
+from collections.abc import Iterator
 
 import keras
 
@@ -135,6 +137,17 @@ def batch_parts() -> int:
     """Into how many parts the devices of all processes cut a batch."""
     distribution = keras.distribution.distribution()
     return 1 if distribution is None else distribution.num_model_replicas
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """A part of the program without a layout: what it makes lies on one device."""
+    layout = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(layout)
 
 
 def is_first_process() -> bool:
