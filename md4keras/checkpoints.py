@@ -20,7 +20,7 @@ from typing import Any
 
 import keras
 
-from md4keras import tokenizers
+from md4keras import backend, distribution, tokenizers
 from md4keras.checks import check_writable
 from md4keras.conversion import from_md4
 from md4keras.files import sha256, unimported, whole_folder
@@ -51,7 +51,8 @@ def save_model(model, folder: str | os.PathLike) -> Path:
 
     The files are written beside the folder and moved into place at the end, so a crash leaves the
     old model or none, never half of one. A folder that holds a model is replaced; through a
-    symbolic link, the folder that it points to.
+    symbolic link, the folder that it points to. Of several processes all have to save, and the
+    first one writes.
 
     Args:
         model: a `md4keras` model.
@@ -66,9 +67,11 @@ def save_model(model, folder: str | os.PathLike) -> Path:
         OSError: if it cannot be written.
     """
     _check_model(model)
-    check_output_folder(folder)
-    with whole_folder(folder) as staging, unimported("tensorflow"):
-        _write_files(model, staging)
+    values = [backend.to_numpy(weight) for weight in model.weights]
+    if distribution.is_first_process():
+        check_output_folder(folder)
+        with whole_folder(folder) as staging, unimported("tensorflow"), distribution.alone():
+            _write_files(model, values, staging)
     return Path(folder)
 
 
@@ -235,14 +238,14 @@ def _check_vocabulary(model) -> None:
         )
 
 
-def _write_files(model, staging: Path) -> None:
+def _write_files(model, values: list, staging: Path) -> None:
     # The copy has no optimizer, whose slots would be saved too, and shows that the configuration
     # is enough to rebuild the model.
     config = keras.saving.serialize_keras_object(model)
     config.pop("compile_config", None)
     config.pop("build_config", None)
     copy = keras.saving.deserialize_keras_object(config)
-    copy.set_weights(model.get_weights())
+    copy.set_weights(values)
     _write_json(config, staging / _CONFIG)
     copy.save_weights(staging / _WEIGHTS)
     if model.tokenizer is not None:

@@ -20,17 +20,36 @@ def sample_times(batch_size, seed_generator, method: str = "antithetic", counted
         seed_generator: a `keras.random.SeedGenerator`.
         method: `"antithetic"`: one uniform `u` for the batch and `t_i = (u + i/B) mod 1`, so that
             a batch covers `[0, 1)` evenly; `"independent"`: `B` uniforms.
+        counted: bool tensor `[B]`, the rows that count, which alone are counted; `None` for all.
 
     Returns:
         float32 tensor `[B]` in `[0, 1)`.
     """
     check_name("time_sampling", method, TIME_SAMPLING)
     if method == "independent":
-        return keras.random.uniform((batch_size,), seed=seed_generator, dtype="float32")
+        return noise_of_rows((batch_size,), seed_generator, counted)
     offset = keras.random.uniform((), seed=seed_generator, dtype="float32")
     strata, count = _strata(batch_size, counted)
     times = offset + strata / count
     return times - ops.floor(times)
+
+
+def noise_of_rows(shape, seed_generator, counted=None):
+    """Uniforms in `[0, 1)` of a shape, float32; those of a row depend on its number.
+
+    Rows that do not count have no number: wherever they were added, the others have the noise that
+    they would have without them.
+
+    Args:
+        shape: of the batch, `(B, ...)`.
+        seed_generator: a `keras.random.SeedGenerator`.
+        counted: bool tensor `[B]`, the rows that count, or `None` for all.
+    """
+    noise = keras.random.uniform(shape, seed=seed_generator, dtype="float32")
+    if counted is None:
+        return noise
+    numbers = ops.maximum(ops.cumsum(ops.cast(counted, "int32")) - 1, 0)
+    return ops.take(noise, numbers, axis=0)
 
 
 def spread_times(point, batch_size, counted=None):

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from keras import ops
+from md4keras import backend
 
 MOST_OF_START = 0.01
 """The share of the start at which averages are no result yet.
@@ -43,7 +43,7 @@ def keep_result(model) -> None:
     """Makes the averages what the end of `fit` is to leave in the model."""
     if model.optimizer.use_ema and not are_used(model.optimizer):
         for weight, average in _pairs(model):
-            average.assign(ops.convert_to_numpy(weight))
+            average.assign(backend.to_numpy(weight))
 
 
 def finish(model) -> None:
@@ -55,8 +55,8 @@ def finish(model) -> None:
 
 def _swap(model) -> None:
     for weight, average in _pairs(model):
-        kept = ops.convert_to_numpy(weight).copy()  # on PyTorch it would share the memory
-        weight.assign(ops.convert_to_numpy(average))
+        kept = backend.to_numpy(weight).copy()  # on PyTorch it would share the memory
+        weight.assign(backend.to_numpy(average))
         average.assign(kept)
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from md4keras import tokenizers
-from md4keras.data import PairRows, Rows, encode_pairs, image_dataset, text_dataset
+from md4keras import distribution, tokenizers
+from md4keras.data import PairRows, Rows, batches, encode_pairs, image_gather, text_dataset
 from md4keras.evaluation.baselines import measure
 
 _MOST_SAMPLED = 2**23  # tokens of a prepared split that baselines count
@@ -48,15 +48,14 @@ def of_text(splits, tokenizer, settings: dict, facts: dict, baselines) -> Data:
         facts: dict, what was read.
         baselines: names of simple models.
     """
-    length, batch_size, seed = (
-        settings[name] for name in ("sequence_length", "batch_size", "seed")
-    )
+    length, seed = settings["sequence_length"], settings["seed"]
+    batch_size, shard = own_part(settings)
     training, validation = tokenizers.encode_batch(tokenizer, splits[:2])
     facts = facts | {"characters_per_token": len(splits.validation) / max(1, len(validation))}
     values = tokenizer.vocabulary_size
     return Data(
-        lambda start: text_dataset(training, length, batch_size, True, seed, start),
-        text_dataset(validation, length, batch_size, training=False),
+        lambda start: text_dataset(training, length, batch_size, True, seed, start, shard),
+        text_dataset(validation, length, batch_size, training=False, shard=shard),
         vocabulary_size=values,
         tokenizer=tokenizer,
         baselines=lambda: measure(baselines, training, validation, values),
@@ -96,7 +95,7 @@ def of_prepared(made, tokenizer, settings: dict, facts: dict, values: int) -> Da
         facts: dict, what was read.
         values: int, how many values a token takes.
     """
-    batch_size, seed = settings["batch_size"], settings["seed"]
+    (batch_size, shard), seed = own_part(settings), settings["seed"]
     names, rows = None, None
     if tokenizer is not None:
         way = facts["rows_made"]
@@ -106,14 +105,14 @@ def of_prepared(made, tokenizer, settings: dict, facts: dict, values: int) -> Da
     elif settings["labels"]:
         names = made.class_names
 
-    def batches(split, training, start=0):
-        dataset = made.batches(split, batch_size, training, seed, start, rows=rows)
+    def read(split, training, start=0):
+        dataset = made.batches(split, batch_size, training, seed, start, shard, rows)
         without = tokenizer is None and made.class_names is not None and names is None
         return dataset.map(lambda batch: batch[0]) if without else dataset
 
     return Data(
-        lambda start: batches("training", True, start),
-        batches("validation", False),
+        lambda start: read("training", True, start),
+        read("validation", False),
         vocabulary_size=values,
         tokenizer=tokenizer,
         class_names=names,
@@ -124,19 +123,31 @@ def of_prepared(made, tokenizer, settings: dict, facts: dict, values: int) -> Da
 
 def of_images(splits, settings: dict, facts: dict, baselines) -> Data:
     """Images, with their classes or without; arguments as of `of_text`."""
-    batch_size, seed, labels = (settings[name] for name in ("batch_size", "seed", "labels"))
+    (batch_size, shard), seed, labels = own_part(settings), settings["seed"], settings["labels"]
     (x, y), (x_held, y_held) = splits[:2]
     check_images(x.shape[1:], int(max(x.max(), x_held.max())), settings, facts["source"])
     levels = settings["levels"]
     y, y_held = (y, y_held) if labels else (None, None)
     return Data(
-        lambda start: image_dataset(x, y, batch_size, True, seed, start),
-        image_dataset(x_held, y_held, batch_size, training=False),
+        lambda start: batches(image_gather(x, y), len(x), batch_size, True, seed, start, shard),
+        batches(image_gather(x_held, y_held), len(x_held), batch_size, training=False, shard=shard),
         vocabulary_size=levels,
         class_names=splits.class_names if labels else None,
         baselines=lambda: measure(baselines, x, x_held, levels),
         facts=facts,
     )
+
+
+def own_part(settings: dict) -> tuple[int, tuple[int, int]]:
+    """How many examples of a batch this process reads, and its `shard` of the data."""
+    shard = distribution.data_shard()
+    if settings["batch_size"] % shard[1]:
+        raise ValueError(
+            "The processes cannot share a batch evenly. Expected a batch_size that is a multiple "
+            f"of {shard[1]}. Received: batch_size={settings['batch_size']}. Use "
+            f"--batch-size {-(-settings['batch_size'] // shard[1]) * shard[1]}, for instance."
+        )
+    return settings["batch_size"] // shard[1], shard
 
 
 def check_images(shape: tuple, most: int, settings: dict, source: str) -> None:
@@ -155,10 +166,10 @@ def check_images(shape: tuple, most: int, settings: dict, source: str) -> None:
 def _of_rows(rows, parts: list, tokenizer, settings: dict, facts: dict, baselines) -> Data:
     """Rows of parts for training and validation, lists of what `rows` takes."""
     training, validation = parts
-    batch_size, seed = settings["batch_size"], settings["seed"]
+    (batch_size, shard), seed = own_part(settings), settings["seed"]
     return Data(
-        lambda start: rows.batches(training, batch_size, True, seed, start),
-        rows.batches(validation, batch_size, training=False),
+        lambda start: rows.batches(training, batch_size, True, seed, start, shard),
+        rows.batches(validation, batch_size, training=False, shard=shard),
         vocabulary_size=tokenizer.vocabulary_size,
         tokenizer=tokenizer,
         baselines=_counted(baselines, parts, tokenizer),

@@ -13,7 +13,7 @@ import numpy as np
 import md4keras
 from md4keras.callbacks import Stop
 
-from . import averages, build, initial, inputs, plan, samples
+from . import averages, build, devices, initial, inputs, plan, samples
 from .folder import RunFolder
 from .history import History, finite
 from .milestones import Milestones
@@ -34,7 +34,8 @@ def told(work: Callable[[], dict], as_json: bool) -> dict:
         return work()
     with contextlib.redirect_stdout(sys.stderr):
         results = work()
-    print(json.dumps(finite(results), allow_nan=False))
+    if md4keras.distribution.is_first_process():
+        print(json.dumps(finite(results), allow_nan=False))
     return results
 
 
@@ -62,7 +63,12 @@ def run(recipe: Recipe, options) -> dict:
         dict with `bits_per_dim` and the rest of the evaluation, `baselines`, `seconds`, `steps`
         and `model`, the path of the saved model.
     """
-    folder = RunFolder(options.output)
+    with devices.laid_out(options) as folder:
+        return _run(recipe, options, RunFolder(folder))
+
+
+def _run(recipe: Recipe, options, folder: RunFolder) -> dict:
+    """As `run`, on the devices of the present layout."""
     with Stop(at_once=True) as stop:
         try:
             made, data, model, state = _prepare(recipe, options, folder)
@@ -191,6 +197,9 @@ def _announce(recipe, model, made: plan.Plan, done: int) -> None:
         f"{settings['steps']:,} steps of {settings['batch_size']}, {settings['precision']}, "
         f"backend {keras.backend.backend()}, {time.strftime('%Y-%m-%d %H:%M')}"
     )
+    if layout := keras.distribution.distribution():
+        count, parts = layout.device_mesh.devices.size, layout.num_model_replicas
+        print(f"On {count} devices, each batch in {parts} parts, {layout.num_processes} processes")
     if made.extensions and made.extensions[-1]["from"] <= done:
         last = made.extensions[-1]
         then = "decays to zero" if last["rate"] == "decay" else "is held"

@@ -9,7 +9,7 @@ from typing import Any
 
 import md4keras
 
-from . import optimizers
+from . import devices, optimizers
 from .settings import RANGES, complete, read_pairs
 
 _FLAGS = {
@@ -137,6 +137,7 @@ def _parser(recipe: Recipe, prog: str) -> argparse.ArgumentParser:
     what = "the learning rate of the added steps: it warms up again, and then decays to zero or is "
     add("--extend-rate", choices=optimizers.RATES, help=f"{what}held (default: decay)")
     add("--json", action="store_true", help="print the result as JSON, and the rest to stderr")
+    devices.add_flags(parser)
     return parser
 
 

@@ -9,6 +9,7 @@ JAX needs and the others get by without, or do in one way: `States`, which write
 import contextlib
 
 import keras
+import numpy as np
 
 from md4keras.backend.npz_states import NpzStates
 
@@ -33,6 +34,15 @@ def _run_step(model, function, *args):
     return logs, logs
 
 
+def _to_numpy(tensor) -> np.ndarray:
+    """The values of a tensor or variable, on the host."""
+    return np.asarray(keras.ops.convert_to_numpy(tensor))
+
+
+NAME = _BACKEND
+HAS_LAYOUTS = _BACKEND == "jax"
+"""Whether `keras.distribution` lays out models over several devices here."""
+check_devices = getattr(_module, "check_devices", lambda model: None)
 COMPILES_EACH_SHAPE = _module.COMPILES_EACH_SHAPE
 compile_function = _module.compile_function
 keep_mask = _module.keep_mask
@@ -42,6 +52,11 @@ averages_kept_on_failure = getattr(
     _module, "averages_kept_on_failure", lambda model: contextlib.nullcontext()
 )
 release_shared_buffers = getattr(_module, "release_shared_buffers", lambda model: None)
+keep_rows = getattr(_module, "keep_rows", lambda x, axis=0: x)
+num_processes = getattr(_module, "num_processes", lambda: 1)
+of_all_processes = getattr(_module, "of_all_processes", lambda values: np.asarray([values]))
+process_number = getattr(_module, "process_number", lambda: 0)
+to_numpy = getattr(_module, "to_numpy", _to_numpy)
 map_rows = getattr(_module, "map_rows", lambda function, rows, wholes: function(rows, wholes))
 hold_variables = getattr(_module, "hold_variables", lambda model, *args: None)
 remat = getattr(_module, "remat", lambda function, through_weights=False: keras.remat(function))

@@ -9,7 +9,26 @@ import jax
 import jax.numpy as jnp
 import keras
 
-from md4keras.backend._orbax import OrbaxStates  # noqa: F401  (`backend.States`)
+from md4keras.backend._jax_devices import (
+    as_weights,
+    keep_rows,
+    map_rows,
+    num_processes,
+    of_all_processes,
+    process_number,
+    to_numpy,
+)
+from md4keras.backend._orbax import OrbaxStates
+
+__all__ = [
+    "OrbaxStates",
+    "keep_rows",
+    "map_rows",
+    "num_processes",
+    "of_all_processes",
+    "process_number",
+    "to_numpy",
+]
 
 COMPILES_EACH_SHAPE = True
 """Whether a function from `compile_function` is compiled anew for each shape of its tensors."""
@@ -23,18 +42,20 @@ def train_step(model, state, data):
     step, others = _stateless(model, model.draw_step, batch, trainable, others)
 
     @functools.partial(jax.value_and_grad, has_aux=True)
-    def part(trainable, others, function, *args):
+    def with_gradients(trainable, others, function, *args):
         (loss, term), others = _stateless(model, function, args, trainable, others)
         return loss, (term, others)
+
+    def part(*args):
+        found, gradients = with_gradients(trainable, *args)
+        return found, as_weights(gradients, model.trainable_variables)
 
     def through_network(sums, step):
         loss, gradients, others = sums
         terms = []
         for zt in step.maskings:
             zt, gradients = _in_turn(zt, gradients)
-            (objective, (term, others)), more = part(
-                trainable, others, model.masking_objective, step, zt
-            )
+            (objective, (term, others)), more = part(others, model.masking_objective, step, zt)
             loss, terms, gradients = loss + objective, [*terms, term], _add(gradients, more)
         return (loss, gradients, others), terms
 
@@ -42,10 +63,11 @@ def train_step(model, state, data):
         (loss, gradients, others), terms = through_network((0.0, None, others), step)
     else:
         start = 0.0, [jnp.zeros_like(value) for value in trainable], others
-        sums, found = jax.lax.scan(through_network, start, model.in_micro_batches(step))
+        parts = jax.tree.map(lambda x: keep_rows(x, axis=1), model.in_micro_batches(step))
+        sums, found = jax.lax.scan(through_network, start, parts)
         (loss, gradients, others), terms = sums, model.terms_of(step, found)
     (objective, (_, others)), more = part(
-        trainable, others, lambda *args: (model.closing_objective(*args), None), step, terms
+        others, lambda *args: (model.closing_objective(*args), None), step, terms
     )
     loss, gradients = loss + objective, _add(gradients, more)
     norm = jnp.sqrt(sum(jnp.sum(jnp.square(g.astype("float32"))) for g in gradients))
@@ -172,33 +194,6 @@ def keep_mask(seed, rate: float, shape):
         place = place * jnp.uint32(size) + jax.lax.broadcasted_iota("uint32", line, axis + 1)
     bits = hashed(hashed(place ^ key) + hashed(key + jnp.uint32(0x9E3779B9)))
     return bits >= jnp.uint32(min(round(rate * 2**32), 2**32 - 1))
-
-
-def map_rows(function, rows, wholes):
-    """The results of a function of rows; under a `keras.distribution` each device has its own.
-
-    Args:
-        function: of `rows` and `wholes`; returns a list of arrays `[N, ...]` with a row for each
-            row, and a list of arrays that are sums over the rows.
-        rows: arrays `[N, ...]`, or `None`s.
-        wholes: arrays that each device needs as a whole, or `None`s.
-    """
-    distribution = keras.distribution.distribution()
-    if distribution is None:
-        return function(rows, wholes)
-    mesh = distribution.device_mesh.backend_mesh
-    count, axes = rows[0].shape[0], (distribution.batch_dim_name,)
-    if count % mesh.size == 0:  # those that share a layer's work share the rows, too
-        axes = (*axes, *(name for name in mesh.axis_names if name not in axes))
-    split, whole = jax.sharding.PartitionSpec(axes), jax.sharding.PartitionSpec()
-
-    def own(rows, wholes):
-        of_rows, sums = function(rows, wholes)
-        return of_rows, jax.lax.psum(sums, axes)
-
-    return jax.shard_map(
-        own, mesh=mesh, in_specs=(split, whole), out_specs=(split, whole), check_vma=False
-    )(rows, wholes)
 
 
 def remat(function, through_weights: bool = False):

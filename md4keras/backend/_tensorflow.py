@@ -42,6 +42,17 @@ def train_step(model, data):
     return model.step_logs(norm, finite)
 
 
+def check_devices(model):
+    """Refuses to train under a strategy, whose replicas would not share a step's times and rows."""
+    count = model.distribute_strategy.num_replicas_in_sync
+    if count > 1:
+        raise ValueError(
+            "TensorFlow trains on one device here. Expected no strategy, or one of a single "
+            f"replica. Received: a {type(model.distribute_strategy).__name__} of {count}. On JAX "
+            "and PyTorch several devices share a step: see docs/devices.md."
+        )
+
+
 def test_step(model, data):
     """A batch of an evaluation; returns the logs."""
     return model.evaluate_batch(*keras.utils.unpack_x_y_sample_weight(data))

@@ -4,7 +4,14 @@ from md4keras.checks import check_name
 from md4keras.data import gaps, images, masks, preparation, rows, text
 from md4keras.data.batches import batches
 from md4keras.data.document_files import Document, documents, holds_documents
-from md4keras.data.images import image_dataset, image_format, quantise, read_image, split_images
+from md4keras.data.images import (
+    image_dataset,
+    image_format,
+    image_gather,
+    quantise,
+    read_image,
+    split_images,
+)
 from md4keras.data.pair_rows import PairRows, encode_pairs
 from md4keras.data.prepared_folder import Prepared, is_prepared, prepared
 from md4keras.data.rows import Rows
@@ -50,6 +57,7 @@ __all__ = [
     "get",
     "holds_documents",
     "image_dataset",
+    "image_gather",
     "image_format",
     "images",
     "is_prepared",

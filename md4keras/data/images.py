@@ -59,6 +59,12 @@ def image_dataset(
         A `grain.IterDataset` of `(images, labels)`, int32 `[batch, height, width, channels]` and
         `[batch]`; of images alone where `labels` is `None`.
     """
+    gather = image_gather(images, labels, random_flip and training)
+    return batches(gather, len(images), batch_size, training, seed, start_batch)
+
+
+def image_gather(images, labels=None, random_flip: bool = False):
+    """The function of indices that `batches` takes, for images and labels as of `image_dataset`."""
     shape = ("n", "height", "width", "channels")
     mend = "Add a last axis to grey images; turn intensities into integer levels."
     images = check_integers("images", images, shape, mend=mend)
@@ -68,9 +74,9 @@ def image_dataset(
 
     def gather(indices, generator):
         batch = images[indices].astype("int32")  # [batch, height, width, channels]
-        if random_flip and training:
+        if random_flip:
             flipped = generator.random(len(batch)) < 0.5  # [batch]
             batch[flipped] = batch[flipped, :, ::-1]
         return batch if labels is None else (batch, labels[indices].astype("int32"))
 
-    return batches(gather, len(images), batch_size, training, seed, start_batch)
+    return gather

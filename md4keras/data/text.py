@@ -31,6 +31,7 @@ def text_dataset(
     training: bool,
     seed: int = 0,
     start_batch: int = 0,
+    shard: tuple[int, int] = (0, 1),
 ):
     """Windows of a text, ready for `fit` (`training=True`) or `evaluate`.
 
@@ -41,7 +42,7 @@ def text_dataset(
     Args:
         tokens: ints `[length]`.
         sequence_length: int, tokens in a window.
-        batch_size, training, seed, start_batch: as in `batches`.
+        batch_size, training, seed, start_batch, shard: as in `batches`.
 
     Returns:
         A `grain.IterDataset` of int32 arrays `[batch, sequence_length]`.
@@ -53,7 +54,7 @@ def text_dataset(
     def gather(indices, generator):
         return windows[indices].astype("int32")  # [batch, sequence_length]
 
-    return batches(gather, len(windows), batch_size, training, seed, start_batch)
+    return batches(gather, len(windows), batch_size, training, seed, start_batch, shard)
 
 
 def text_windows(tokens, sequence_length: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import functools
 
+from md4keras import backend
 from md4keras.checks import check_name
 from md4keras.layers.attention import RotarySelfAttention, SelfAttention
 from md4keras.layers.base import Layer, register
@@ -69,15 +70,16 @@ class PreNormBlock(Layer):
     def call(self, x, conditioning=None, padding_mask=None, positions=None, training=None):
         check_conditioning(self.conditioning_type is not None, conditioning)
         attention = self.attention
-        return rematerialize(
+        x = rematerialize(
             functools.partial(self._transform, training=training),
-            x,
+            backend.keep_rows(x),
             conditioning,
             padding_mask,
             positions,
             dropouts=(attention.attention_dropout, attention.dropout, *self.mlp.dropouts),
             when=bool(training) and self.remat == "full",
         )
+        return backend.keep_rows(x)
 
     def _transform(self, x, conditioning, padding_mask, positions, training):
         attention, mlp = self.attention, self.mlp

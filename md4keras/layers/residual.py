@@ -4,6 +4,7 @@ import functools
 
 from keras import ops
 
+from md4keras import backend
 from md4keras.checks import RATE, check_name, check_number
 from md4keras.layers.base import Layer, register
 from md4keras.layers.conditioning import check_conditioning
@@ -88,13 +89,14 @@ class ResidualBlock(Layer):
 
     def call(self, x, conditioning=None, training=None):
         check_conditioning(self.conditioned, conditioning)
-        return rematerialize(
+        x = rematerialize(
             functools.partial(self._transform, training=training),
-            x,
+            backend.keep_rows(x),
             conditioning,
             dropouts=[self.dropout],
             when=bool(training) and self.remat == "full",
         )
+        return backend.keep_rows(x)
 
     def _transform(self, x, conditioning, training):
         when = bool(training) and self.remat == "activations"

@@ -4,10 +4,8 @@ import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
-from keras import ops
 
-from md4keras import random, samplers
-from md4keras.backend import COMPILES_EACH_SHAPE
+from md4keras import backend, distribution, random, samplers
 from md4keras.checks import Interval, check_number
 from md4keras.models.gaps import Gaps, all_masked, find_gaps
 from md4keras.models.trainer import Trainer
@@ -198,7 +196,7 @@ class Generation(Trainer):
 
     def _start_of(self, gaps: Gaps, start_time) -> Start:
         if isinstance(start_time, str) and start_time == "auto":
-            times = ops.convert_to_numpy(self.schedule.time_of_masked_fraction(gaps.fraction))
+            times = backend.to_numpy(self.schedule.time_of_masked_fraction(gaps.fraction))
         else:
             mend = "'auto' finds the time of each row."
             check_number("start_time", start_time, Interval(0, 1, with_low=False), mend)
@@ -219,7 +217,7 @@ class Generation(Trainer):
     def _process(self, start: Start, settings: Settings):
         """What is compiled for the sampler and the shape, kept for a while, and a padded start."""
         settings.check(self.network)
-        padded = _padded(start, self.network) if COMPILES_EACH_SHAPE else start
+        padded = _padded(start, self.network) if backend.COMPILES_EACH_SHAPE else start
         layout = padded.padding_mask is None, padded.segment_ids is None
         key = settings.sampler, padded.z.shape, *layout
         return self._functions.get(key, lambda: settings.sampler.make_process(self)), padded
@@ -228,10 +226,12 @@ class Generation(Trainer):
 def _padded(start: Start, network) -> Start:
     """The start with complete rows and columns added: nothing is drawn there.
 
-    Few sizes are compiled, whatever sizes are asked for.
+    Few sizes are compiled, whatever sizes are asked for, and all devices have a part of the rows.
     """
     count, *shape = start.z.shape
-    more, padding_mask, segment_ids = padded_size(count) - count, *start[3:]
+    parts = distribution.batch_parts()
+    more = -(-padded_size(count) // parts) * parts - count
+    padding_mask, segment_ids = start[3:]
     z, columns = start.z, 0
     if len(shape) == 1 and getattr(network, "takes_padding_mask", False):
         (length,), usual = shape, network.data_shape[0]

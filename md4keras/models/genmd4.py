@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from md4keras import forward_process, losses, schedules
+from md4keras import backend, forward_process, losses, schedules
 from md4keras.checks import Interval, check_name, check_number
 from md4keras.models.long_text import LongText
 
@@ -105,7 +105,7 @@ class GenMD4(LongText):
             forward_process.mask_tokens(
                 x,
                 alpha_t,
-                keras.random.uniform(ops.shape(x), seed=seeds, dtype="float32"),
+                forward_process.noise_of_rows(ops.shape(x), seeds, counted),
                 self.mask_token,
             )
             for _ in range(2)
@@ -148,7 +148,7 @@ class GenMD4(LongText):
 
         Tokens are text where the model has a tokenizer that tells them apart, else their ids.
         """
-        power = ops.convert_to_numpy(self.schedule.power).tolist()
+        power = backend.to_numpy(self.schedule.power).tolist()
         tokens = list(range(len(power)))
         if self.tokenizer is not None:
             names = (("end_token_id", "end_token"), ("padding_id", "pad_token"))

@@ -125,7 +125,7 @@ class Likelihood(SetLikelihood):
             # The last rows are repeated, so that one shape is compiled.
             rows = np.arange(call * batch_size, (call + 1) * batch_size)
             example, draw = np.divmod(np.minimum(rows, count - 1), num_samples)
-            nats = ops.convert_to_numpy(score_rows(_rows_of(asked, example, draw, first)))
+            nats = backend.to_numpy(score_rows(_rows_of(asked, example, draw, first)))
             nats = nats[: count - call * batch_size].astype("float64")
             example, draw = example[: len(nats)], draw[: len(nats)]
             differences = np.diff(np.concatenate([previous, nats]))

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from md4keras import distribution
 from md4keras.models import batches, validation
 from md4keras.models.batches import Batch
 from md4keras.models.function_cache import FunctionCache
@@ -42,6 +43,7 @@ class MaskedDiffusion(WholeSteps):
         # Inputs hold the time, which must stay float32 under any policy.
         super().__init__(autocast=False, **kwargs)
         validation.check_network(network)
+        distribution.check_network(network)
         self.network = network
         self.seed = seed
         self.tokenizer = None

@@ -81,7 +81,7 @@ class MD4(LongText):
         """One masking, each position on its own, at random times (Eq. 5 and 6)."""
         seeds = self.seed_generator
         t = forward_process.sample_times(ops.shape(x)[0], seeds, self.time_sampling, counted)
-        noise = keras.random.uniform(ops.shape(x), seed=seeds, dtype="float32")
+        noise = forward_process.noise_of_rows(ops.shape(x), seeds, counted)
         t, zt = self._mask_at(x, t, noise, unscored)
         return t, (zt,)
 

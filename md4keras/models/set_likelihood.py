@@ -82,9 +82,8 @@ class SetLikelihood(CheckedBatches):
         moved = point + ops.convert_to_tensor(_ROBERTS, dtype="float32")
         self.evaluation_point.assign(moved - ops.floor(moved))
         fraction = forward_process.spread_times(point, ops.shape(batch.x)[0], counted)
-        noise = keras.random.uniform(
-            ops.shape(batch.x), seed=self.evaluation_seed_generator, dtype="float32"
-        )
+        seeds = self.evaluation_seed_generator
+        noise = forward_process.noise_of_rows(ops.shape(batch.x), seeds, counted)
         return self.stratified_loss(batch, fraction, noise)
 
     def record(self, batch: Batch, diffusion, training: bool):

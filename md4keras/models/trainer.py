@@ -140,6 +140,7 @@ class Trainer(Likelihood):
             check_host_data(self.network, *held_out)
             kwargs["validation_data"] = in_tuples(kwargs["validation_data"])
         self._check_has_optimizer()
+        backend.check_devices(self)
         if not isinstance(x, (np.ndarray, dict, keras.utils.PyDataset)) and not ops.is_tensor(x):
             kwargs.setdefault("shuffle", False)  # Keras shuffles arrays, and else warns
         try:
@@ -159,6 +160,7 @@ class Trainer(Likelihood):
         """As `keras.Model.train_on_batch`; checks as `fit`."""
         check_host_data(self.network, x, y)
         self._check_has_optimizer()
+        backend.check_devices(self)
         return super().train_on_batch(x, y, *args, **kwargs)
 
     def _check_has_optimizer(self):
@@ -227,21 +229,28 @@ class Trainer(Likelihood):
         weight = ops.where(usable, _weight(batch, counted), float("nan"))
         return Step(batch, weight, time, maskings)
 
-    def in_micro_batches(self, step: Step) -> Step:
-        """A step's rows as tensors `[micro_batches, rows, ...]`; what is added counts nothing."""
-        parts = accumulation.in_parts(step, self.micro_batches)
+    def in_micro_batches(self, step: Step, processes: int = 1) -> Step:
+        """A step's rows as tensors `[parts, rows, ...]`; what is added counts nothing.
+
+        Args:
+            step: from `draw_step`.
+            processes: int, how many share the step; each takes `micro_batches` of the parts.
+        """
+        num_parts = self.micro_batches * processes
+        parts = accumulation.in_parts(step, num_parts)
         count, rows = ops.shape(step.time)[0], ops.shape(parts.time)[1]
-        number = ops.arange(self.micro_batches)[:, None] + self.micro_batches * ops.arange(rows)
+        number = ops.arange(num_parts)[:, None] + num_parts * ops.arange(rows)
         return parts._replace(weight=ops.where(number < count, parts.weight, 0.0))
 
-    def parts_of(self, step: Step) -> list[Step]:
-        """The steps whose objectives add up to that of a step."""
-        if self.micro_batches == 1:
+    def parts_of(self, step: Step, processes: int = 1) -> list[Step]:
+        """The steps whose objectives add up to that of a step; as `in_micro_batches`."""
+        num_parts = self.micro_batches * processes
+        if num_parts == 1:
             return [step]
-        parts = self.in_micro_batches(step)
+        parts = self.in_micro_batches(step, processes)
         return [
             keras.tree.map_structure(lambda x, i=i: None if x is None else x[i], parts)
-            for i in range(self.micro_batches)
+            for i in range(num_parts)
         ]
 
     def terms_of(self, step: Step, terms: list):
@@ -249,7 +258,7 @@ class Trainer(Likelihood):
 
         Args:
             step: from `draw_step`.
-            terms: those of its parts, a tensor `[micro_batches, rows]` for each masking.
+            terms: those of its parts, a tensor `[parts, rows]` for each masking.
         """
         count = ops.shape(step.time)[0]
         return [accumulation.whole(each, count) for each in terms]

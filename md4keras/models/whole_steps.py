@@ -45,13 +45,13 @@ class WholeSteps(keras.Model):
     def fit(self, *args, **kwargs):
         """As `keras.Model.fit`."""
         with self._whole(), backend.averages_kept_on_failure(self):
-            args, kwargs = filled(keras.Model.fit, args, kwargs)
+            args, kwargs = filled(self, keras.Model.fit, args, kwargs)
             return super().fit(*args, **kwargs)
 
     def evaluate(self, *args, **kwargs):
         """As `keras.Model.evaluate`."""
         with self._whole():
-            args, kwargs = filled(keras.Model.evaluate, args, kwargs)
+            args, kwargs = filled(self, keras.Model.evaluate, args, kwargs)
             return super().evaluate(*args, **kwargs)
 
     def predict(self, *args, **kwargs):
@@ -62,13 +62,13 @@ class WholeSteps(keras.Model):
     def train_on_batch(self, *args, **kwargs):
         """As `keras.Model.train_on_batch`."""
         with self._whole():
-            args, kwargs = filled(keras.Model.train_on_batch, args, kwargs)
+            args, kwargs = filled(self, keras.Model.train_on_batch, args, kwargs)
             return super().train_on_batch(*args, **kwargs)
 
     def test_on_batch(self, *args, **kwargs):
         """As `keras.Model.test_on_batch`."""
         with self._whole():
-            args, kwargs = filled(keras.Model.test_on_batch, args, kwargs)
+            args, kwargs = filled(self, keras.Model.test_on_batch, args, kwargs)
             return super().test_on_batch(*args, **kwargs)
 
     def get_metrics_result(self):

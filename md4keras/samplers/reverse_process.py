@@ -23,7 +23,7 @@ import numpy as np
 from keras import ops
 
 from md4keras import random
-from md4keras.backend import compile_function
+from md4keras.backend import compile_function, to_numpy
 from md4keras.samplers.guidance import ClassifierFree
 from md4keras.schedules import Rescaled
 
@@ -296,8 +296,3 @@ class SteppedProcess(ReverseProcess):
 
 def _tensor(value, dtype: str):
     return None if value is None else ops.convert_to_tensor(value, dtype=dtype)
-
-
-def to_numpy(tensor) -> np.ndarray:
-    """The values of a tensor, on the host."""
-    return np.asarray(ops.convert_to_numpy(tensor))
