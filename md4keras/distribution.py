@@ -121,7 +121,7 @@ def start_processes(
     if num_processes is not None:
         check_whole("num_processes", num_processes)
         check_whole("process", process, 0, num_processes - 1, "They are counted from 0.")
-    keras.distribution.initialize(coordinator, num_processes, process)
+    backend.start_processes(coordinator, num_processes, process)
 
 
 def data_shard() -> tuple[int, int]:

@@ -6,7 +6,6 @@ None of it is a setting: a run may go on with other devices.
 import argparse
 import contextlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,8 +35,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def laid_out(options) -> Iterator[Path]:
     """The layout of a run, within which its model is made.
 
-    All processes do the same work; the first alone prints, and writes where the user said. What
-    the others write goes to a folder that is removed.
+    All processes do the same work, and write the training states together; the first alone
+    prints, and writes all else where the user said. What the others write of it goes to a folder
+    that is removed.
 
     Args:
         options: what `Recipe.parse` returns.
@@ -63,11 +63,7 @@ def laid_out(options) -> Iterator[Path]:
             yield options.output
             return
         with tempfile.TemporaryDirectory() as folder, _silence():
-            own = Path(folder) / "run"
-            if (options.resume or options.extend) and options.output.is_dir():
-                large = shutil.ignore_patterns("model", "samples", "logs")
-                shutil.copytree(options.output, own, ignore=large)
-            yield own
+            yield Path(folder) / "run"
 
 
 @contextlib.contextmanager

@@ -13,11 +13,13 @@ class RunFolder:
 
     Args:
         path: of the folder.
+        shared: of the folder whose training states all processes of a run write together; `None`
+            for `path`.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, shared: Path | None = None):
         self.path = path
-        self.model, self.states = path / "model", path / "training_states"
+        self.model, self.states = path / "model", (shared or path) / "training_states"
         self.history, self.log, self.samples, self.logs = (
             path / name for name in ("history.json", "log.jsonl", "samples", "logs")
         )

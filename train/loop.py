@@ -64,7 +64,7 @@ def run(recipe: Recipe, options) -> dict:
         and `model`, the path of the saved model.
     """
     with devices.laid_out(options) as folder:
-        return _run(recipe, options, RunFolder(folder))
+        return _run(recipe, options, RunFolder(folder, options.output))
 
 
 def _run(recipe: Recipe, options, folder: RunFolder) -> dict:
@@ -123,7 +123,7 @@ def _prepare(recipe, options, folder: RunFolder):
     model.compile(optimizer, **steps)
 
     folder.path.mkdir(parents=True, exist_ok=True)
-    if options.overwrite:
+    if options.overwrite and md4keras.distribution.is_first_process():
         folder.clear()
     state = RunState(folder, made.header(recipe, data.tokenizer, data.facts), settings)
     if goes_on:

@@ -63,7 +63,7 @@ class Milestones(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.state.batches += 1
         self.progress.update(self.state.batches)
-        if self.stop.signal is not None:
+        if self.stop.comes_after(self.state.batches):
             self.progress.clear()
             self.save(self.model)
             self.stop.check()

@@ -16,6 +16,7 @@ from md4keras.backend._jax_devices import (
     num_processes,
     of_all_processes,
     process_number,
+    start_processes,
     to_numpy,
 )
 from md4keras.backend._orbax import OrbaxStates
@@ -27,6 +28,7 @@ __all__ = [
     "num_processes",
     "of_all_processes",
     "process_number",
+    "start_processes",
     "to_numpy",
 ]
 

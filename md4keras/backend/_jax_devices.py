@@ -7,6 +7,13 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 
+def start_processes(coordinator, number, process) -> None:
+    """As `md4keras.distribution.start_processes`."""
+    # CPUs would run programs at once that exchange something, in another order in each process.
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
+    keras.distribution.initialize(coordinator, number, process)
+
+
 def num_processes() -> int:
     """How many processes work together."""
     return jax.process_count()

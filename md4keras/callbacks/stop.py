@@ -7,7 +7,10 @@ import threading
 
 import keras
 
+from md4keras import backend
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_AGREE_EVERY = 16  # steps
 _NOTE = b"\nStopping at the end of this step; once more stops at once.\n"
 
 
@@ -28,14 +31,25 @@ class Stop:
         at_once: bool, whether a signal raises `KeyboardInterrupt` where it comes. Set it to
             `False` when there are steps that can be finished.
 
-    Attributes:
-        signal: int, the number of the signal that came, or `None`.
+    In several processes one of them that got a signal ends them all, after the same step: the
+    next one whose number is a multiple of 16.
     """
 
     def __init__(self, at_once: bool = False):
         self.at_once = at_once
-        self.signal = None
+        self._came = self._agreed = None
         self._before = {}
+
+    @property
+    def signal(self) -> int | None:
+        """The number of the signal that came, in several processes once all know of it."""
+        return self._came if backend.num_processes() == 1 else self._agreed
+
+    def comes_after(self, step: int) -> bool:
+        """Whether the run ends after this step, the same in all its processes; asked each step."""
+        if backend.num_processes() > 1 and step % _AGREE_EVERY == 0:
+            self._agreed = int(backend.of_all_processes([self._came or 0]).max()) or None
+        return self.signal is not None
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
@@ -51,7 +65,7 @@ class Stop:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def _note(self, number, frame):
-        self.signal = number
+        self._came = number
         for each in self._before:
             signal.signal(each, signal.SIG_DFL)
         if self.at_once:
@@ -67,7 +81,7 @@ class Stop:
     @property
     def status(self) -> int:
         """The exit status by which shells know what ended a process."""
-        return 128 + (self.signal or signal.SIGINT)
+        return 128 + (self._came or self._agreed or signal.SIGINT)
 
 
 class StopBetweenBatches(keras.callbacks.Callback):

@@ -126,11 +126,12 @@ class TrainingCheckpoint(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self._used = self._skipped + batch + 1
         self._batches = self._before + self._used
+        signalled = self.stop is not None and self.stop.comes_after(self._batches)
         size = self.params.get("steps")
         if size and self._used >= size:  # what follows is done at the end of the epoch
             if self._skipped and not self.model.stop_training:
                 self.model.stop_training = self._ended = True
-        elif self._signalled:
+        elif signalled:
             if self.every != "epoch":
                 self._save()
             self._end_here()
