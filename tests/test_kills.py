@@ -133,7 +133,7 @@ def wait_for_another_state(folder, process):
 @pytest.mark.slow
 def test_twenty_kills_at_random_moments(tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    more = ["--steps", "3000", "--interval", "300"]
+    more = ["--steps", "600", "--interval", "15"]
     arguments, environment = command(whole)
     subprocess.run([*arguments, *more], env=environment, check=True, capture_output=True)
     arguments, _ = command(broken)
@@ -152,7 +152,7 @@ def test_twenty_kills_at_random_moments(tmp_path):
         if kills < 20:
             if numbers.random() < 0.8:  # else while the first step is compiled
                 wait_for_another_state(broken, process)
-            time.sleep(numbers.uniform(0, 1))
+            time.sleep(numbers.uniform(0, 0.3))
             process.send_signal(signal.SIGKILL)
         rest, _ = process.communicate(timeout=300)
         assert process.returncode in (0, -signal.SIGKILL), "".join(lines) + rest

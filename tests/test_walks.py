@@ -26,7 +26,7 @@ Not read, \d+ of another kind: .*\.
 Tokens: .*\.
 \w+: \w+ of a \w+ with [\d,]+ parameters, [\d,]+ steps of \d+, float32, backend jax, [\d :-]+
 Compiling the (training step|validation step|sampler) \.\.\.
-step [\d,]+ of [\d,]+, \d+ min \d+ s: bits per dimension [\d.]+ in training, [\d.]+ in validation(PACE)?
+step [\d,]+ of [\d,]+, \d+ min \d+ s: bits per dimension [\d.]+ in training, [\d.]+ in \w+(PACE)?
 step [\d,]+ of [\d,]+PACE
   \| .*
   samples: \S+\.png
