@@ -17,18 +17,20 @@ def in_parts(tree, num_parts: int):
         num_parts: int.
 
     Returns:
-        The same with tensors `[num_parts, ceil(B / num_parts), ...]`.
+        The same with tensors `[num_parts, ceil(B / num_parts), ...]`, and which of their rows were
+        not added, bool of these two sizes.
     """
+    count = ops.shape(next(x for x in keras.tree.flatten(tree) if x is not None))[0]
+    size = -(-count // num_parts)
+    places = ops.reshape(ops.arange(size * num_parts), (size, num_parts))
+    is_row = places < count
 
     def arrange(x):
-        count = ops.shape(x)[0]
-        size = -(-count // num_parts)
-        places = ops.arange(size * num_parts)
-        places = ops.where(places < count, places, 0)
-        x = ops.reshape(ops.take(x, places, axis=0), (size, num_parts, *ops.shape(x)[1:]))
+        x = ops.take(x, ops.where(is_row, places, 0), axis=0)  # [size, num_parts, ...]
         return ops.swapaxes(x, 0, 1)
 
-    return keras.tree.map_structure(lambda x: None if x is None else arrange(x), tree)
+    parts = keras.tree.map_structure(lambda x: None if x is None else arrange(x), tree)
+    return parts, ops.transpose(is_row)
 
 
 def whole(parts, count):

@@ -100,8 +100,9 @@ class Trainer(Likelihood):
                 "Training in float16 is not supported. Expected a float32 or bfloat16 policy. "
                 "Received: compute_dtype='float16'. Use the 'mixed_bfloat16' policy."
             )
+        optimizer = keras.optimizers.get(optimizer)
         super().compile(optimizer=optimizer, **kwargs)
-        accumulation.average_updates(self.optimizer)
+        accumulation.average_updates(optimizer)
 
     def get_compile_config(self) -> dict:
         """What `compile` was given, as a saved `.keras` file has it."""
@@ -110,8 +111,9 @@ class Trainer(Likelihood):
 
     def compile_from_config(self, config: dict) -> None:
         """Compiles as `get_compile_config` says, and creates the optimizer's variables."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
+        given = keras.saving.deserialize_keras_object(config)
+        self.compile(**given)
+        given["optimizer"].build(self.trainable_variables)
 
     def fit(self, x=None, y=None, *args, **kwargs):
         """As `keras.Model.fit`; first checks the tokens that are at hand on the host.
@@ -236,11 +238,8 @@ class Trainer(Likelihood):
             step: from `draw_step`.
             processes: int, how many share the step; each takes `micro_batches` of the parts.
         """
-        num_parts = self.micro_batches * processes
-        parts = accumulation.in_parts(step, num_parts)
-        count, rows = ops.shape(step.time)[0], ops.shape(parts.time)[1]
-        number = ops.arange(num_parts)[:, None] + num_parts * ops.arange(rows)
-        return parts._replace(weight=ops.where(number < count, parts.weight, 0.0))
+        parts, is_row = accumulation.in_parts(step, self.micro_batches * processes)
+        return parts._replace(weight=ops.where(is_row, parts.weight, 0.0))
 
     def parts_of(self, step: Step, processes: int = 1) -> list[Step]:
         """The steps whose objectives add up to that of a step; as `in_micro_batches`."""

@@ -27,7 +27,7 @@ def network_of(kind: str, dropout: float):
     return md4keras.networks.UViT(3, (4, 4, 1), 1, 32, 1, 4, 32, **how)
 
 
-def model_of(cls, kind: str, processes: int):
+def model_of(cls, kind: str, ways: str, processes: int):
     keras.utils.set_random_seed(0)
     # (Where several processes fill up a batch, rows have other places, and other dropout masks.)
     network = network_of(kind, dropout=0.1 if processes == 1 else 0.0)
@@ -35,7 +35,8 @@ def model_of(cls, kind: str, processes: int):
     # (With the usual epsilon the first updates are the signs of gradients, also of those that
     # are nothing but rounding.)
     how = {"epsilon": 1e-3, "use_ema": True, "ema_momentum": 0.5, "clipnorm": 1.0}
-    model.compile(keras.optimizers.AdamW(1e-2, **how), micro_batches=2)
+    micro_batches = 1 if ways == "least" else 2
+    model.compile(keras.optimizers.AdamW(1e-2, **how), micro_batches=micro_batches)
     return model
 
 
@@ -45,10 +46,10 @@ class Part:
     def __init__(self, process: int = 0, processes: int = 1):
         self.process, self.processes = process, processes
 
-    def batches(self, x, size: int, dictionary: bool, rows: int = 22):
-        """Batches of 10 rows (of all processes together), and an uneven last one."""
-        for i in range(0, rows, size):
-            places = np.arange(i, min(i + size, rows))
+    def batches(self, x, size: int, dictionary: bool):
+        """Batches of that many rows, of all processes together; the last may be shorter."""
+        for i in range(0, len(x), size):
+            places = np.arange(i, min(i + size, len(x)))
             places = np.array_split(places, self.processes)[self.process]
             if not dictionary:
                 yield x[places], LABELS[places], WEIGHTS[places]
@@ -73,10 +74,11 @@ def figures(model, kind: str, part: Part, ways: str) -> tuple[list, list]:
         history = model.fit(batches, shuffle=False, verbose=0).history
         numbers.extend(history[name][-1] for name in sorted(history))
 
+    if ways == "least":  # two batches of one size, which no number of devices divides
+        fit(part.batches(x, 11, kind == "Transformer"))
+        return numbers, tokens
     fit(part.batches(x, 10, kind == "Transformer"))
     tokens.append(model.generate(3, labels=1, num_steps=4).tolist())
-    if ways == "least":
-        return numbers, tokens
     numbers += model.evaluate(part.batches(x, 10, kind == "Transformer"), verbose=0)
     numbers += np.concatenate(model.score(x[:3], LABELS[:3], 2, batch_size=8)).tolist()
     if ways == "all":
@@ -115,13 +117,13 @@ def main(cls: str, kind: str, layouts: str, ways: str, process: str = "", addres
     if address:
         part = Part(int(process), 2)
         md4keras.distribution.start_processes(address, 2, part.process)
-    numbers, tokens = figures(model_of(cls, kind, part.processes), kind, Part(), ways)
+    numbers, tokens = figures(model_of(cls, kind, ways, part.processes), kind, Part(), ways)
     for layout in layouts.split(","):
         model_devices = 4 if layout == "tensor" else None
         distribution = md4keras.distribution.get(layout, model_devices=model_devices)
         with distribution.scope():
             assert md4keras.distribution.data_shard() == (part.process, part.processes)
-            model = model_of(cls, kind, part.processes)
+            model = model_of(cls, kind, ways, part.processes)
             shared = figures(model, kind, part, ways)
         found = {"alone": numbers, "shared": shared[0], "tokens": [tokens, shared[1]]}
         print(json.dumps({**found, "bytes": bytes_of(model)}))

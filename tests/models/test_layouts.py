@@ -61,7 +61,7 @@ def check_bytes(layout, found, devices=8):
 
 
 def test_every_layout_gives_what_one_device_gives():
-    """A short look: `fit` with uneven batches, padding and weights, and `generate`."""
+    """A short look: `fit` with batches that are filled up, padding and weights."""
     layouts = md4keras.distribution.LAYOUTS
     found = check_same(start(4, "MD4", "Transformer", ",".join(layouts), "least"))
     for layout, each in zip(layouts, found, strict=True):

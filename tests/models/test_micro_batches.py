@@ -71,7 +71,8 @@ def test_parts_of_a_batch_give_its_step(cls, kind, count):
 
 def test_the_parts_hold_each_row_once():
     x = np.arange(10)
-    parts = ops.convert_to_numpy(accumulation.in_parts(x, 4))
+    parts, is_row = map(ops.convert_to_numpy, accumulation.in_parts(x, 4))
+    assert is_row.tolist() == [[True] * 3, [True] * 3, [True, True, False], [True, True, False]]
     assert parts.tolist() == [[0, 4, 8], [1, 5, 9], [2, 6, 0], [3, 7, 0]]
     assert ops.convert_to_numpy(accumulation.whole(parts, 10)).tolist() == x.tolist()
 
