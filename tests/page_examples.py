@@ -51,6 +51,11 @@ NOT_RUN = {
     "docs/results.md: rted of and applaced bys notem are insults sht lite the conted ind ither "
     "objectarame and x batht future targumenby any numbers d": "samples, no commands",
 }
+CLUSTER = "tests/test_pages.py reads its commands"
+NOT_RUN |= {
+    "docs/accelerators.md: #!/bin/bash": CLUSTER,
+    "docs/accelerators.md: apiVersion: batch/v1": CLUSTER,
+}
 PROGRAMS_NOT_RUN = {
     "curl": "needs the server; tests/test_model_server.py sends the same",
     "docker": "needs Docker; tests/test_serving_folder.py reads its files",

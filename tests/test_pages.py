@@ -9,9 +9,11 @@ import io
 import os
 import re
 import shlex
+import subprocess
 import types
 
 import pytest
+import yaml
 
 from md4keras import cli
 from tests import page_examples as examples
@@ -78,6 +80,28 @@ def test_command(page, line, monkeypatch):
         if program not in examples.PROGRAMS_NOT_RUN:
             assert program in READERS, f"say in tests/test_pages.py how '{step}' is tested"
             READERS[program](shlex.split(step, comments=True)[1:], page, monkeypatch)
+
+
+@pytest.mark.parametrize("start", ["#!/bin/bash", "apiVersion"])
+def test_commands_of_clusters(start, monkeypatch):
+    """What a job of Slurm or Kubernetes runs is a shell's, and its command one of ours."""
+    (script,) = (b.text for b in BLOCKS if b.page == "docs/accelerators.md" and start in b.text)
+    if start == "apiVersion":
+        job, service = yaml.safe_load_all(script)
+        pod = job["spec"]["template"]
+        assert pod["metadata"]["labels"] == service["spec"]["selector"]
+        assert pod["spec"]["subdomain"] == service["metadata"]["name"] == job["metadata"]["name"]
+        (container,) = pod["spec"]["containers"]
+        (script,) = container["args"]
+        assert container["command"] == ["bash", "-c"]
+        mounts = {each["name"] for each in container["volumeMounts"]}
+        assert mounts == {each["name"] for each in pod["spec"]["volumes"]}
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+    command = script[script.index("md4keras train") :].replace("\\\n", " ").strip()
+    for word in ("$resume", re.search(r"\$\(.*\)|$", command)[0]):
+        command = command.replace(word, "--resume", 1) if word else command
+    command = command.replace("$JOB_COMPLETION_INDEX", "0")
+    read_verb(shlex.split(command)[1:], "docs/accelerators.md", monkeypatch)
 
 
 def read_verb(words, page, monkeypatch):

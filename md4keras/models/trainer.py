@@ -78,8 +78,7 @@ class Trainer(Likelihood):
                 overrides `compute_loss`, or under the `mixed_float16` policy, whose loss scaling
                 the skipping of steps would defeat.
         """
-        mend = "1 takes the batch as a whole."
-        self.micro_batches = check_whole("micro_batches", micro_batches, mend=mend)
+        self.micro_batches = check_whole("micro_batches", micro_batches, mend="Use 1.")
         if max_skipped_steps is not None:
             check_whole("max_skipped_steps", max_skipped_steps, mend="None sets no limit.")
         self.max_skipped_steps, self._skipped_in_a_row = max_skipped_steps, 0
