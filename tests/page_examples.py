@@ -62,7 +62,14 @@ PROGRAMS_NOT_RUN = {
     "pip": "needs the network; tests/test_wheel.py installs",
 }
 # A process of TensorFlow for each format; networks and samplers that are compiled one by one.
-SLOW = {"docs/export.md", "docs/networks.md", "docs/sampling.md"}
+SLOW = {
+    "docs/data.md",
+    "docs/devices.md",
+    "docs/export.md",
+    "docs/networks.md",
+    "docs/sampling.md",
+    "docs/training.md",
+}
 
 # Numbers that make an example long, and what a test takes instead.
 SHORTER = {

@@ -73,6 +73,7 @@ def test_digits_leave_a_model_samples_logs_and_a_history(tmp_path, capsys):
     assert "Bits per dimension on the validation split" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path, monkeypatch):
     """The broken run's folder is the whole one's in the middle: what a killed process leaves.
 

@@ -20,8 +20,8 @@ def transformer():
     )
 
 
-def one_backend(value):
-    return pytest.param(value, marks=pytest.mark.one_backend)
+def longer(value):
+    return pytest.param(value, marks=(pytest.mark.one_backend, pytest.mark.slow))
 
 
 class Broken(Exception):
@@ -70,7 +70,7 @@ def whole(tmp_path_factory):
     return train(tmp_path_factory.mktemp("whole") / "run")
 
 
-@pytest.mark.parametrize("batches", [(7, 6), *(one_backend(each) for each in ((1, 3), (5, 10)))])
+@pytest.mark.parametrize("batches", [(7, 6), *(longer(each) for each in ((1, 3), (5, 10)))])
 def test_broken_off_and_gone_on_with(tmp_path, whole, batches):
     """Breaks come before a checkpoint, after one, at the last batch of an epoch, after others."""
     seed = 0

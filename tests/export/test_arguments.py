@@ -103,6 +103,7 @@ class Letters:
         return {"letters": self.letters}
 
 
+@pytest.mark.slow
 def test_a_model_with_a_tokenizer_of_the_users_class_is_exported(tmp_path, capfd, ask, monkeypatch):
     """With the signatures of tokens: the process that builds the graph does not know the class."""
     model = text_model()

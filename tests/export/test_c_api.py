@@ -80,6 +80,7 @@ def test_all_signatures_run_and_bad_requests_come_back_as_a_status(exported, ask
         assert code == INVALID_ARGUMENT and word in message, (name, inputs, message)
 
 
+@pytest.mark.slow
 def test_images_of_another_size_are_refused_before_the_network_runs(exported, ask):
     """The server does not compare what it is sent with a signature's shapes; the graph does."""
     _, folder = exported("image")

@@ -83,6 +83,7 @@ print(loaded.serving_default(tokens=rows, time=[0.5])["logits"].shape)
     assert lines[13] == (1, 4, 6)
 
 
+@pytest.mark.slow
 def test_a_model_with_classes_and_a_memory_has_defaults_too(exported):
     _, folder = exported("image")
     printed = run(

@@ -134,6 +134,7 @@ def exported(tmp_path_factory):
     return models, folder
 
 
+@pytest.mark.slow
 @pytest.mark.one_backend
 @pytest.mark.xdist_group("runtimes")
 @pytest.mark.parametrize("format", FORMATS)

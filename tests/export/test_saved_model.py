@@ -142,6 +142,7 @@ def test_images_with_classes_guidance_and_a_sampler_with_memory(exported, ask):
     np.testing.assert_allclose(answers[4]["logits"], logits, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_bytes_under_a_schedule_per_token(exported, ask):
     model, folder = exported("bytes")
     x = model.tokenizer.encode("né " * 3)[None]  # [1, LENGTH]

@@ -36,7 +36,7 @@ def call(model, name, data):
     getattr(model, name)(data, verbose=0)
 
 
-@pytest.mark.parametrize("cls", [MD4, GenMD4])
+@pytest.mark.parametrize("cls", [MD4, pytest.param(GenMD4, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["fit", "evaluate"])
 @pytest.mark.parametrize(
     "token, found",

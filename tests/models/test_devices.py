@@ -68,9 +68,10 @@ print(json.dumps([one, figures(cls, all_ways)]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, ways",
-    [("MD4", "few"), *(pytest.param(n, "all", marks=pytest.mark.slow) for n in ("MD4", "GenMD4"))],
+    [("MD4", "few"), *((name, "all") for name in ("MD4", "GenMD4"))],
 )
 def test_uneven_batches_give_what_one_device_gives(name, ways):
     environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4"}

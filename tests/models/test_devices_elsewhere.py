@@ -72,7 +72,8 @@ def start(backend, program, *arguments):
     )
 
 
-@pytest.mark.parametrize("name", ["MD4", pytest.param("GenMD4", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["MD4", "GenMD4"])
 def test_processes_of_pytorch_share_a_step(name, tmp_path):
     """Uneven rows, padding, weights, clipping, averages; one process gives the same weights."""
     pytest.importorskip("torch")

@@ -54,6 +54,7 @@ def test_threads_make_each_thing_once():
     assert not errors and sorted(made) == list(range(10)) and len(kept) == 10
 
 
+@pytest.mark.slow
 def test_a_model_keeps_the_samplers_used_last(model):
     """What was compiled for a sampler is used again, and does not pile up."""
     made = []

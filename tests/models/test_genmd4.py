@@ -39,6 +39,7 @@ def equal_models():
     return general, MD4(network, schedule=schedules.Polynomial(exponent, eps=0.0))
 
 
+@pytest.mark.slow
 def test_equal_exponents_give_the_losses_of_md4(equal_models):
     """With eps = 0; the two classes squeeze `alpha` by it in different ways."""
     general, scalar = equal_models
@@ -107,6 +108,7 @@ def test_the_exponents_are_learned_and_come_back(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_training_with_labels_is_reproducible():
     x, labels = tokens(8), np.arange(8, dtype="int32") % 3
     runs = []

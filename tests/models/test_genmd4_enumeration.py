@@ -151,6 +151,7 @@ def test_the_surrogate_gradient_is_unbiased_over_all_pairs_of_maskings(t, joint)
     assert np.abs(without - wanted).max() > 0.03 * scale
 
 
+@pytest.mark.slow
 def test_the_stochastic_gradient_has_the_exact_mean(joint):
     """As drawn in training; value and gradient of 60 batches against exact numbers.
 

@@ -53,7 +53,7 @@ def test_odd_batch_sizes_train(batch_size):
     assert np.isfinite(logs["loss"]).all()
 
 
-@pytest.mark.parametrize("shape", [(4, 3, 1), (3, 5, 2)])
+@pytest.mark.parametrize("shape", [pytest.param((4, 3, 1), marks=pytest.mark.slow), (3, 5, 2)])
 def test_images_that_are_not_square_or_have_few_channels(shape):
     model = compiled(image_model(shape, num_classes=3))
     labels = np.array([0, 1, 2, 0], "int32")
@@ -62,6 +62,7 @@ def test_images_that_are_not_square_or_have_few_channels(shape):
     assert samples.shape == (2, *shape) and samples.max() < VOCABULARY
 
 
+@pytest.mark.slow
 def test_text_of_another_length_than_in_training():
     model = compiled(text_model())
     model.fit(tokens(8, (13,)), verbose=0)

@@ -45,7 +45,7 @@ def values(model):
 
 SLOW = pytest.mark.slow
 CASES = [
-    (md4keras.MD4, "texts", 12),
+    pytest.param(md4keras.MD4, "texts", 12, marks=SLOW),
     (md4keras.GenMD4, "padded", 10),
     pytest.param(md4keras.MD4, "padded", 10, marks=SLOW),
     pytest.param(md4keras.GenMD4, "texts", 12, marks=SLOW),
@@ -94,7 +94,7 @@ def test_the_number_of_parts_is_checked(bad):
         made(md4keras.MD4, "texts", bad)
 
 
-@pytest.mark.parametrize("momentum", [0.5, 0.9])
+@pytest.mark.parametrize("momentum", [0.5, pytest.param(0.9, marks=SLOW)])
 def test_averages_of_accumulated_gradients_follow_the_updates(momentum):
     """Four batches an update; the averages are those of the weights after each update."""
     model = made(md4keras.MD4, "texts", 1)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from md4keras import MD4, GenMD4
+from md4keras import MD4, GenMD4, backend
 from md4keras.models import generation
 from md4keras.networks import Transformer
 from tests.models.weights import randomised
@@ -25,7 +25,7 @@ def check(monkeypatch, function, *arguments, **settings):
     settings = {"num_steps": 7, "seed": 5} | settings
     found = []
     for padded in (False, True):
-        monkeypatch.setattr(generation, "COMPILES_EACH_SHAPE", padded)
+        monkeypatch.setattr(backend, "COMPILES_EACH_SHAPE", padded)
         found.append(list(function(*arguments, **settings)))
     assert len(found[0]) == len(found[1]) > 2
     for alone, together in zip(*found, strict=True):
