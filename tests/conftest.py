@@ -14,10 +14,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background by a script
     signal.signal(signal.SIGINT, signal.default_int_handler)  # tests interrupt what they start
 
-# Half of the time on JAX is LLVM's, for programs that run for milliseconds: it optimises them less.
-# (XLA's own passes, which decide about memory and the order of operations, are as ever.)
+# Most of the time on JAX is LLVM's, for programs that run milliseconds: it gets simpler ones
+# and optimises them less. (What XLA decides, such as memory and what is fused, is as ever.)
 os.environ["XLA_FLAGS"] = " ".join(
-    ["--xla_backend_optimization_level=1", os.environ.get("XLA_FLAGS", "")]
+    [
+        "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false",
+        os.environ.get("XLA_FLAGS", ""),
+    ]
 )
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one of several processes
@@ -33,11 +36,17 @@ else:
 import keras
 import pytest
 
+from tests.slow_cases import SLOW_CASES
+
 LONGEST = ("test_pages.py", "test_recipes.py", "test_markov.py", "test_limits.py")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """The longest tests first: none is left to one process while the other has nothing to do."""
+    """Marks `SLOW_CASES`. The longest tests first: none is left to one of two processes."""
+    for item in items:
+        if f"{item.path.name}::{item.name}" in SLOW_CASES:
+            item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: item.path.name not in LONGEST)
 
 

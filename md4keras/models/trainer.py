@@ -105,8 +105,9 @@ class Trainer(Likelihood):
 
     def get_compile_config(self) -> dict:
         """What `compile` was given, as a saved `.keras` file has it."""
-        own = {name: getattr(self, name) for name in ("micro_batches", "max_skipped_steps")}
-        return {**super().get_compile_config(), **own}
+        given = super().get_compile_config()  # {} of a model that was not compiled
+        own = ("micro_batches", "max_skipped_steps")
+        return given and {**given, **{name: getattr(self, name) for name in own}}
 
     def compile_from_config(self, config: dict) -> None:
         """Compiles as `get_compile_config` says, and creates the optimizer's variables."""

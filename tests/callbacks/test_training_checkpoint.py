@@ -140,7 +140,7 @@ def test_what_cannot_be_exact_is_refused(tmp_path):
     with pytest.raises(ValueError, match="whole number, at least 1.*every=0"):
         TrainingCheckpoint(tmp_path, every=0)
     model = md4keras.MD4(transformer())
-    model.compile("adamw")
+    model.compile(keras.optimizers.AdamW(1e-2, use_ema=True, ema_momentum=0.5))
     endless = text_dataset(TOKENS, 8, 4, True)
     with pytest.raises(ValueError, match="unknown length.*every=3"):
         model.fit(endless, callbacks=[TrainingCheckpoint(tmp_path / "run", every=3)])
