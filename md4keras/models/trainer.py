@@ -334,7 +334,7 @@ class Trainer(Likelihood):
             raise ValueError(
                 "Training does not go on: the loss or the gradient was not finite in too many "
                 f"steps in a row, which were skipped. Expected fewer than {self.max_skipped_steps}."
-                f" Received: {count} skipped steps. Use a lower learning rate, clipping, or float32."
+                f" Received: {count} skipped steps. Use a lower learning rate, clipping or float32."
             )
 
 
