@@ -107,15 +107,15 @@ def compile_step(setting, layout: str, rows: int, devices: int):
 
     import md4keras
 
+    model = setting.build()  # on one device: the weights' shapes are all that counts
+    split, lies = None, None
     if devices > 1:
         distribution = md4keras.distribution.get(layout, devices)
         keras.distribution.set_distribution(distribution)
         lies = distribution.get_variable_layout
         split = distribution.get_data_layout((1, *setting.data_shape)).backend_layout
-    else:
-        split, lies = None, None
-    with keras.StatelessScope(initialize_variables=False):  # the weights have shapes alone
-        model = setting.build()
+        for variable in model.trainable_variables:
+            variable._layout = lies(variable)  # as it has where it is made under a distribution
 
     def shape_of(variable):
         sharding = lies(variable).backend_layout if lies else None
