@@ -5,10 +5,12 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 # Built once: the file's tests go to one process.
 pytestmark = [pytest.mark.one_backend, pytest.mark.xdist_group("wheel")]
@@ -88,3 +90,20 @@ def test_every_page_runs_from_it(wheel):
     """
     command = (sys.executable, "-c", textwrap.dedent(code))
     assert run(*command, str(wheel[1]), folder=wheel[1]).split()[-1] == "md4keras.train.demo"
+
+
+@pytest.mark.parametrize("device", ["gpu", "tpu"])
+def test_requirements_of_accelerators_have_what_recipes_need(device):
+    """In the versions of requirements.txt, which has all of them."""
+
+    def names(lines):
+        return {Requirement(line).name.lower() for line in lines if line and line[0] not in "#-"}
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    parts = (project["dependencies"], *(extras[name] for name in ("recipes", "data", "tokenizers")))
+    text = (ROOT / f"requirements-{device}.txt").read_text(encoding="utf-8")
+    pinned = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    found = names(text.splitlines())
+    assert "-c requirements.txt" in text.splitlines()
+    assert set().union(*map(names, parts)) == found <= names(line.split("#")[0] for line in pinned)
