@@ -73,15 +73,11 @@ def _silence() -> Iterator[None]:
 
 
 def _whole(text: str) -> int:
-    return _read("a number of devices or processes", text)
+    try:
+        return check_whole("N", int(text), 0)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be a whole number, received {text!r}") from error
 
 
 def _processes(text: str) -> int | str:
-    return text if text == "auto" else _read("--processes", text)
-
-
-def _read(name: str, text: str) -> int:
-    try:
-        return check_whole(name, int(text), 0)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"expected a whole number, or auto: {text!r}") from error
+    return text if text == "auto" else _whole(text)

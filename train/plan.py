@@ -9,19 +9,10 @@ from md4keras.checks import check_name
 
 from . import state
 from .folder import RunFolder
-from .settings import PARTS, check_value, parameters
+from .settings import CHECKPOINT, PARTS, SAMPLING, check_value, parameters
 
 # What may change where a run goes on, as it does not change the weights.
-FREE = (
-    "interval",
-    "checkpoint.every",
-    "checkpoint.keep_last",
-    "checkpoint.keep_every",
-    "max_skipped_steps",
-    "sampling.sampler",
-    "sampling.num_steps",
-    "sampling.time_grid",
-)
+FREE = ("interval", *CHECKPOINT, "max_skipped_steps", *SAMPLING)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -57,10 +57,10 @@ _NAMES = {
     "sampling.time_grid": ("cosine", "uniform"),
     **{part: tuple(choices) for part, choices in PARTS.items()},
 }
-_CHECKPOINT = ("checkpoint.every", "checkpoint.keep_last", "checkpoint.keep_every")
-_COMMON = ("steps", "batch_size", "micro_batches", "interval", *_CHECKPOINT, "max_skipped_steps")
+CHECKPOINT = ("checkpoint.every", "checkpoint.keep_last", "checkpoint.keep_every")
+_COMMON = ("steps", "batch_size", "micro_batches", "interval", *CHECKPOINT, "max_skipped_steps")
 _COMMON += ("seed", "precision")
-_SAMPLING = ("sampling.sampler", "sampling.num_steps", "sampling.time_grid")
+SAMPLING = ("sampling.sampler", "sampling.num_steps", "sampling.time_grid")
 OF_KIND = {
     "text": ("sequence_length", "rows", "long", "max_ends", "tokenizer", "spare_tokens"),
     "image": ("image_shape", "levels", "labels"),
@@ -107,7 +107,7 @@ def complete(kind: str, own: dict, changes: dict) -> dict:
         for part, choices in PARTS.items()
         for name, parameter in parameters(choices[chosen[part]]).items()
     }
-    known = [*_COMMON, *OF_KIND[kind], *PARTS, *arguments, *_SAMPLING]
+    known = [*_COMMON, *OF_KIND[kind], *PARTS, *arguments, *SAMPLING]
     exchanged = [part for part in PARTS if part in changes and changes[part] != own.get(part)]
     for name in [*changes, *(name for name in own if name.split(".")[0] not in exchanged)]:
         check_known(name, known)
