@@ -154,6 +154,7 @@ def test_every_page_fits_on_a_phone_and_the_menu_closes(browser, url):
     page.set_default_timeout(WAIT)
     page.goto(url)
     playwright.expect(page.get_by_role("heading", name="md4keras", level=1)).to_be_visible()
+    settle(page)  # the menu's script is there
     closed = page.get_by_test_id("stExpandSidebarButton")
     for name in list(BUTTONS)[1:]:
         closed.click()
