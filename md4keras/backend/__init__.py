@@ -45,6 +45,7 @@ HAS_LAYOUTS = _BACKEND == "jax"
 check_devices = getattr(_module, "check_devices", lambda model: None)
 COMPILES_EACH_SHAPE = _module.COMPILES_EACH_SHAPE
 compile_function = _module.compile_function
+jit_compile = getattr(_module, "jit_compile", lambda model: "auto")
 keep_mask = _module.keep_mask
 States = getattr(_module, "OrbaxStates", NpzStates)
 # Elsewhere no two variables share a buffer, and a failed call leaves them as they were.
@@ -55,11 +56,14 @@ release_shared_buffers = getattr(_module, "release_shared_buffers", lambda model
 keep_rows = getattr(_module, "keep_rows", lambda x, axis=0: x)
 num_processes = getattr(_module, "num_processes", lambda: 1)
 of_all_processes = getattr(_module, "of_all_processes", lambda values: np.asarray([values]))
+parts_of_all = getattr(_module, "parts_of_all", lambda parts: parts)
 process_number = getattr(_module, "process_number", lambda: 0)
 start_processes = getattr(_module, "start_processes", None)
 to_numpy = getattr(_module, "to_numpy", _to_numpy)
 map_rows = getattr(_module, "map_rows", lambda function, rows, wholes: function(rows, wholes))
 hold_variables = getattr(_module, "hold_variables", lambda model, *args: None)
+# How many take parts of a batch that each knows whole, in a step of one process; which this is.
+replicas = getattr(_module, "replicas", lambda: (1, 0))
 remat = getattr(_module, "remat", lambda function, through_weights=False: keras.remat(function))
 restore_variables = getattr(_module, "restore_variables", lambda model: None)
 run_step = getattr(_module, "run_step", _run_step)

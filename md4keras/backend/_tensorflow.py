@@ -1,4 +1,9 @@
-"""TensorFlow: a training step that applies the gradients only where they are finite."""
+"""TensorFlow: a training step that applies the gradients only where they are finite.
+
+The replicas of a `tf.distribute.MirroredStrategy` share a step: all know its batch, which the rows
+that each was given make together, and draw the same times and masks for it; each takes its part of
+the rows through the network, and the gradients add up.
+"""
 
 import keras
 import tensorflow as tf
@@ -10,9 +15,11 @@ COMPILES_EACH_SHAPE = True
 def train_step(model, data):
     """A training step of a `models.trainer.Trainer`; returns the logs."""
     variables = model.trainable_variables
-    step = model.draw_step(*keras.utils.unpack_x_y_sample_weight(data))
+    count, number = replicas()
+    batch = keras.utils.unpack_x_y_sample_weight(data)
+    step = model.draw_step(*keras.tree.map_structure(_rows_of_all, batch))
     loss, found, gradients = 0.0, [], [None] * len(variables)
-    for part in model.parts_of(step):
+    for part in model.parts_of(step, count)[number::count]:
         terms = []
         for zt in part.maskings:
             # One after the other, for the memory of one network call (XLA may reorder).
@@ -22,9 +29,11 @@ def train_step(model, data):
                 gradients = _add_gradients(gradients, tape, objective, variables)
             loss, terms = loss + objective, [*terms, term]
         found.append(terms)
-    terms = model.terms_of(step, [tf.stack(each) for each in zip(*found, strict=True)])
+    terms = [parts_of_all(tf.stack(each)) for each in zip(*found, strict=True)]
+    loss, gradients = _sums_of_all((loss, gradients))
+    # All replicas have the terms of all rows: what follows is the same in each.
     with tf.GradientTape() as tape:
-        objective = model.closing_objective(step, terms)
+        objective = model.closing_objective(step, model.terms_of(step, terms))
     gradients = _add_gradients(gradients, tape, objective, variables)
     gradients = [
         tf.zeros_like(v.value) if g is None else g
@@ -34,28 +43,98 @@ def train_step(model, data):
     norm = tf.linalg.global_norm(gradients)
     finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
 
-    def apply():
-        model.optimizer.apply(gradients, variables)
-        return True
-
-    tf.cond(finite, apply, lambda: False)
+    _apply_where(finite, model.optimizer, gradients, variables)
     return model.step_logs(norm, finite)
 
 
 def check_devices(model):
-    """Refuses to train under a strategy, whose replicas would not share a step's times and rows."""
-    count = model.distribute_strategy.num_replicas_in_sync
-    if count > 1:
+    """Raises a `ValueError` under a strategy whose replicas cannot share a step."""
+    strategy = model.distribute_strategy
+    if strategy.num_replicas_in_sync > 1 and type(strategy) is not tf.distribute.MirroredStrategy:
         raise ValueError(
-            "TensorFlow trains on one device here. Expected no strategy, or one of a single "
-            f"replica. Received: a {type(model.distribute_strategy).__name__} of {count}. On JAX "
-            "and PyTorch several devices share a step: see docs/devices.md."
+            "TensorFlow trains on the devices of one machine. Expected a tf.distribute."
+            f"MirroredStrategy, or none. Received: a {type(strategy).__name__} of "
+            f"{strategy.num_replicas_in_sync} replicas. On JAX and PyTorch several machines share "
+            "a step: see docs/devices.md."
         )
+    accumulated = getattr(model.optimizer, "gradient_accumulation_steps", None)
+    if strategy.num_replicas_in_sync > 1 and accumulated:
+        raise ValueError(
+            "Keras's accumulation of gradients does not work under a tf.distribute strategy. "
+            f"Expected none. Received: gradient_accumulation_steps={accumulated}. Call `compile("
+            f"optimizer, micro_batches={accumulated})` and give batches of all their rows."
+        )
+
+
+def jit_compile(model):
+    """What Keras's `compile` takes: XLA knows no replicas."""
+    return model.distribute_strategy.num_replicas_in_sync == 1 and "auto"
 
 
 def test_step(model, data):
     """A batch of an evaluation; returns the logs."""
-    return model.evaluate_batch(*keras.utils.unpack_x_y_sample_weight(data))
+    batch = keras.utils.unpack_x_y_sample_weight(data)
+    return model.evaluate_batch(*keras.tree.map_structure(_rows_of_all, batch))
+
+
+def replicas() -> tuple[int, int]:
+    """How many replicas share this step, and the number of this one."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return 1, 0
+    return context.num_replicas_in_sync, int(tf.get_static_value(context.replica_id_in_sync_group))
+
+
+def parts_of_all(parts):
+    """The parts `[n, rows]` of all replicas in turn, `[n replicas, rows]`."""
+    count, _ = replicas()
+    if count == 1:
+        return parts
+    found = tf.reshape(_gathered(parts), (count, -1, tf.shape(parts)[1]))
+    return tf.reshape(tf.transpose(found, (1, 0, 2)), (-1, tf.shape(parts)[1]))
+
+
+def _rows_of_all(rows):
+    """The rows `[B, ...]` of all replicas, one after another, of any number each."""
+    if rows is None or replicas()[0] == 1:
+        return rows
+    return _gathered(tf.convert_to_tensor(rows))
+
+
+def _gathered(rows):
+    def merged(strategy, rows):
+        return tf.concat(strategy.experimental_local_results(rows), axis=0)
+
+    return tf.distribute.get_replica_context().merge_call(merged, args=(rows,))
+
+
+def _sums_of_all(tree):
+    """The sums over the replicas of tensors and `None`s."""
+    if replicas()[0] == 1:
+        return tree
+    found = [x for x in tf.nest.flatten(tree) if x is not None]
+    context = tf.distribute.get_replica_context()
+    sums = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, found))
+    return keras.tree.map_structure(lambda x: None if x is None else next(sums), tree)
+
+
+def _apply_where(finite, optimizer, gradients, variables) -> None:
+    """Applies the gradients, which all replicas have alike, if they are finite."""
+
+    def apply(*gradients):
+        optimizer.apply(gradients, variables)
+        return True
+
+    if replicas()[0] == 1:
+        tf.cond(finite, lambda: apply(*gradients), lambda: False)
+        return
+
+    def merged(strategy, finite, *gradients):
+        (finite, *_) = strategy.experimental_local_results(finite)
+        tf.cond(finite, lambda: strategy.run(apply, gradients), lambda: False)
+
+    optimizer._all_reduce_sum_gradients = list  # they are summed, as clipping wants them
+    tf.distribute.get_replica_context().merge_call(merged, args=(finite, *gradients))
 
 
 def _add_gradients(gradients, tape, loss, variables) -> list:
@@ -76,4 +155,7 @@ def compile_function(model, function):
 
 def keep_mask(seed, rate: float, shape):
     """What dropout keeps; the shape may have scalar tensors."""
+    # Replicas that share a step have rows of their own, and the same seed.
+    _, number = replicas()
+    seed = seed + tf.constant([number * 0x45D9F3B, 0], seed.dtype)
     return tf.random.stateless_uniform(shape, seed) >= rate

@@ -10,6 +10,7 @@ from keras import ops
 
 from md4keras import backend, forward_process, head_loss, metrics, random
 from md4keras.checks import check_whole
+from md4keras.models import accumulation
 from md4keras.models.batches import Batch
 from md4keras.models.checked_batches import CheckedBatches
 from md4keras.models.host_data import check_host_data, in_tuples
@@ -84,7 +85,14 @@ class SetLikelihood(CheckedBatches):
         fraction = forward_process.spread_times(point, ops.shape(batch.x)[0], counted)
         seeds = self.evaluation_seed_generator
         noise = forward_process.noise_of_rows(ops.shape(batch.x), seeds, counted)
-        return self.stratified_loss(batch, fraction, noise)
+        rows = (batch, fraction, noise)
+        count, number = backend.replicas()
+        if count == 1:
+            return self.stratified_loss(*rows)
+        parts, _ = accumulation.in_parts(rows, count)
+        rows = keras.tree.map_structure(lambda x: None if x is None else x[number], parts)
+        nats = ops.expand_dims(self.stratified_loss(*rows), 0)
+        return accumulation.whole(backend.parts_of_all(nats), ops.shape(batch.x)[0])
 
     def record(self, batch: Batch, diffusion, training: bool):
         """Updates the metrics with the terms of examples.

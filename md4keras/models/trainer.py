@@ -311,7 +311,7 @@ class Trainer(Likelihood):
         finite = ops.cast(finite, "float32")
         norm = ops.where(finite > 0, gradient_norm, ops.zeros_like(gradient_norm))
         self._gradient_norm.update_state(norm, sample_weight=finite)
-        self._skipped_steps.update_state(1.0 - finite)
+        self._skipped_steps.update_state((1.0 - finite) / backend.replicas()[0])  # their sum
         logs = {metric.name: metric.result() for metric in self.metrics}
         return {**logs, "skipped": 1.0 - finite}
 

@@ -42,6 +42,11 @@ class WholeSteps(keras.Model):
         """Takes out of a step's logs, in place, what `look_at_step` wants to see."""
         return {}
 
+    def compile(self, *args, **kwargs):
+        """As `keras.Model.compile`."""
+        kwargs.setdefault("jit_compile", backend.jit_compile(self))
+        super().compile(*args, **kwargs)
+
     def fit(self, *args, **kwargs):
         """As `keras.Model.fit`."""
         with self._whole(), backend.averages_kept_on_failure(self):
@@ -88,6 +93,13 @@ class WholeSteps(keras.Model):
         super().make_predict_function(force)
         self.predict_function = self._stepping(self.predict_function)
         return self.predict_function  # as Keras does on two of its backends
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Keras's, under a strategy of TensorFlow, without a look at the data.
+
+        (It would add up the replicas' first rows, as many in each; only the optimizer is built.)
+        """
+        super()._maybe_symbolic_build(data_batch=())
 
     @contextlib.contextmanager
     def _whole(self):
