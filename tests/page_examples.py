@@ -45,6 +45,9 @@ class Block:
 
 # Blocks, by page and first line, and the reason.
 NOT_RUN = {
+    "docs/devices.md: strategy = tf.distribute.MirroredStrategy()": (
+        "runs on TensorFlow in tests/models/test_devices_elsewhere.py"
+    ),
     "docs/export.md: import tensorflow as tf": (
         "runs without Keras in tests/export/test_plain_tensorflow.py"
     ),
