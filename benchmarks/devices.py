@@ -60,23 +60,28 @@ def rows(options):
 def most_rows(step, memory: float) -> int:
     """The most rows of a device that fit its memory, 0 for none.
 
-    The memory grows evenly with the rows, so two measurements tell about where to look.
+    From some rows on the memory grows evenly with them, so the line through the last two
+    measurements tells where to look next.
 
     Args:
         step: function of the rows of a device that returns what `measure` does.
         memory: float, of a device in 1e9 bytes.
     """
+    fits, fits_not, rows, found = 0, None, 4, []
+    while fits_not != fits + 1:
+        cost = step(rows)
+        needed = cost["state_gb"] + cost["temporary_gb"]
+        found.append((rows, needed))
+        fits, fits_not = (rows, fits_not) if needed <= memory else (fits, rows)
+        rows = _crossing(*found[-2:], memory) if len(found) > 1 else 2 * rows
+        rows = min(max(rows, fits + 1), 4 * fits if fits_not is None else fits_not - 1)
+    return fits
 
-    def needed(rows: int) -> float:
-        return step(rows)["state_gb"] + step(rows)["temporary_gb"]
 
-    one, two = needed(1), needed(2)
-    rows = max(1, int(1 + (memory - one) / max(two - one, 1e-3 * memory)))
-    while rows and needed(rows) > memory:
-        rows -= 1
-    while needed(rows + 1) <= memory:
-        rows += 1
-    return rows
+def _crossing(first: tuple, second: tuple, memory: float) -> int:
+    """The rows at which the line through two pairs of rows and memory has that memory."""
+    slope = (second[1] - first[1]) / (second[0] - first[0])
+    return int(second[0] + (memory - second[1]) / slope) if slope > 0 else 2 * second[0]
 
 
 def measure(model: str, layout: str, rows: int, devices: int = DEVICES, tiny=False) -> dict:
