@@ -8,6 +8,7 @@ import pytest
 from keras import ops
 
 from md4keras import head_loss, losses
+from tests.compiled import one_program
 from tests.gradients import gradients_of
 from tests.reference import array
 
@@ -66,23 +67,37 @@ def chunked(variables, x, masked, general):
     )
 
 
-def check(variables, x, masked, general):
-    wanted, got = (f(variables, x, masked, general) for f in (dense, chunked))
-    for name, a, b in zip(("objective", "costs"), got, wanted, strict=True):
-        scale = np.abs(array(b)).max() + 1e-6
-        np.testing.assert_allclose(array(a), array(b), rtol=2e-6, atol=2e-6 * scale, err_msg=name)
-    alone = head_loss.masked_cost(
+def cost_alone(variables, x, masked, general):
+    return head_loss.masked_cost(
         ops.convert_to_tensor(variables["features"]),
         variables["kernel"],
         x,
         ops.convert_to_tensor(masked),
         ops.convert_to_tensor(variables["power"]) if general else None,
     )
+
+
+def model_of(variables):
+    every = list(variables.values())
+    return types.SimpleNamespace(
+        variables=every, trainable_variables=every, non_trainable_variables=[]
+    )
+
+
+def check(variables, x, masked, general):
+    model = model_of(variables)
+    # Which rows count is an argument, so that all cases have one program.
+    wanted, got, alone = (
+        one_program(lambda *rows, f=f: f(variables, *rows, general), model)(x, masked)
+        for f in (dense, chunked, cost_alone)
+    )
+    for name, a, b in zip(("objective", "costs"), got, wanted, strict=True):
+        scale = np.abs(array(b)).max() + 1e-6
+        np.testing.assert_allclose(array(a), array(b), rtol=2e-6, atol=2e-6 * scale, err_msg=name)
     np.testing.assert_allclose(array(alone), array(got[1]), rtol=1e-6, atol=1e-6)
-    model = types.SimpleNamespace(trainable_variables=list(variables.values()))
     gradients = [
         # Not the objective itself, so that the incoming gradient is not 1.
-        gradients_of(model, lambda f=f: 3.0 * f(variables, x, masked, general)[0])
+        gradients_of(model, lambda *rows, f=f: 3.0 * f(variables, *rows, general)[0], x, masked)
         for f in (dense, chunked)
     ]
     for name, wanted, got in zip(variables, *gradients, strict=True):
@@ -116,11 +131,12 @@ def test_many_chunks(masked_rows, monkeypatch):
 def test_rows_that_do_not_count_change_nothing():
     """Their features and tokens may be anything, even not finite."""
     variables, x, masked = case(27, 40, 17)
-    objective, costs = map(array, chunked(variables, x, masked, general=True))
+    run = one_program(lambda *rows: chunked(variables, *rows, general=True), model_of(variables))
+    objective, costs = map(array, run(x, masked))
     features = array(variables["features"]).copy()
     features[~masked] = np.nan
     variables["features"].assign(features)
-    again = map(array, chunked(variables, x, masked, general=True))
+    again = map(array, run(x, masked))
     for a, b in zip(again, (objective, costs), strict=True):
         np.testing.assert_array_equal(a, b)
 

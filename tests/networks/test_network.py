@@ -9,10 +9,12 @@ import pytest
 from md4keras import MD4
 from md4keras.layers import VocabularyHead
 from md4keras.networks import Network, Transformer, UNet, UViT
+from tests.compiled import one_program
 from tests.reference import array
 
 UVIT = dict(
     vocabulary_size=7,
+    num_layers=0,  # and yet four residual blocks
     image_shape=(4, 8, 2),
     feature_dim=32,
     num_dit_layers=1,
@@ -22,10 +24,13 @@ UVIT = dict(
 )
 SMALL = {
     "transformer": lambda **kw: Transformer(
-        **{**dict(vocabulary_size=7, sequence_length=6, num_heads=2, feature_dim=8), **kw}
+        **{
+            **dict(vocabulary_size=7, sequence_length=6, num_layers=1, num_heads=2, feature_dim=8),
+            **kw,
+        }
     ),
     "unet": lambda **kw: UNet(
-        **{**dict(vocabulary_size=7, image_shape=(4, 3, 2), feature_dim=64), **kw}
+        **{**dict(vocabulary_size=7, image_shape=(4, 3, 2), num_layers=0, feature_dim=64), **kw}
     ),
     "uvit": lambda **kw: UViT(**{**UVIT, **kw}),
 }
@@ -54,47 +59,49 @@ def random_inputs(network, batch=3):
 @pytest.mark.parametrize("time_features", ["t", "none"])
 @pytest.mark.parametrize("num_classes", [None, 3])
 def test_inputs_are_those_that_the_network_asks_for(make, time_features, num_classes):
-    network = make(num_layers=1, time_features=time_features, num_classes=num_classes)
+    network = make(time_features=time_features, num_classes=num_classes)
     expected = {"tokens"} | ({"time"} if time_features == "t" else set())
     expected |= {"label"} if num_classes else set()
     assert {tensor.name for tensor in network.inputs} == expected
     assert network.mask_token == network.vocabulary_size == 7
     with_random_weights(network)
     inputs = random_inputs(network)
-    logits = array(network(inputs))
+    call = one_program(network)
+    logits = array(call(inputs))
     assert logits.shape == (3, *network.data_shape, 7)
-    parts = array(network.head(network.features(inputs)))
-    np.testing.assert_array_equal(logits, parts)
+    parts = one_program(lambda x: network.head(network.features(x)), network)
+    np.testing.assert_array_equal(logits, array(parts(inputs)))
     for name in expected - {"tokens"}:
-        other = array(network({**inputs, name: inputs[name][::-1].copy()}))
+        other = array(call({**inputs, name: inputs[name][::-1].copy()}))
         assert np.abs(logits - other).max() > 1e-3
 
 
 @each_network
 def test_a_new_network_predicts_the_uniform_distribution(make):
-    network = make(num_layers=1)
-    assert not array(network(random_inputs(network))).any()
+    network = make()
+    assert not array(one_program(network)(random_inputs(network))).any()
 
 
 @each_network
 def test_null_label(make):
-    network = make(num_layers=1, num_classes=3, label_dropout=0.5)
+    network = make(num_classes=3, label_dropout=0.5)
     with_random_weights(network)
     inputs = random_inputs(network, batch=24)
-    null = array(network({**inputs, "label": np.full((24,), 3)}))
+    call, train = one_program(network), one_program(network, training=True)
+    null = array(call({**inputs, "label": np.full((24,), 3)}))
     assert np.isfinite(null).all()
-    assert np.abs(null - array(network(inputs))).max() > 1e-3
-    first, second = (array(network(inputs, training=True)) for _ in range(2))
+    assert np.abs(null - array(call(inputs))).max() > 1e-3
+    first, second = (array(train(inputs)) for _ in range(2))
     assert (first != second).any()  # dropped labels are drawn anew
 
 
 @each_network
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_configuration_and_weights_survive_a_round_trip(make, policy, tmp_path):
-    network = make(num_layers=1, num_classes=3, dropout=0.1, label_dropout=0.1, dtype=policy)
+    network = make(num_classes=3, dropout=0.1, label_dropout=0.1, dtype=policy)
     with_random_weights(network)
     inputs = random_inputs(network)
-    logits = array(network(inputs))
+    logits = array(one_program(network)(inputs))
     config = json.loads(json.dumps(keras.saving.serialize_keras_object(network)))
     copy = keras.saving.deserialize_keras_object(config)
     assert copy.get_config() == network.get_config()
@@ -102,33 +109,35 @@ def test_configuration_and_weights_survive_a_round_trip(make, policy, tmp_path):
     assert [v.path for v in copy.variables] == [v.path for v in network.variables]
     network.save_weights(tmp_path / "x.weights.h5")
     copy.load_weights(tmp_path / "x.weights.h5")
-    np.testing.assert_array_equal(array(copy(inputs)), logits)
+    np.testing.assert_array_equal(array(one_program(copy)(inputs)), logits)
     network.save(tmp_path / "x.keras")
     copy = keras.saving.load_model(tmp_path / "x.keras")
-    np.testing.assert_array_equal(array(copy(inputs)), logits)
+    np.testing.assert_array_equal(array(one_program(copy)(inputs)), logits)
 
 
 @each_network
 def test_mixed_precision_keeps_time_and_logits_in_float32(make):
-    network = with_random_weights(make(num_layers=1, dtype="mixed_bfloat16"))
-    full = make(num_layers=1)
+    network = with_random_weights(make(dtype="mixed_bfloat16"))
+    full = make()
     full.set_weights(network.get_weights())
     inputs = random_inputs(network)
     late, end = ({**inputs, "time": np.full((3,), t, "float32")} for t in (0.999, 1.0))
-    logits = array(network(late))
+    call = one_program(network)
+    logits = array(call(late))
     assert logits.dtype == np.float32
     scale = np.abs(logits).max()
-    assert np.abs(logits - array(network(end))).max() > 1e-2 * scale
-    assert np.abs(logits - array(full(late))).max() < 5e-2 * scale
+    assert np.abs(logits - array(call(end))).max() > 1e-2 * scale
+    assert np.abs(logits - array(one_program(full)(late))).max() < 5e-2 * scale
 
 
 @each_network
 def test_dropout_acts_in_training_alone(make):
-    network = with_random_weights(make(num_layers=1, dropout=0.5))
+    network = with_random_weights(make(dropout=0.5))
     inputs = random_inputs(network)
-    first, second = (array(network(inputs, training=True)) for _ in range(2))
+    call, train = one_program(network), one_program(network, training=True)
+    first, second = (array(train(inputs)) for _ in range(2))
     assert np.abs(first - second).max() > 1e-3
-    np.testing.assert_array_equal(array(network(inputs)), array(network(inputs)))
+    np.testing.assert_array_equal(array(call(inputs)), array(call(inputs)))
 
 
 @each_network
@@ -149,12 +158,12 @@ def test_dropout_acts_in_training_alone(make):
 def test_bad_arguments_are_named(make, arguments):
     name = list(arguments)[-1]
     with pytest.raises(ValueError, match=f"Expected .*Received: .*{name}={arguments[name]!r}"):
-        make(**{"num_layers": 1, **arguments})
+        make(**arguments)
 
 
 @each_network
 def test_missing_inputs_are_named(make):
-    network = make(num_layers=1)
+    network = make()
     with pytest.raises(ValueError, match="time"):
         network({"tokens": random_inputs(network)["tokens"]})
 
@@ -162,7 +171,7 @@ def test_missing_inputs_are_named(make):
 @each_network
 def test_unknown_arguments_are_refused(make):
     with pytest.raises(TypeError, match="dropuot"):
-        make(num_layers=1, dropuot=0.1)
+        make(dropuot=0.1)
 
 
 @pytest.mark.parametrize("name", ["unet", "uvit"])
@@ -202,7 +211,8 @@ def test_a_network_of_ones_own_is_a_few_lines(tmp_path):
     network.save(tmp_path / "x.keras")
     copy = keras.saving.load_model(tmp_path / "x.keras")
     assert copy.get_config() == network.get_config()
-    np.testing.assert_array_equal(array(copy(inputs)), array(network(inputs)))
+    logits, copied = (array(one_program(each)(inputs)) for each in (network, copy))
+    np.testing.assert_array_equal(copied, logits)
     assert network.blocks[1] in network.backbone.layers
     model = MD4(network)
     model.compile(keras.optimizers.Adam(1e-2))

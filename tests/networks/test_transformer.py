@@ -5,6 +5,7 @@ from keras import ops
 
 from md4keras import MD4
 from md4keras.networks import Transformer, UNet
+from tests.compiled import one_program
 from tests.gradients import gradients_of
 from tests.networks.test_network import SMALL, with_random_weights
 from tests.reference import array, load_reference, reference_inputs, reference_network
@@ -39,18 +40,19 @@ def test_logits_are_the_published_ones(name):
 def test_other_lengths_run(length):
     network = with_random_weights(SMALL["transformer"](num_layers=2))
     inputs = {"tokens": np.full((2, length), 7), "time": np.ones(2)}
-    assert tuple(network(inputs).shape) == (2, length, 7)
+    assert tuple(one_program(network)(inputs).shape) == (2, length, 7)
     assert network.data_shape == (6,)
 
 
 def test_every_token_sees_every_other():
     network = with_random_weights(SMALL["transformer"](num_layers=1))
+    call = one_program(network)
     tokens = np.full((1, 6), 7)
-    before = array(network({"tokens": tokens, "time": np.ones(1)}))
+    before = array(call({"tokens": tokens, "time": np.ones(1)}))
     for position in range(6):
         changed = tokens.copy()
         changed[0, position] = 2
-        after = array(network({"tokens": changed, "time": np.ones(1)}))
+        after = array(call({"tokens": changed, "time": np.ones(1)}))
         assert (np.abs(after - before).max(axis=-1) > 1e-6).all()
 
 
@@ -100,7 +102,8 @@ def test_learned_positions_tell_masked_tokens_apart():
     rows = {}
     for positions in ("rotary", "learned"):
         network = with_random_weights(SMALL["transformer"](num_layers=2, positions=positions))
-        rows[positions] = array(network({"tokens": np.full((1, 6), 7), "time": np.ones(1)}))[0]
+        inputs = {"tokens": np.full((1, 6), 7), "time": np.ones(1)}
+        rows[positions] = array(one_program(network)(inputs))[0]
     np.testing.assert_allclose(rows["rotary"], rows["rotary"][:1].repeat(6, 0), rtol=1e-4)
     assert np.abs(np.diff(rows["learned"], axis=0)).max(axis=-1).min() > 1e-2
 
@@ -108,7 +111,8 @@ def test_learned_positions_tell_masked_tokens_apart():
 def test_learned_positions_end_with_the_sequence_length():
     network = SMALL["transformer"](num_layers=1, positions="learned")
     assert (network.max_length, SMALL["transformer"](num_layers=1).max_length) == (6, None)
-    assert tuple(network({"tokens": np.full((2, 4), 7), "time": np.ones(2)}).shape) == (2, 4, 7)
+    inputs = {"tokens": np.full((2, 4), 7), "time": np.ones(2)}
+    assert tuple(one_program(network)(inputs).shape) == (2, 4, 7)
     with pytest.raises(ValueError, match="Expected a length of at most 6. Received: length=7"):
         network({"tokens": np.full((2, 7), 7), "time": np.ones(2)})
 
@@ -123,7 +127,7 @@ def test_a_configuration_without_positions_is_the_rotary_one():
 
 LENGTHS = (8, 5, 1)
 PADDED = {
-    "rotary": {"num_classes": 3, "remat": None},
+    "rotary": {"num_layers": 2, "num_classes": 3, "remat": None},
     "rotary, activations": {"conditioning_type": "adaln_zero", "remat": "activations"},
     "learned, activations": {"positions": "learned", "remat": "activations"},
     "learned, full": {"positions": "learned", "remat": "full"},
@@ -158,24 +162,26 @@ def each_alone(network, inputs):
 
 @pytest.mark.parametrize("arguments", PADDED.values(), ids=PADDED)
 def test_padding_changes_neither_logits_nor_gradients(arguments):
-    options = {"num_layers": 2, "sequence_length": 8, **arguments}
+    options = {"num_layers": 1, "sequence_length": 8, **arguments}
     network = with_random_weights(SMALL["transformer"](**options))
     assert network.takes_padding_mask and not UNet.takes_padding_mask
     inputs = padded_inputs(network)
-    padded = array(network(inputs, training=True))
+    call = one_program(network, training=True)
+    padded = array(call(inputs))
     margin = 1e-6 * np.abs(padded[array(inputs["padding_mask"])]).max()
     for row, alone in enumerate(each_alone(network, inputs)):
-        logits = array(network(alone, training=True))[0]
+        logits = array(call(alone))[0]
         np.testing.assert_allclose(padded[row, : LENGTHS[row]], logits, rtol=0, atol=margin)
 
-    def loss(padded):
-        if padded:
-            squares = ops.square(network(inputs, training=True))
-            return ops.sum(ops.where(inputs["padding_mask"][:, :, None], squares, 0.0))
-        each = each_alone(network, inputs)
-        return sum(ops.sum(ops.square(network(alone, training=True))) for alone in each)
+    def loss(inputs):
+        squares = ops.square(network(inputs, training=True))
+        if "padding_mask" in inputs:
+            squares = ops.where(inputs["padding_mask"][:, :, None], squares, 0.0)
+        return ops.sum(squares)
 
-    ours, theirs = (gradients_of(network, lambda padded=p: loss(padded)) for p in (True, False))
+    ours = gradients_of(network, loss, inputs)
+    each = [gradients_of(network, loss, alone) for alone in each_alone(network, inputs)]
+    theirs = [sum(gradients) for gradients in zip(*each, strict=True)]
     largest = max(np.abs(gradient).max() for gradient in theirs)
     for variable, a, b in zip(network.trainable_variables, ours, theirs, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-5 * largest, err_msg=variable.path)
@@ -186,10 +192,12 @@ def test_garbage_in_the_padding_is_not_seen():
     some, other = (padded_inputs(network, seed=seed) for seed in (0, 1))
     mask = array(some["padding_mask"])
     assert (array(some["tokens"]) != array(other["tokens"])).any()
-    np.testing.assert_array_equal(array(network(some))[mask], array(network(other))[mask])
-    features = network.features(some)
-    np.testing.assert_array_equal(array(network.head(features)), array(network(some)))
-    np.testing.assert_allclose(network.predict_on_batch(some), array(network(some)), atol=1e-5)
+    call = one_program(network)
+    logits = array(call(some))
+    np.testing.assert_array_equal(logits[mask], array(call(other))[mask])
+    parts = one_program(lambda x: network.head(network.features(x)), network)
+    np.testing.assert_array_equal(array(parts(some)), logits)
+    np.testing.assert_allclose(network.predict_on_batch(some), logits, atol=1e-5)
 
 
 def test_dropout_of_attention_leaves_the_padding_out_too():
