@@ -18,7 +18,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the backgrou
 # and optimises them less. (What XLA decides, such as memory and what is fused, is as ever.)
 os.environ["XLA_FLAGS"] = " ".join(
     [
-        "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false",
+        "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false",
         os.environ.get("XLA_FLAGS", ""),
     ]
 )

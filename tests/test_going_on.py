@@ -57,7 +57,7 @@ def test_a_finished_run_is_extended(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "of the last step: the averaged ones still hold 97% of the start" in printed
     before = md4keras.load_model(output / "model").network.get_weights()
-    run(output, "--extend", 3)
+    run(output, "--extend", 3, "--set", "micro_batches=2")
     printed = capsys.readouterr().out
     assert "Extended by 3 steps from step 4: the learning rate warms up again" in printed
     assert "decays to zero" in printed

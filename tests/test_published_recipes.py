@@ -48,8 +48,6 @@ def all_recipes() -> dict[str, Recipe]:
 
 
 RECIPES = all_recipes()
-# In the quick suite: packed rows of prepared documents. (`test_recipes` resumes images there.)
-QUICK = ("fineweb_edu",)
 
 
 def small(recipe: Recipe) -> list[str]:
@@ -117,10 +115,8 @@ def test_the_command_knows_all_recipes():
     assert RECIPES.keys() == verb.RECIPES.keys() - {"demo"}  # which runs two of them
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in RECIPES],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_stops_goes_on_samples_and_saves(name, folders, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(md4keras.GenMD4, "_passes_wanted", lambda self: 1)
     own, moments = stand_in(name, folders, monkeypatch), Moments(monkeypatch)

@@ -11,8 +11,8 @@ from . import state
 from .folder import RunFolder
 from .settings import CHECKPOINT, PARTS, SAMPLING, check_value, parameters
 
-# What may change where a run goes on, as it does not change the weights.
-FREE = ("interval", *CHECKPOINT, "max_skipped_steps", *SAMPLING)
+# What may change where a run goes on, as it does not change what a step is.
+FREE = ("interval", *CHECKPOINT, "micro_batches", "max_skipped_steps", *SAMPLING)
 
 
 @dataclasses.dataclass(frozen=True)

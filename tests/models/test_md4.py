@@ -53,7 +53,8 @@ def test_odd_batch_sizes_train(batch_size):
     assert np.isfinite(logs["loss"]).all()
 
 
-@pytest.mark.parametrize("shape", [pytest.param((4, 3, 1), marks=pytest.mark.slow), (3, 5, 2)])
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(4, 3, 1), (3, 5, 2)])
 def test_images_that_are_not_square_or_have_few_channels(shape):
     model = compiled(image_model(shape, num_classes=3))
     labels = np.array([0, 1, 2, 0], "int32")
