@@ -4,7 +4,7 @@ if (!window.md4kerasMenu) {
     window.md4kerasMenu = true;
     // A page that is just being drawn may miss a press of the button: until it is closed.
     const close = (tries) => setTimeout(() => {
-        const menu = document.querySelector('[data-testid="stSidebar"][aria-expanded="true"]');
+        const menu = document.querySelector('[data-testid="stSidebar"][data-collapsed="false"]');
         if (!menu || tries === 0) return;
         menu.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click();
         close(tries - 1);
