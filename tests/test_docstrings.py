@@ -23,6 +23,8 @@ MODULES = sorted(
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name):
+    if name == "md4keras.distribution" and not md4keras.backend.HAS_LAYOUTS:
+        pytest.skip("Keras has layouts on JAX alone")
     failures, examples = doctest.testmod(
         importlib.import_module(name),
         extraglobs={"keras": keras, "md4keras": md4keras, "np": np},
