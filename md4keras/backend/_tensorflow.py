@@ -50,7 +50,9 @@ def train_step(model, data):
 def check_devices(model):
     """Raises a `ValueError` under a strategy whose replicas cannot share a step."""
     strategy = model.distribute_strategy
-    if strategy.num_replicas_in_sync > 1 and type(strategy) is not tf.distribute.MirroredStrategy:
+    if strategy.num_replicas_in_sync == 1:
+        return
+    if type(strategy) is not tf.distribute.MirroredStrategy:
         raise ValueError(
             "TensorFlow trains on the devices of one machine. Expected a tf.distribute."
             f"MirroredStrategy, or none. Received: a {type(strategy).__name__} of "
@@ -58,7 +60,7 @@ def check_devices(model):
             "a step: see docs/devices.md."
         )
     accumulated = getattr(model.optimizer, "gradient_accumulation_steps", None)
-    if strategy.num_replicas_in_sync > 1 and accumulated:
+    if accumulated:
         raise ValueError(
             "Keras's accumulation of gradients does not work under a tf.distribute strategy. "
             f"Expected none. Received: gradient_accumulation_steps={accumulated}. Call `compile("
@@ -68,7 +70,7 @@ def check_devices(model):
 
 def jit_compile(model):
     """What Keras's `compile` takes: XLA knows no replicas."""
-    return model.distribute_strategy.num_replicas_in_sync == 1 and "auto"
+    return "auto" if model.distribute_strategy.num_replicas_in_sync == 1 else False
 
 
 def test_step(model, data):
@@ -155,7 +157,7 @@ def compile_function(model, function):
 
 def keep_mask(seed, rate: float, shape):
     """What dropout keeps; the shape may have scalar tensors."""
-    # Replicas that share a step have rows of their own, and the same seed.
     _, number = replicas()
-    seed = seed + tf.constant([number * 0x45D9F3B, 0], seed.dtype)
+    if number:  # replicas that share a step have rows of their own, and the same seed
+        seed = seed + tf.constant([number * 0x45D9F3B, 0], seed.dtype)
     return tf.random.stateless_uniform(shape, seed) >= rate

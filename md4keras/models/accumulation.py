@@ -33,6 +33,11 @@ def in_parts(tree, num_parts: int):
     return parts, ops.transpose(is_row)
 
 
+def part(parts, number: int):
+    """One of the parts that `in_parts` made: tensors `[rows, ...]` and `None`s."""
+    return keras.tree.map_structure(lambda x: None if x is None else x[number], parts)
+
+
 def whole(parts, count):
     """What `in_parts` arranged from `count` rows, as it was: `[count, ...]`."""
     parts = ops.swapaxes(parts, 0, 1)

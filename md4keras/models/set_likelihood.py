@@ -90,8 +90,7 @@ class SetLikelihood(CheckedBatches):
         if count == 1:
             return self.stratified_loss(*rows)
         parts, _ = accumulation.in_parts(rows, count)
-        rows = keras.tree.map_structure(lambda x: None if x is None else x[number], parts)
-        nats = ops.expand_dims(self.stratified_loss(*rows), 0)
+        nats = ops.expand_dims(self.stratified_loss(*accumulation.part(parts, number)), 0)
         return accumulation.whole(backend.parts_of_all(nats), ops.shape(batch.x)[0])
 
     def record(self, batch: Batch, diffusion, training: bool):

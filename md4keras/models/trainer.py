@@ -247,10 +247,7 @@ class Trainer(Likelihood):
         if num_parts == 1:
             return [step]
         parts = self.in_micro_batches(step, processes)
-        return [
-            keras.tree.map_structure(lambda x, i=i: None if x is None else x[i], parts)
-            for i in range(num_parts)
-        ]
+        return [accumulation.part(parts, number) for number in range(num_parts)]
 
     def terms_of(self, step: Step, terms: list):
         """The diffusion terms of a step's maskings, `[B]` each.
