@@ -2,7 +2,7 @@
 
 import functools
 
-import keras
+from md4keras import backend
 
 
 def one_program(function, owner=None, **settings):
@@ -14,20 +14,16 @@ def one_program(function, owner=None, **settings):
     """
     owner = owner or getattr(function, "__self__", function)
     function = functools.partial(function, **settings)
-    if keras.backend.backend() != "jax":
+    if backend.NAME != "jax":
         return function
-    import jax
 
-    @jax.jit
-    def program(values, *args):
-        mapping = list(zip(owner.variables, values, strict=True))
-        with keras.StatelessScope(state_mapping=mapping) as scope:
-            outputs = function(*args)
-        states = [scope.get_current_value(each) for each in owner.non_trainable_variables]
-        return outputs, states
+    def with_states(*args):
+        return function(*args), [variable.value for variable in owner.non_trainable_variables]
+
+    program = backend.compile_function(owner, with_states)
 
     def run(*args):
-        outputs, states = program([variable.value for variable in owner.variables], *args)
+        outputs, states = program(*args)
         for variable, state in zip(owner.non_trainable_variables, states, strict=True):
             variable.assign(state)
         return outputs

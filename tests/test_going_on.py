@@ -39,6 +39,7 @@ def recipe_of(output):
     return json.loads((output / "model" / "recipe.json").read_text())
 
 
+@pytest.mark.slow
 def test_moved_data_are_known_by_their_contents(tmp_path, texts, capsys):
     output, moved = tmp_path / "run", tmp_path / "elsewhere"
     run(output, *TINY, "--data", texts)

@@ -78,9 +78,8 @@ def cost_alone(variables, x, masked, general):
 
 
 def model_of(variables):
-    every = list(variables.values())
     return types.SimpleNamespace(
-        variables=every, trainable_variables=every, non_trainable_variables=[]
+        trainable_variables=list(variables.values()), non_trainable_variables=[]
     )
 
 

@@ -181,6 +181,7 @@ def test_steps_of_the_client_are_those_of_the_loop(exported, ask):
         np.testing.assert_array_equal(answer["tokens"], state)
 
 
+@pytest.mark.slow
 def test_steps_carry_the_memory_of_a_sampler(exported, ask):
     model, folder = exported("image")
     t, s = samplers.make_time_grid(3)

@@ -60,9 +60,9 @@ def check_bytes(layout, found, devices=8):
         assert most == whole
 
 
-def test_layouts_give_what_one_device_gives():
+def test_every_layout_gives_what_one_device_gives():
     """A short look: `fit` with batches that are filled up, padding and weights."""
-    layouts = ("sharded", "tensor")  # tests/models/test_devices.py has the data's
+    layouts = md4keras.distribution.LAYOUTS
     found = check_same(start(4, "MD4", "Transformer", ",".join(layouts), "least"))
     for layout, each in zip(layouts, found, strict=True):
         check_bytes(layout, each, devices=4)

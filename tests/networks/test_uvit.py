@@ -63,6 +63,7 @@ def test_patches_return_to_where_they_were_cut():
     np.testing.assert_allclose(array(network.from_patches(patches, x.shape)), x, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_training_moves_every_parameter():
     network = SMALL["uvit"](num_layers=0, num_classes=3, dropout=0.1, label_dropout=0.1)
     model = MD4(with_random_weights(network))
