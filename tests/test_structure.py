@@ -192,7 +192,7 @@ def is_name(node):
     return isinstance(node, ast.Name)
 
 
-SAMPLING_METHODS = {"generate", "sample_steps", "infill", "infill_steps", "generate_blocks"}
+SAMPLING_METHODS = {"generate", "sample_steps", "infill", "infill_steps", "generate_blocks", "score"}
 
 
 def number_of_arguments(function):
