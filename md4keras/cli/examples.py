@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from md4keras.evaluation.likelihood import scored_positions
+from md4keras.evaluation.per_value import scored_positions
 
 
 class Examples(NamedTuple):

@@ -1,4 +1,4 @@
-"""How a sample is drawn: the arguments that all public methods share, checked."""
+"""Settings of sampling: the arguments that all public methods share, checked."""
 
 import dataclasses
 
