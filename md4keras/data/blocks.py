@@ -39,6 +39,7 @@ class Blocks:
         padding_id: int, the token that fills up a block; any will do, as it is masked out.
         ends: bool, whether a block begins and ends with the end token.
         keep_last: bool, whether a last short block is kept and padded in any case.
+        between: bool, whether the end token stands between documents.
 
     Example:
 
@@ -63,12 +64,14 @@ class Blocks:
         padding_id: int = 0,
         ends: bool = True,
         keep_last: bool = False,
+        between: bool = True,
     ):
-        self.ends, self.keep_last = ends and end_token_id is not None, keep_last
+        has_end = end_token_id is not None
+        self.ends, self.between, self.keep_last = ends and has_end, between and has_end, keep_last
         mend = "A block holds a token, and one more at each of its ends (ends=False: without them)."
         least = 3 if self.ends else 1
         self.sequence_length = check_whole("sequence_length", sequence_length, least, mend=mend)
-        if end_token_id is not None:
+        if has_end:
             check_whole("end_token_id", end_token_id, least=0, mend="Or None for no end token.")
         self.end_token_id = end_token_id
         self.padding_id = check_whole("padding_id", padding_id, least=0)
@@ -131,7 +134,8 @@ class Blocks:
                 "The set is empty. Expected a document with a token or more. Received: "
                 f"{len(documents)} documents without one. Check where the texts come from."
             )
-        return Joined(documents, self.end_token_id, last_end=False)
+        end = self.end_token_id if self.between else None
+        return Joined(documents, end, last_end=False)
 
     def _cut(self, joined: Joined) -> Cut:
         whole, rest = divmod(joined.total, self.inside)

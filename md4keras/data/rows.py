@@ -116,7 +116,7 @@ class Rows:
         Raises:
             ValueError: for arguments that make no sense, or documents that fill no row.
         """
-        documents = _NotEmpty.of(documents) if hasattr(documents, "lengths") else InMemory(documents)
+        documents = NotEmpty.of(documents) if hasattr(documents, "lengths") else InMemory(documents)
         check_position(batch_size, seed, start_batch, shard)
         where = (batch_size, training, seed, start_batch, shard)
         make = {"joined": self._joined, "packed": self._packed, "padded": self._padded}[self.way]
@@ -239,7 +239,7 @@ class InMemory:
         return [self.documents[number] for number in numbers]
 
 
-class _NotEmpty:
+class NotEmpty:
     """The documents of a prepared data set, but for empty ones, which zero-shot sets may have."""
 
     def __init__(self, documents, numbers: np.ndarray):
