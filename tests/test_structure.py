@@ -192,7 +192,8 @@ def is_name(node):
     return isinstance(node, ast.Name)
 
 
-SAMPLING_METHODS = {"generate", "sample_steps", "infill", "infill_steps", "generate_blocks", "score"}
+SAMPLING_METHODS = {"generate", "sample_steps", "infill", "infill_steps", "generate_blocks"}
+SAMPLING_METHODS |= {"score"}  # of what a sampler draws, too
 
 
 def number_of_arguments(function):

@@ -3,13 +3,13 @@
 import argparse
 from pathlib import Path
 
-from md4keras import evaluation
+from md4keras import data, evaluation
 from md4keras.checks import check_whole
 from md4keras.cli.examples import Examples, ExampleStream
 from md4keras.cli.model import add_model, load
 from md4keras.cli.reading import read_held_out, read_own
 from md4keras.cli.terminal import followed, print_json, printable
-from md4keras.cli.text_size import TextSize, per_text, unit
+from md4keras.cli.text_size import TextSize, per_text, perplexity, unit
 
 _EXAMPLE = """\
 examples:
@@ -132,7 +132,21 @@ def measure(model, examples: Examples | ExampleStream, options: argparse.Namespa
     }
     if model.tokenizer is None:
         return result
-    return result | found.perplexity.as_dict("perplexity") | per_text(model, text, result)
+    result |= found.perplexity.as_dict("perplexity") | per_text(model, text, result)
+    if examples.facts:
+        result |= {"zero_shot": examples.facts} | _per_raw_word(examples.facts, result)
+    return result
+
+
+def _per_raw_word(facts: dict, result: dict) -> dict:
+    """What a word costs of a zero-shot set, as the set was published."""
+    if not facts.get("tokens_per_word"):
+        return {}
+    found = {"words": facts["words"]}
+    for name in ("bits", "bits_error"):
+        per_dim = result[name.replace("bits", "bits_per_dim")]
+        found[name.replace("bits", "bits_per_word")] = per_dim * facts["tokens_per_word"]
+    return found | {"perplexity_per_word": perplexity(found["bits_per_word"])}
 
 
 def _report(result: dict) -> str:
@@ -162,6 +176,8 @@ def _report(result: dict) -> str:
             f"and {result['bits_per_word']:.3f} bits per word, perplexity per word "
             f"{result['perplexity_per_word']:.4g} ({result['words']:,} words)"
         )
+    if "zero_shot" in result:
+        lines += data.describe_zero_shot(result["zero_shot"])
     steps = f", {result['timesteps']} steps of time" if result["timesteps"] else ""
     lines.append(
         f"on {result['data']}: {result['examples']:,}{of_all} examples of "
