@@ -15,6 +15,9 @@ from md4keras.evaluation.features import check_features, check_pair
 SEED = 2020
 """torch-fidelity's."""
 
+FEWEST = 4
+"""Samples of a set that all measures need, with the third neighbour."""
+
 _CHUNK = 1024  # rows of a matrix of distances that are in memory at a time
 
 

@@ -6,13 +6,19 @@ from md4keras.tokenizers import BytePairTokenizer
 
 SIZES = dict(num_layers=2, num_heads=2, hidden_dim=16, intermediate_dim=32, max_sequence_length=24)
 CORPUS = ["the cat sat on the mat, and the dog sat on the cat; 12345 mats. "] * 4
-TEXTS = [
+WHOLE = [  # no token of which is left out
     "the cat sat on the mat",
+    "the dog, and the dog, and the dog, and 12345 of the cats",
+    "<|endoftext|>on the mat<|endoftext|>",
+    "12345 mats <|endoftext|>",
+]
+TEXTS = [  # the same, and what is not read
+    WHOLE[0],
+    WHOLE[1],
+    WHOLE[2] + "the cat",
+    WHOLE[3] + "the dog<|endoftext|>",
     "",
-    "the dog, and the dog, and the dog, and the dog, and the dog, and 12345 dogs of the cat",
     "m",
-    "<|endoftext|>on the mat<|endoftext|>the cat",
-    "12345 mats <|endoftext|>the dog",
 ]
 
 
@@ -86,3 +92,14 @@ def _of_block(own: dict, at: str) -> list[np.ndarray]:
     names = ["ln_1.weight", "ln_1.bias", "mlp.c_fc.weight", "mlp.c_fc.bias"]
     names += ["mlp.c_proj.weight", "mlp.c_proj.bias", "ln_2.weight", "ln_2.bias"]
     return found + [own[at + name] for name in names]
+
+
+def sentences(words: str, count: int, seed: int) -> list[str]:
+    """Random rows of words, of 2 to 5 each."""
+    generator = np.random.default_rng(seed)
+    lengths = generator.integers(2, 6, count)
+    return [" ".join(generator.choice(words.split(), n)) for n in lengths]
+
+
+GENERATED = sentences("the cat sat on mat", 60, seed=1)
+REFERENCES = sentences("the dog sat on cat 12345", 60, seed=2)
