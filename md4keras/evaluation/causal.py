@@ -233,9 +233,10 @@ def _load(preset: str):
     hub = import_optional("keras_hub", "reads causal language models", "keras-hub")
     try:
         return hub.models.CausalLM.from_preset(preset, dtype="float32", preprocessor=None)
-    except Exception as error:  # noqa: BLE001  # a missing one fails in many ways
+    except Exception as error:  # a missing one fails in many ways
+        reason = str(error).partition("\n")[0][:200]
         raise ValueError(
-            f"KerasHub has no causal language model for this preset ({str(error)[:300]}). Expected "
+            f"KerasHub has no causal language model for this preset ({reason}). Expected "
             "a folder that `save_to_preset` wrote, or a name or handle that can be downloaded. "
             f"Received: preset={preset!r}. Without a network here, run "
             f'`keras_hub.models.CausalLM.from_preset("{PRESET}").save_to_preset("gpt2_large")` '

@@ -5,6 +5,7 @@ network calls cost time; so each way of drawing is a row with all figures, and a
 where none is better in everything: `md4keras.visualization.frontiers.plot_frontier`.
 """
 
+import collections
 import itertools
 from collections.abc import Callable, Iterator
 
@@ -80,8 +81,8 @@ def draw(model, num_samples: int, settings: dict, labels=None, seed=0, batch_siz
         count = min(batch_size, num_samples - start)
         own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
         part = None if labels is None else labels[start : start + count]
-        for state in model.sample_steps(count, labels=part, seed=own, **settings):
-            pass  # the last one holds the samples
+        states = model.sample_steps(count, labels=part, seed=own, **settings)
+        (state,) = collections.deque(states, maxlen=1)  # the last one
         tokens.append(state.tokens)
         calls.append(state.calls)
     return np.concatenate(tokens), float(np.mean(calls))

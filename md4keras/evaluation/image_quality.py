@@ -72,8 +72,8 @@ def fid(generated, real) -> float:
     one, other = check_pair(("generated", "real"), generated, real)
     difference = one.mean(axis=0) - other.mean(axis=0)  # [dim]
     first, second = (np.atleast_2d(np.cov(each, rowvar=False)) for each in (one, other))
-    # The trace of (S_1 S_2)^(1/2) is that of (R S_2 R)^(1/2) with R = S_1^(1/2), which is symmetric:
-    # no complex numbers come of rounding, whatever the rank.
+    # The trace of (S_1 S_2)^(1/2) is that of (R S_2 R)^(1/2) with R = S_1^(1/2). That is symmetric,
+    # so no complex numbers come of rounding, whatever the rank.
     values, vectors = np.linalg.eigh(first)
     root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
     inner = np.linalg.eigvalsh(root @ second @ root)

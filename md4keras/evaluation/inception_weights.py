@@ -33,10 +33,10 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
         return {name: np.asarray(array) for name, array in _READERS[path.suffix](path).items()}
     except ImportError:
         raise
-    except Exception as error:  # noqa: BLE001  # each kind of file fails in its own ways
+    except Exception as error:  # each kind of file fails in its own ways
         raise ValueError(
-            f"The weights of the Inception network cannot be read ({str(error)[:300]}). Expected "
-            f"arrays by name. Received: path='{path}'. Download {SOURCE} again."
+            f"The weights of the Inception network cannot be read ({type(error).__name__}). "
+            f"Expected arrays by name. Received: path='{path}'. Download {SOURCE} again."
         ) from error
 
 
