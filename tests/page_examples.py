@@ -51,6 +51,12 @@ NOT_RUN = {
     "docs/export.md: import tensorflow as tf": (
         "runs without Keras in tests/export/test_plain_tensorflow.py"
     ),
+    "docs/quality.md: from md4keras.evaluation.causal import CausalModel": (
+        "needs GPT-2 large; tests/evaluation/test_causal.py reads a small one"
+    ),
+    "docs/quality.md: from md4keras.evaluation.image_report import ImageReport": (
+        "needs the weights; tests/evaluation/test_inception.py has random ones"
+    ),
     "docs/results.md: rted of and applaced bys notem are insults sht lite the conted ind ither "
     "objectarame and x batht future targumenby any numbers d": "samples, no commands",
 }
@@ -99,6 +105,11 @@ SHORTER = {
         "infill(padded, mask)": "infill(padded, mask, num_steps=2)",
         "length=[16, 9])": "length=[16, 9], num_steps=2)",
     },
+    "docs/quality.md": {
+        "[0.7, 0.85, 1.0]": "[0.7, 1.0]",
+        '[32, 128], "sampler": ["ancestral", "event"]': "[2]",
+        "report, 512": "report, 2",
+    },
     "docs/export.md": {"linspace(1.0, 0.0, 257)": "linspace(1.0, 0.0, 3)"},
 }
 # What is true after a page's Python has run, of its names and of what it printed.
@@ -108,6 +119,9 @@ AFTERWARDS = {
         "Read pydoc: 386,903 characters." in said and names["model"].optimizer.iterations == 2
     ),
     "docs/networks.md": lambda names, said: names["Mixer"](27, LENGTH, 1, 8).count_params() > 0,
+    "docs/quality.md": lambda names, said: (
+        len(names["rows"]) == 2 and Path("frontier.png").is_file() and Path("calls.png").is_file()
+    ),
     "docs/tokenizers.md": lambda names, said: (
         "the ____ statement" in said and names["tokenizer"].vocabulary_size == 2048
     ),
@@ -135,6 +149,7 @@ def names(page: str, stack: contextlib.ExitStack) -> dict:
         "docs/networks.md": _of_networks,
         "docs/sampling.md": _of_sampling,
         "docs/export.md": _of_export,
+        "docs/quality.md": _of_quality,
         "docs/serving.md": _of_serving,
     }
     return prepared[page](stack) if page in prepared else {}
@@ -167,6 +182,13 @@ def _of_sampling(stack) -> dict:
     tokens = np.zeros((2, LENGTH), "int32")
     mask = np.arange(LENGTH) < np.array([[8], [4]])
     return {"np": np, "model": md4keras.MD4(network), "tokens": tokens, "mask": mask}
+
+
+def _of_quality(stack) -> dict:
+    pytest.importorskip("matplotlib")
+    model = md4keras.MD4(networks.Transformer(27, LENGTH, **SIZES))
+    model.tokenizer = tokenizers.CharacterTokenizer()
+    return {"model": model}
 
 
 def _of_export(stack) -> dict:

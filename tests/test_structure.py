@@ -51,8 +51,8 @@ MAY_IMPORT = {
     },
     "tokenizers": set(),
     "data": {"tokenizers"},
-    "evaluation": {"metrics", "models"},
-    "visualization": {"tokenizers", "evaluation"},
+    "visualization": {"tokenizers"},
+    "evaluation": {"metrics", "models", "tokenizers", "visualization"},
     "conversion": {"layers", "networks", "models"},
     "weights_file": set(),
     "checkpoints": {

@@ -23,7 +23,7 @@ def distinct_fraction(tokens) -> float:
     >>> distinct_fraction([[1, 2], [1, 3], [1, 2], [1, 2]])
     0.5
     """
-    rows = _rows(tokens)
+    rows = rows_of(tokens)
     return len({row.tobytes() for row in rows}) / len(rows)
 
 
@@ -46,13 +46,17 @@ def token_entropy(tokens) -> float:
     >>> token_entropy([[0, 1, 2, 3]])
     2.0
     """
-    counts = np.unique(np.concatenate(_rows(tokens)), return_counts=True)[1]
+    counts = np.unique(np.concatenate(rows_of(tokens)), return_counts=True)[1]
     f = counts / counts.sum()
     return float(0.0 - (f * np.log2(f)).sum())
 
 
-def _rows(tokens) -> list[np.ndarray]:
-    """The tokens of each sample, `[length]`."""
+def rows_of(tokens) -> list[np.ndarray]:
+    """The tokens of each sample, a list of int arrays `[length]`.
+
+    Args:
+        tokens: as in `token_entropy`.
+    """
     found, lengths = batches.from_lists({"tokens": tokens})
     mend = "Pass what `generate` returns."
     tokens = check_integers("tokens", found["tokens"], ("n", "length", ...), mend=mend)

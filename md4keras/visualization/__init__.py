@@ -1,5 +1,5 @@
-"""Visualization: pictures of images, marked text, and when each position was decided."""
+"""Visualization: pictures of images, marked text, when each position was decided, frontiers."""
 
-from md4keras.visualization import marked_text, pictures, trajectories
+from md4keras.visualization import frontiers, marked_text, pictures, trajectories
 
-__all__ = ["marked_text", "pictures", "trajectories"]
+__all__ = ["frontiers", "marked_text", "pictures", "trajectories"]
