@@ -304,6 +304,7 @@ class TestInstallation:
             "serving",
             "runtimes",
             "tokenizers",
+            "eval",
         }
         assert set(extras) == parts | {"dev"}
         assert set(extras["jax"]) <= set(self.project["dependencies"])  # JAX is the default

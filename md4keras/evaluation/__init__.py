@@ -1,6 +1,18 @@
-"""Evaluation: likelihoods of sets, simple models beside them, candidates, variety of samples."""
+"""Evaluation: likelihoods of sets, the quality of samples, simple models, candidates."""
 
-from md4keras.evaluation import baselines, candidates, per_value, variety
+from md4keras.evaluation import (
+    baselines,
+    candidates,
+    causal,
+    frontier,
+    image_quality,
+    image_report,
+    inception,
+    ngrams,
+    per_value,
+    text_report,
+    variety,
+)
 from md4keras.evaluation.estimates import Estimate
 from md4keras.evaluation.nelbo import Nelbo
 from md4keras.evaluation.set_likelihood import OWN, likelihood, likelihood_steps
@@ -11,8 +23,15 @@ __all__ = [
     "Nelbo",
     "baselines",
     "candidates",
+    "causal",
+    "frontier",
+    "image_quality",
+    "image_report",
+    "inception",
     "likelihood",
     "likelihood_steps",
+    "ngrams",
     "per_value",
+    "text_report",
     "variety",
 ]

@@ -9,7 +9,7 @@ from keras import ops
 
 from md4keras.checks import check_whole
 from md4keras.files import import_optional
-from md4keras.models.generation import padded_size
+from md4keras.models.padding import padded_size
 from md4keras.tokenizers import BytePairTokenizer, encode_batch
 
 PRESET = "gpt2_large_en"

@@ -23,7 +23,7 @@ from keras import ops
 from md4keras.models.draws import Drawn, Draws
 
 LEAST = 8  # draws, of which half are for the mean
-_FEWEST = 8.0  # draws that share the mean
+_FEWEST = 7.0  # draws that share the mean
 _SHARE = 0.25  # of all draws
 _SPREAD = 1.0  # nats, the standard deviation of `log X`
 _ROUNDING = 2.0**-22  # of float32 sums

@@ -15,6 +15,7 @@ import numpy as np
 from keras import ops
 
 from md4keras import distribution
+from md4keras.backend import to_numpy
 from md4keras.checks import check_whole
 from md4keras.losses import cross_entropy
 from md4keras.models import batches
@@ -42,8 +43,8 @@ class PathProcess(SteppedProcess):
     What a state remembers are the nats of the positions that were revealed.
     """
 
-    def path_of(self, x, start: Start, settings) -> np.ndarray:
-        """The nats of each position, float32 `[B, *data_shape]`.
+    def path_of(self, x, start: Start, settings) -> State:
+        """The last state: all of `x` is revealed, and what is remembered are its nats.
 
         Args:
             x: int32 `[B, *data_shape]`.
@@ -51,7 +52,7 @@ class PathProcess(SteppedProcess):
         """
         run = self.prepare(start, settings)
         run = run._replace(plan=_Plan(*run.plan, ops.convert_to_tensor(x)))
-        return self._loop(run, self.first_state(start.z)).remembered
+        return self._loop(run, self.first_state(start.z))
 
     def step(self, run: Run, state: State, t, s) -> State:
         """As `SteppedProcess.step`, along the path of `run.plan.x`."""
@@ -94,8 +95,8 @@ def nats(model, batch: Batch, sampler, num_steps: int, time_grid: str, batch_siz
     for first in range(0, len(batch.x), size):
         rows = np.minimum(np.arange(first, first + size), len(batch.x) - 1)
         part = Start(*(None if each is None else each[rows] for each in start))
-        costs = process.path_of(batch.x[rows], part, settings)
-        found.append(np.asarray(ops.convert_to_numpy(costs), "float64").reshape(size, -1).sum(1))
+        costs = to_numpy(process.path_of(batch.x[rows], part, settings).remembered)
+        found.append(costs.astype("float64").reshape(size, -1).sum(axis=1))
     found = np.concatenate(found)[: len(batch.x)]
     return np.where(found > _CUT, np.inf, found)
 
