@@ -9,7 +9,7 @@ LIKELIEST_FIRST = samplers.Confidence(filters=(samplers.TopK(1),))
 """Of the positions the surest first, at each the likeliest token: what is greedy here."""
 
 
-def is_likeliest(model, pairs, seed: int = 0, batch_size: int = 64) -> np.ndarray:
+def is_likeliest(model, rows: dict, seed: int = 0, batch_size: int = 64) -> np.ndarray:
     """Whether filling a gap as long as the answer, likeliest first, gives exactly the answer.
 
     The gap stands behind the prompt and ends the row. A step for each token: with a linear
@@ -17,30 +17,33 @@ def is_likeliest(model, pairs, seed: int = 0, batch_size: int = 64) -> np.ndarra
 
     Args:
         model: a model of text.
-        pairs: a dictionary of lists of arrays `[length]`, as `answer_rows` returns.
+        rows: a dictionary of lists of arrays `[length]`, as `answer_rows` returns.
         seed: int in `[0, 2**32)`; chance decides between tokens that are equally likely.
-        batch_size: int, rows in one network call.
+        batch_size: int, rows in one network call. The last call repeats some to be as large, so
+            that few shapes are compiled.
 
     Returns:
         bool array `[n]`.
     """
-    gaps = [~np.asarray(given) for given in pairs["given"]]
-    steps = np.array([gap.sum() for gap in gaps])
+    tokens, gaps = rows["tokens"], [~np.asarray(given) for given in rows["given"]]
+    steps = np.array([gap.sum() for gap in gaps], int)
+    lengths = np.array([len(row) for row in tokens], int)
     found = np.zeros(len(gaps), bool)
     for num_steps in np.unique(steps):
         same = np.flatnonzero(steps == num_steps)
+        same = same[np.argsort(lengths[same], kind="stable")]  # the others' length is padding
         for begin in range(0, len(same), batch_size):
-            part = same[begin : begin + batch_size]
-            tokens = [pairs["tokens"][row] for row in part]
+            part = np.resize(same[begin : begin + batch_size], batch_size)
             filled = model.infill(
-                tokens,
+                [tokens[row] for row in part],
                 [gaps[row] for row in part],
                 sampler=LIKELIEST_FIRST,
                 num_steps=int(num_steps),
                 time_grid="uniform",
                 seed=seed,
             )
-            found[part] = [(a == b).all() for a, b in zip(filled, tokens, strict=True)]
+            for row, text in zip(part, filled, strict=True):
+                found[row] = (text == tokens[row]).all()
     return found
 
 

@@ -19,11 +19,12 @@ from md4keras.evaluation.continuations import LIKELIEST_FIRST, continue_until, i
 from md4keras.evaluation.rolling import check_strides, rolling_likelihood
 from md4keras.files import import_optional
 
+_EXTRA = "asks models the tasks of lm-evaluation-harness", "md4keras[eval]"
 lm_model, lm_registry, lm_requests, lm_utils, lm_command = (
-    import_optional(f"lm_eval.{name}", "asks a model the tasks of lm-evaluation-harness", "md4keras[eval]")
+    import_optional(f"lm_eval.{name}", *_EXTRA)
     for name in ("api.model", "api.registry", "models.utils", "utils", "__main__")
 )
-tqdm = import_optional("tqdm", "shows the progress", "md4keras[eval]").tqdm
+tqdm = import_optional("tqdm", *_EXTRA).tqdm
 
 ARGUMENTS = ("model", "num_samples", "seed", "batch_size", "stride", "end_token")
 """What `--model_args` may hold."""
@@ -126,18 +127,21 @@ class Harness(lm_model.LM):
             A list of pairs: nats, and whether filling a gap of the continuation's length, likeliest
             tokens first, gives exactly the continuation (`continuations.is_likeliest`).
         """
-        pairs, results, cut = [self._pair(*request.args) for request in requests], [], 0
-        how = self.num_samples, self.seed, self.batch_size
+        if not requests:
+            return []
+        pairs = [self._pair(*request.args) for request in requests]
+        encoded = encode_answers(self.model, pairs, self.end_token)
+        rows, how = answer_rows(encoded, self.window), (self.seed, self.batch_size)
+        greedy, results, cut = is_likeliest(self.model, rows, *how), [], 0
         for begin in tqdm(range(0, len(pairs), _PART), "Likelihoods", disable=disable_tqdm):
-            part = encode_answers(self.model, pairs[begin : begin + _PART], self.end_token)
-            found = answer_likelihood(self.model, part, self.end_token, *how, begin)
-            greedy = is_likeliest(self.model, answer_rows(part, self.window), *how[1:])
+            part, draws = encoded[begin : begin + _PART], (self.num_samples, *how)
+            found = answer_likelihood(self.model, part, self.end_token, *draws, begin)
             cut += np.count_nonzero(found.cut)
-            for nats, likeliest in zip(found.nats, greedy, strict=True):
-                results.append((-float(nats), bool(likeliest)))
-                self.cache_hook.add_partial(
-                    "loglikelihood", requests[len(results) - 1].args, results[-1]
-                )
+            for nats in found.nats:
+                number = len(results)
+                results.append((-float(nats), bool(greedy[number])))
+                args = requests[number].args
+                self.cache_hook.add_partial("loglikelihood", args, results[number])
         _tell_cut(cut, len(pairs))
         return results
 

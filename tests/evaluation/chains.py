@@ -30,12 +30,15 @@ class Chain:
 
     Args:
         length: int, the tokens of a row of the model.
+        end_token: bool, whether the last letter is the tokenizer's end of a text instead.
     """
 
-    def __init__(self, length: int):
+    def __init__(self, length: int, end_token: bool = False):
         self.matrix, self.stationary, _ = source(len(ALPHABET))
         self.model = MD4(PaddedMarkov(self.matrix, self.stationary, length))
-        self.model.tokenizer = CharacterTokenizer(ALPHABET)
+        self.model.tokenizer = CharacterTokenizer(
+            ALPHABET[:-1] if end_token else ALPHABET, end_token
+        )
 
     def texts(self, count: int, length: int, seed: int = 0) -> list[str]:
         """Strings of the chain."""
