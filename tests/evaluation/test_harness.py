@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from lm_eval import simple_evaluate
+from lm_eval import evaluate, simple_evaluate
 from lm_eval.api.instance import Instance
+from lm_eval.api.registry import get_model
 from lm_eval.tasks import TaskManager
 
 from md4keras import MD4
@@ -35,12 +36,14 @@ CHOICES = {
     "doc_to_choice": "{{choices}}",
     "doc_to_target": "{{gold}}",
     "target_delimiter": "",
+    "num_fewshot": 0,
     "metric_list": [{"metric": name} for name in ("acc", "acc_norm")],
 }
 ROLLING = {
     "output_type": "loglikelihood_rolling",
     "doc_to_text": "",
     "doc_to_target": "{{text}}",
+    "num_fewshot": 0,
     "metric_list": [{"metric": name} for name in ("word_perplexity", "bits_per_byte")],
 }
 GENERATED = {
@@ -48,6 +51,7 @@ GENERATED = {
     "doc_to_text": "{{prompt}}",
     "doc_to_target": "{{answer}}",
     "target_delimiter": "",
+    "num_fewshot": 0,
     "generation_kwargs": {"until": ["d"], "max_gen_toks": 4, "do_sample": False},
     "metric_list": [{"metric": "exact_match"}],
 }
@@ -66,7 +70,7 @@ def documents(chain):
     pairs = list(enumerate(zip(texts, greedy, strict=True)))
     return {
         "choices": [
-            {"prompt": t[:5], "choices": [t[5:7], "ca", "eee"], "gold": i % 2}
+            {"prompt": t[:12], "choices": [t[12:14], "ca", "eee"], "gold": i % 2}
             for i, (t, _) in pairs
         ],
         "rolling": [{"text": t[: 24 - 3 * i] if i % 2 else f"{t[:5]}"} for i, (t, _) in pairs],
@@ -92,13 +96,8 @@ def tasks(documents, tmp_path_factory):
 @pytest.fixture(scope="module")
 def results(chain, tasks):
     names = ["chain_choices", "chain_rolling", "chain_generated"]
-    return evaluate(Harness(chain.model, **HOW), names, tasks)
-
-
-def evaluate(model, names, folder, **settings):
-    manager = TaskManager(include_path=str(folder), include_defaults=False)
-    how = {"bootstrap_iters": 0, "torch_random_seed": None}
-    return simple_evaluate(model, tasks=names, task_manager=manager, **how, **settings)
+    manager = TaskManager(include_path=str(tasks), include_defaults=False)
+    return evaluate(Harness(chain.model, **HOW), manager.load(names), bootstrap_iters=0)
 
 
 def requests(kind, *arguments):
@@ -154,23 +153,25 @@ def test_generated_texts_are_the_likeliest_first(documents, results):
     assert results["results"]["chain_generated"]["exact_match,none"] == 0.5
 
 
-def test_results_tell_how_they_were_measured(results):
-    told = {name[9:]: x for name, x in results["config"].items() if name.startswith("md4keras_")}
-    assert told == {**HOW, "window": WINDOW, "stride": WINDOW // 2, "end_token": False}
-
-
-def test_lm_eval_finds_a_saved_model_by_name(tasks, tmp_path):
-    """As the command does, whose own batch size of 1 and device count as not given."""
-    model = save_text_model(tmp_path)
-    arguments = f"model={tmp_path},num_samples=2,batch_size=8"
-    settings = {"model_args": arguments, "batch_size": 1, "device": "cuda:0", "limit": 2}
-    found = evaluate("md4keras", ["chain_choices"], tasks, **settings)
-    asked = found["samples"]["chain_choices"]
-    pairs = [(s["doc"]["prompt"], choice) for s in asked for choice in s["doc"]["choices"]]
-    expected = answer_likelihood(model, pairs, num_samples=2)
-    values = [float(value) for s in asked for ((value, _),) in s["resps"]]
-    np.testing.assert_allclose(values, -expected.nats, rtol=1e-4)
-    assert found["config"]["md4keras_num_samples"] == 2
+def test_a_saved_model_is_made_of_the_arguments_of_a_command(chain, tmp_path):
+    """`lm_eval`'s own batch size of 1 and its device, which are always there, do not count."""
+    save_text_model(tmp_path)
+    cls = get_model("md4keras")
+    model = cls.create_from_arg_string(
+        f"model={tmp_path},num_samples=4,stride=3", {"batch_size": 8}
+    )
+    told = {"num_samples": 4, "seed": 0, "window": 16, "stride": 3, "end_token": False}
+    assert model.get_model_info() == {f"md4keras_{name}": x for name, x in told.items()}
+    assert model.batch_size == 8
+    for arguments, batch_size, expected in (
+        ({}, 1, (128, 64, 4)),
+        ({}, 16, (128, 16, 4)),
+        ({"num_samples": 4, "batch_size": 8}, "16", (4, 8, 4)),
+        ({"stride": 8}, "auto:4", (128, 64, 8)),
+    ):
+        added = {"batch_size": batch_size, "device": "cuda:0", "max_batch_size": None}
+        model = cls.create_from_arg_obj({"model": chain.model, **arguments}, added)
+        assert (model.num_samples, model.batch_size, model.stride) == expected
 
 
 def test_settings_of_a_generation_are_kept(chain):
@@ -201,20 +202,20 @@ def test_spaces_before_a_continuation_belong_to_it_where_words_have_them(chain, 
     monkeypatch.setattr(chain.model, "tokenizer", CharacterTokenizer(ALPHABET[:-1] + " "))
     for joins in (False, True):
         monkeypatch.setattr(CharacterTokenizer, "joins_spaces", joins)
-        ((found, _),) = harness.loglikelihood(requests("loglikelihood", ("abcdef ", "c")))
-        pair = ("abcdef", " c") if joins else ("abcdef ", "c")
+        ((found, _),) = harness.loglikelihood(requests("loglikelihood", ("abcdefga ", "c")))
+        pair = ("abcdefga", " c") if joins else ("abcdefga ", "c")
         assert found == pytest.approx(-answer_likelihood(chain.model, [pair], **how).nats[0])
 
 
 def test_a_long_context_is_told(chain, caplog):
     harness = Harness(chain.model, num_samples=2)
-    harness.loglikelihood(requests("loglikelihood", ("abcdefgh", "a"), ("ab", "a")))
+    harness.loglikelihood(requests("loglikelihood", ("abcdefgh", "a"), ("abcdefg", "a")))
     assert "1 of 2 contexts are longer than the model" in caplog.text
     caplog.clear()
     one = {"max_gen_toks": 1, "num_steps": 3}
-    asked = requests("generate_until", ("abcdefgh", one), ("", one), ("a", one))
-    assert [len(text) for text in harness.generate_until(asked)] == [1, 1, 1]
-    assert "1 of 3 contexts" in caplog.text
+    asked = requests("generate_until", ("abcdefgh", one), ("abcdefg", one))
+    assert [len(text) for text in harness.generate_until(asked)] == [1, 1]
+    assert "1 of 2 contexts" in caplog.text
 
 
 def test_an_empty_text_costs_nothing(chain):
@@ -229,10 +230,10 @@ def test_an_empty_text_costs_nothing(chain):
 
 def test_end_tokens_are_scored_where_asked_for(chain, monkeypatch):
     monkeypatch.setattr(chain.model, "tokenizer", CharacterTokenizer(ALPHABET[:-1], end_token=True))
-    asked = requests("loglikelihood", ("abcde", "fg"))
+    asked = requests("loglikelihood", ("abcdefg", "fg"))
     for end in (False, True):
         ((found, _),) = Harness(chain.model, 4, end_token=end).loglikelihood(asked)
-        expected = answer_likelihood(chain.model, [("abcde", "fg")], end, num_samples=4)
+        expected = answer_likelihood(chain.model, [("abcdefg", "fg")], end, num_samples=4)
         assert found == pytest.approx(-expected.nats[0])
         assert expected.tokens[0] == 2 + end
 
@@ -287,6 +288,24 @@ def test_nothing_else_needs_lm_eval(monkeypatch):
     monkeypatch.setitem(sys.modules, "lm_eval.api.model", None)
     with pytest.raises(ImportError, match=r"pip install md4keras\[eval\]"):
         runpy.run_path(str(ROOT / place))
+
+
+@pytest.mark.slow
+def test_lm_eval_finds_a_saved_model_by_name(tasks, tmp_path):
+    model = save_text_model(tmp_path)
+    found = simple_evaluate(
+        "md4keras",
+        model_args=f"model={tmp_path},num_samples=2",
+        tasks=["chain_choices"],
+        limit=2,
+        task_manager=TaskManager(include_path=str(tasks), include_defaults=False),
+    )
+    asked = found["samples"]["chain_choices"]
+    pairs = [(s["doc"]["prompt"], choice) for s in asked for choice in s["doc"]["choices"]]
+    expected = answer_likelihood(model, pairs, num_samples=2)
+    values = [float(value) for s in asked for ((value, _),) in s["resps"]]
+    np.testing.assert_allclose(values, -expected.nats, rtol=1e-4)
+    assert found["config"]["md4keras_num_samples"] == 2
 
 
 @pytest.mark.slow
