@@ -1,4 +1,4 @@
-"""How texts go on under a model: what follows a prompt, and whether that is one given answer."""
+"""Continuations of a text under a model: drawn, and whether a given one is the likeliest."""
 
 import numpy as np
 
