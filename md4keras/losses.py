@@ -31,8 +31,12 @@ def masked_cross_entropy(logits, x, zt, mask_token: int, weight=None):
     Returns:
         float32 tensor `[B]`, nats.
     """
-    masked = _weighted(ops.cast(ops.equal(zt, mask_token), "float32"), weight)
-    return _sum_positions(masked * cross_entropy(logits, x))
+    return sum_positions(position_cross_entropy(logits, x, zt, mask_token), weight)
+
+
+def position_cross_entropy(logits, x, zt, mask_token: int):
+    """What each position adds to `masked_cross_entropy`, float32 `[B, *data_shape]`, nats."""
+    return ops.cast(ops.equal(zt, mask_token), "float32") * cross_entropy(logits, x)
 
 
 def diffusion_weight(t, schedule, timesteps: int | None = None):
@@ -98,11 +102,15 @@ def genmd4_cost(logits, x, zt, schedule, weight=None):
     Returns:
         float32 tensor `[B]`, nats.
     """
+    return sum_positions(genmd4_position_cost(logits, x, zt, schedule), weight)
+
+
+def genmd4_position_cost(logits, x, zt, schedule):
+    """What each position adds to `genmd4_cost`, float32 `[B, *data_shape]`, nats."""
     logits = ops.cast(logits, "float32")
     mean_power = ops.matmul(ops.softmax(logits, axis=-1), schedule.power)  # [B, *data_shape]
     cost = schedule.token_power(x) * (cross_entropy(logits, x) - 1.0) + mean_power
-    masked = _weighted(ops.cast(ops.equal(zt, logits.shape[-1]), "float32"), weight)
-    return _sum_positions(masked * cost)
+    return ops.cast(ops.equal(zt, logits.shape[-1]), "float32") * cost
 
 
 def genmd4_ranked_weight(x, zt, t, schedule, t1: float, unscored=None):
@@ -125,7 +133,7 @@ def genmd4_ranked_weight(x, zt, t, schedule, t1: float, unscored=None):
         float32 tensor `[B]`.
     """
     masked = ops.cast(ops.equal(zt, schedule.power.shape[0]), "float32")
-    power = _sum_positions(masked * schedule.token_power(x))
+    power = sum_positions(masked * schedule.token_power(x))
     weight = ops.cast(positions(x, unscored), "float32") / power
     return ops.where((t >= t1) & (t <= 1.0), weight, ops.zeros_like(weight))
 
@@ -147,8 +155,8 @@ def genmd4_reconstruction_loss(x, schedule, t1: float, unscored=None, weight=Non
     """
     log_t1 = math.log(t1)
     log_p = schedule.token_power(x) * log_t1 - ops.logsumexp(schedule.power * log_t1)
-    nats = _weighted(-ops.exp(schedule.token_log_masked(x, t1)) * log_p, weight)
-    return _sum_positions(nats if unscored is None else ops.where(unscored, 0.0, nats))
+    nats = -ops.exp(schedule.token_log_masked(x, t1)) * log_p
+    return sum_positions(nats if unscored is None else ops.where(unscored, 0.0, nats), weight)
 
 
 def genmd4_log_masking(x, zt, t, schedule, unscored=None):
@@ -171,7 +179,7 @@ def genmd4_log_masking(x, zt, t, schedule, unscored=None):
     # alpha can be 0 where all is masked; a logarithm not taken must not spoil the gradient.
     log_clean = ops.log(-ops.expm1(ops.where(masked, -ops.ones_like(log_masked), log_masked)))
     nats = ops.where(masked, log_masked, log_clean)
-    return _sum_positions(nats if unscored is None else ops.where(unscored, 0.0, nats))
+    return sum_positions(nats if unscored is None else ops.where(unscored, 0.0, nats))
 
 
 def leave_one_out(losses, log_probabilities):
@@ -192,10 +200,7 @@ def leave_one_out(losses, log_probabilities):
     return 0.5 * advantage * (log_probabilities[0] - log_probabilities[1])
 
 
-def _weighted(values, weight):
-    return values if weight is None else weight * values
-
-
-def _sum_positions(values):
-    """`[B, *data_shape]` to `[B]`."""
+def sum_positions(values, weight=None):
+    """`[B, *data_shape]` to `[B]`, each position times its weight, if there are any."""
+    values = values if weight is None else weight * values
     return ops.sum(values, axis=tuple(range(1, len(values.shape))))

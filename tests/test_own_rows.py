@@ -241,13 +241,13 @@ def test_prepared_data_are_measured_part_by_part(records, tmp_path, monkeypatch,
         return json.loads(capsys.readouterr().out)
 
     whole, some = measured(), measured("--limit", "5")
-    sizes, score_steps = [], md4keras.MD4.score_steps
+    sizes, draw_steps = [], md4keras.MD4.draw_steps
 
-    def noted(self, x, *arguments):
-        sizes.append(len(x["tokens"]))
-        return score_steps(self, x, *arguments)
+    def noted(self, batch, *arguments, **options):
+        sizes.append(len(batch.x))
+        return draw_steps(self, batch, *arguments, **options)
 
-    monkeypatch.setattr(md4keras.MD4, "score_steps", noted)
+    monkeypatch.setattr(md4keras.MD4, "draw_steps", noted)
     monkeypatch.setattr(cli.measured_rows, "_AT_ONCE", 4)
     parts = measured()
     assert set(sizes[:-1]) == {4} and sum(sizes) == whole["examples"] > 12

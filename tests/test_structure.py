@@ -193,6 +193,7 @@ def is_name(node):
 
 
 SAMPLING_METHODS = {"generate", "sample_steps", "infill", "infill_steps", "generate_blocks"}
+SAMPLING_METHODS |= {"score"}  # of what a sampler draws, too
 
 
 def number_of_arguments(function):

@@ -124,7 +124,7 @@ def _prepared(recipe, made) -> Data:
             f"The recipe cannot use these data. Expected {recipe.kind}s with a training and a "
             f"validation split. Received: --data {made.data} with {found.kind} and the splits "
             f"{sorted(found.splits)}. Choose another recipe or folder, or prepare it anew with "
-            "--validation 0.1."
+            "--validation 0.1, of a published set with all its splits."
         )
     if kind == "image":
         check = found.index["shape"], 255, settings, found.facts["source"]

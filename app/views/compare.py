@@ -6,7 +6,7 @@ import streamlit as st
 from app import frame, progress, results, samples, sampling, shell
 from md4keras import catalog
 from md4keras.evaluation import variety
-from md4keras.evaluation.likelihood import in_bits
+from md4keras.evaluation.per_value import in_bits
 from md4keras.tokenizers import until_end
 
 _COLUMNS = 3  # results beside each other

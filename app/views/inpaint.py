@@ -8,7 +8,7 @@ import streamlit as st
 from app import frame, masking, progress, results, sampling, shell
 from md4keras import data
 from md4keras.data import images
-from md4keras.evaluation.likelihood import in_bits
+from md4keras.evaluation.per_value import in_bits
 from md4keras.visualization import pictures
 
 _WIDTH = 100  # of a shown image, in pixels: three fit beside the canvas

@@ -5,10 +5,12 @@ from pathlib import Path
 
 from md4keras.cli.terminal import print_json, printable, say
 from md4keras.data import describe, preparation
+from md4keras.data.detokenizers import DETOKENIZERS
 
 _EXAMPLE = """\
 examples:
   md4keras data prepare openwebtext --out data/openwebtext
+  md4keras data prepare wikitext2 --out data/wikitext2 --splits validation
   md4keras data prepare texts/ --out data/texts --tokenizer gpt2_base_en
   md4keras data prepare pages.parquet --field body --out data/pages --limit 1000
 """
@@ -55,7 +57,21 @@ def add_command(commands) -> None:
         "--validation", type=float, help="the part that is held out (default: 0.1 of your own)"
     )
     parser.add_argument(
-        "--field", default="text", help="the column or entry with the text (default: text)"
+        "--field",
+        default="text",
+        help="the column or entry with the text (default: text, of a known set its own)",
+    )
+    parser.add_argument(
+        "--detokenizer",
+        choices=[*DETOKENIZERS, preparation.NO_DETOKENIZER],
+        help="what cleans texts before they are tokenised (default: that of a zero-shot set, none "
+        "for others)",
+    )
+    parser.add_argument(
+        "--splits",
+        nargs="+",
+        metavar="SPLIT",
+        help="of a published text the splits to prepare, such as validation (default: all)",
     )
     parser.add_argument("--limit", type=int, help="documents, or images of a split, at most")
     parser.add_argument(

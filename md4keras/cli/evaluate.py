@@ -1,20 +1,15 @@
 """`md4keras evaluate MODEL`: bits per dimension of data, with their error bar."""
 
 import argparse
-import itertools
-import math
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
-
+from md4keras import data, evaluation
 from md4keras.checks import check_whole
 from md4keras.cli.examples import Examples, ExampleStream
 from md4keras.cli.model import add_model, load
 from md4keras.cli.reading import read_held_out, read_own
 from md4keras.cli.terminal import followed, print_json, printable
-from md4keras.tokenizers import decode_masked
+from md4keras.cli.text_size import TextSize, per_text, perplexity, unit
 
 _EXAMPLE = """\
 examples:
@@ -37,7 +32,20 @@ def add_verb(verbs) -> None:
     add_model(parser)
     add_measuring(parser, num_draws=16)
     parser.add_argument("--limit", type=int, metavar="N", help="the first N examples alone")
+    parser.add_argument(
+        "--timesteps",
+        type=timesteps,
+        default=evaluation.OWN,
+        metavar="T",
+        help="the bound of the process of T steps, or of 'continuous' time (default: as trained)",
+    )
     parser.set_defaults(run=run)
+
+
+def timesteps(word: str) -> int | str | None:
+    """What `likelihood` takes for what stands on the command line."""
+    names = {evaluation.OWN: evaluation.OWN, "continuous": None}
+    return names[word] if word in names else int(word)
 
 
 def add_measuring(parser: argparse.ArgumentParser, num_draws: int) -> None:
@@ -86,145 +94,76 @@ def measure(model, examples: Examples | ExampleStream, options: argparse.Namespa
     """The bound on examples, per dimension, and what it was measured on.
 
     Returns:
-        dict of JSON values: `bits_per_dim`, `nats_per_dim` and their `..._error`, `perplexity` of
-        text, how many examples and dimensions they are of, and with word pieces what `per_text`
-        returns.
+        dict of JSON values: `bits_per_dim` and `nats_per_dim`, of text `perplexity`, with what
+        `Estimate.as_dict` says of each, how many examples and dimensions they are of, and what
+        `per_text` returns.
     """
-    check_draws(options)
-    nats, errors, sizes, text = [], [], [], TextSize(0, 0)  # of the parts so far, and of all text
-    runs = _runs(model, examples, options)
-    first = next(runs)  # its mistakes are told before anything else is said
+    text = TextSize(0, 0, 0)  # of all that was read
 
-    def states():
+    def read():
         nonlocal text
-        for part, run in itertools.chain([first], runs):
-            state = None
-            for state in run:
-                yield state
-            nats.append(state.nats)
-            errors.append(state.error)
-            sizes.append(part.scored.reshape(len(part.tokens), -1).sum(1))  # [examples]
+        for part in examples.parts(options.limit):
             if model.tokenizer is not None:
-                text += TextSize.of(model, part.tokens[part.scored])
+                text += TextSize.of(model, part)
+            yield part.entries, part.labels
+
+    check_draws(options)
+    how = options.num_draws, options.seed, options.batch_size, options.timesteps
+    steps = evaluation.likelihood_steps(model, read(), *how)
 
     def progress(state):
-        done = f"{sum(map(len, nats)):,} examples, then " if nats else ""
+        done = f"{state.examples:,} examples, then " if state.examples else ""
         return f"{done}{state.calls} of at most {state.most_calls} network calls"
 
-    for _ in followed(states(), "measuring", progress):
-        pass
-    nats, errors, sizes = map(np.concatenate, (nats, errors, sizes))
-    nats, error = mean_and_error(nats, errors, sizes)
+    *_, last = followed(steps, "measuring", progress)
+    found = last.result
     result = {
         "data": examples.name,
-        "bits_per_dim": nats / math.log(2),
-        "bits_per_dim_error": error / math.log(2),
-        "nats_per_dim": nats,
-        "nats_per_dim_error": error,
+        **found.bits_per_dim.as_dict("bits_per_dim"),
+        **found.nats_per_dim.as_dict("nats_per_dim"),
         "dimension": unit(model),
-        "examples": len(sizes),
+        "examples": len(found.sizes),
         "examples_in_all": examples.in_all,
-        "dimensions": int(sizes.sum()),
+        "dimensions": int(found.sizes.sum()),
         "left_out_at_the_end": examples.left_out,
         "num_draws": options.num_draws,
         "seed": options.seed,
+        "timesteps": found.timesteps,
     }
     if model.tokenizer is None:
         return result
-    return result | {"perplexity": math.exp(nats)} | per_text(model, text, result)
+    result |= found.perplexity.as_dict("perplexity") | per_text(model, text, result)
+    if examples.facts:
+        result |= {"zero_shot": examples.facts} | _per_raw_word(examples.facts, result)
+    return result
 
 
-def _runs(model, examples, options) -> Iterator[tuple[Examples, Iterator]]:
-    """Each part of the examples, with its scoring."""
-    first = 0
-    for part in examples.parts(options.limit):
-        how = options.num_draws, options.seed, None, options.batch_size, first
-        yield part, model.score_steps(part.entries, part.labels, *how)
-        first += len(part.tokens)
-
-
-class TextSize(NamedTuple):
-    """How long a text is: its characters, and its bytes in UTF-8."""
-
-    characters: int
-    bytes: int
-
-    @classmethod
-    def of(cls, model, tokens) -> "TextSize":
-        """That of the text for which a model's tokens (int `[n]`) stand, ends and padding apart."""
-        special = (getattr(model.tokenizer, name, None) for name in ("end_token_id", "padding_id"))
-        special = [each for each in special if each is not None]
-        text = decode_masked(model.tokenizer, tokens[~np.isin(tokens, special)])
-        return cls(len(text), len(text.encode()))
-
-    def __add__(self, other):
-        return TextSize(self.characters + other.characters, self.bytes + other.bytes)
-
-
-def per_text(model, size: TextSize, result: dict) -> dict:
-    """What a token of several characters costs by the text's own measures; nothing for others.
-
-    Args:
-        model: whose tokenizer it is.
-        size: of the text that the tokens stand for.
-        result: dict with `bits_per_dim`, `bits_per_dim_error` and `dimensions`.
-
-    Returns:
-        dict of `characters`, `bytes` (in UTF-8), and the bits for one of them.
-    """
-    if unit(model) != "token" or not size.characters:
+def _per_raw_word(facts: dict, result: dict) -> dict:
+    """What a word costs of a zero-shot set, as the set was published."""
+    if not facts.get("tokens_per_word"):
         return {}
-    found = size._asdict()
-    for name, count in size._asdict().items():
-        for figure in ("bits_per_dim", "bits_per_dim_error"):
-            key = figure.replace("dim", name.removesuffix("s"))
-            found[key] = result[figure] * result["dimensions"] / count
-    return found
-
-
-def mean_and_error(values: np.ndarray, errors: np.ndarray, sizes) -> tuple[float, float]:
-    """What a dimension costs, over examples of these sizes, and its standard error.
-
-    The spread of the examples holds that of the draws. A single example has that of its draws.
-
-    Args:
-        values, errors: float `[n]`, each example's value, and its standard error over the draws.
-        sizes: int `[n]`, the dimensions of each.
-
-    Raises:
-        ValueError: if a value is not finite: a mean of the others would say nothing.
-
-    >>> mean_and_error(np.array([2.0, 6.0]), np.array([0.2, 0.2]), np.array([2, 2]))
-    (2.0, 1.0)
-    """
-    bad = int((~np.isfinite(values)).sum())
-    if bad:
-        raise ValueError(
-            f"The bound of {bad} of {len(values)} examples is not finite, so there is no mean. "
-            "Expected numbers. Received: inf or nan. Train the model at a smaller learning rate."
-        )
-    count, mean = len(values), values.sum() / sizes.sum()
-    spread = (values - mean * sizes).std(ddof=1) / math.sqrt(count) if count > 1 else errors[0]
-    return float(mean), float(spread / sizes.mean())
-
-
-def unit(model) -> str:
-    """What a dimension is: of text a character, a byte or a token."""
-    if model.tokenizer is None:
-        return "dimension"
-    return getattr(model.tokenizer, "unit", "token")
+    found = {"words": facts["words"]}
+    for name in ("bits", "bits_error"):
+        per_dim = result[name.replace("bits", "bits_per_dim")]
+        found[name.replace("bits", "bits_per_word")] = per_dim * facts["tokens_per_word"]
+    return found | {"perplexity_per_word": perplexity(found["bits_per_word"])}
 
 
 def _report(result: dict) -> str:
     count = result["examples_in_all"]  # `None` where it takes to read them all
     of_all = f" of {count:,}" if count not in (None, result["examples"]) else ""
     unit = result["dimension"]
+    low, high = result["bits_per_dim_interval"]
     lines = [
         f"{result['bits_per_dim']:.4f} +- {result['bits_per_dim_error']:.4f} bits per {unit} "
         f"({result['nats_per_dim']:.4f} +- {result['nats_per_dim_error']:.4f} nats), an upper bound"
     ]
     if "perplexity" in result:
         lines[0] += f"; perplexity {result['perplexity']:.3f}"
+    lines.append(
+        f"95 % interval {low:.4f} to {high:.4f}; of the error, the draws of masks have "
+        f"{result['bits_per_dim_error_of_draws']:.4f}"
+    )
     if "bits_per_character" in result:
         bits, error = result["bits_per_character"], result["bits_per_character_error"]
         lines.append(
@@ -232,10 +171,18 @@ def _report(result: dict) -> str:
             f"{result['bits_per_byte']:.4f} per byte "
             f"({result['characters'] / result['dimensions']:.2f} characters a token)"
         )
+    if result.get("perplexity_per_word"):
+        lines.append(
+            f"and {result['bits_per_word']:.3f} bits per word, perplexity per word "
+            f"{result['perplexity_per_word']:.4g} ({result['words']:,} words)"
+        )
+    if "zero_shot" in result:
+        lines += data.describe_zero_shot(result["zero_shot"])
+    steps = f", {result['timesteps']} steps of time" if result["timesteps"] else ""
     lines.append(
         f"on {result['data']}: {result['examples']:,}{of_all} examples of "
         f"{result['dimensions'] // result['examples']:,} {unit}s, {result['num_draws']} draws of "
-        "masks each"
+        f"masks each{steps}, seed {result['seed']}"
     )
     if result["left_out_at_the_end"]:
         lines.append(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from md4keras.evaluation.likelihood import scored_positions
+from md4keras.evaluation.per_value import scored_positions
 
 
 class Examples(NamedTuple):
@@ -18,6 +18,8 @@ class Examples(NamedTuple):
         left_out: int, tokens at the end of a text that fill no window.
         layout: dictionary of what else `model.score` is told of the tokens, such as
             `"padding_mask"`; `None` for nothing.
+        facts: dictionary in JSON values, how a zero-shot set was made into rows, see
+            `md4keras.data.zero_shot`; empty for other data.
     """
 
     tokens: np.ndarray
@@ -25,6 +27,7 @@ class Examples(NamedTuple):
     name: str
     left_out: int = 0
     layout: dict | None = None
+    facts: dict = {}
 
     @classmethod
     def together(cls, parts: Iterable["Examples"]) -> "Examples":
@@ -71,16 +74,21 @@ class ExampleStream:
     Args:
         name: str, what they are, for people.
         read: function without arguments that returns an iterator of `Examples`.
+        left_out, facts: as of `Examples`.
 
     Attributes:
         in_all: int, how many there are; `None` as long as they were not all read.
-        left_out: int, as of `Examples`.
     """
 
-    left_out = 0
-
-    def __init__(self, name: str, read: Callable[[], Iterator[Examples]]):
+    def __init__(
+        self,
+        name: str,
+        read: Callable[[], Iterator[Examples]],
+        left_out: int = 0,
+        facts: dict | None = None,
+    ):
         self.name, self.read, self.in_all = name, read, None
+        self.left_out, self.facts = left_out, facts or {}
 
     def parts(self, limit: int | None = None) -> Iterator[Examples]:
         """The examples in order, of which `limit` at most."""

@@ -29,15 +29,20 @@ def of_texts(model, texts: list, name: str) -> Examples:
     return Examples.together(_parts(rows.batches(documents, _AT_ONCE, training=False), name))
 
 
-def of_prepared(model, made: data.Prepared, name: str) -> ExampleStream:
+def of_prepared(model, made: data.Prepared, name: str, trained: bool = False) -> ExampleStream:
     """The validation split of prepared data (or the only one that is there), read part by part.
+
+    A zero-shot set comes in the field's blocks, of the model's own length, with `facts` on them.
 
     Args:
         model: of the same kind of data.
         made: the data.
         name: str, what they are, for people.
+        trained: bool, whether the model was trained on them, and is measured on rows as there.
     """
     rows = None
+    if data.is_zero_shot(made) and model.tokenizer is not None and not trained:
+        return _of_zero_shot(model, made, name)
     if (made.tokenizer is None) != (model.tokenizer is None):
         _raise_other(made, "the kind of the model's")
     if model.tokenizer is None:
@@ -58,6 +63,18 @@ def of_prepared(model, made: data.Prepared, name: str) -> ExampleStream:
         return found if model.network.num_classes else (p._replace(labels=None) for p in found)
 
     return ExampleStream(name, read)
+
+
+def _of_zero_shot(model, made: data.Prepared, name: str) -> ExampleStream:
+    """The blocks of a zero-shot set, and how they were made."""
+    (length,) = model.network.data_shape
+    split = next(s for s in ("validation", "test", "training") if s in made.splits)
+    found = data.zero_shot(made, model.tokenizer, length, split)
+
+    def read():
+        return _parts(found.batches(_AT_ONCE), name)
+
+    return ExampleStream(name, read, found.facts["dropped_tokens"], found.facts)
 
 
 def _way(model) -> tuple[str, str]:

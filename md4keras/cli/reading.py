@@ -81,7 +81,7 @@ def read_held_out(model, path: Path | None, replace: bool) -> Examples | Example
             say("note: the data have changed since the model was trained on them")
     where = f"the validation split of {path or home or name}"
     if isinstance(splits, data.Prepared):
-        return measured_rows.of_prepared(model, splits, where)
+        return measured_rows.of_prepared(model, splits, where, trained=True)
     if name in ("own_documents", "pairs"):
         texts = [
             tuple(read_known(model, part, replace) for part in each)

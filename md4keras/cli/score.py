@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from md4keras import data
-from md4keras.cli.evaluate import TextSize, add_measuring, check_draws, per_text, unit
+from md4keras.cli.evaluate import add_measuring, check_draws
 from md4keras.cli.examples import Examples
 from md4keras.cli.model import add_model, check_kind, labels, load
 from md4keras.cli.reading import read_known, read_own, read_picture
 from md4keras.cli.terminal import followed, print_json, printable
+from md4keras.cli.text_size import TextSize, per_text, unit
 from md4keras.models.likelihood import ScoreState
 
 _EXAMPLE = """\
@@ -93,7 +94,7 @@ def _score_texts(model, options) -> list[dict]:
     sizes = [len(tokens) for tokens in encoded]
     rows = _results(texts, nats, np.sqrt(squares), sizes)
     return [
-        row | per_text(model, TextSize.of(model, tokens), row)
+        row | per_text(model, TextSize.of_tokens(model, tokens), row)
         for row, tokens in zip(rows, encoded, strict=True)
     ]
 

@@ -1,8 +1,9 @@
 """Data: sources by name, and batches of their texts and images that `fit` takes."""
 
 from md4keras.checks import check_name
-from md4keras.data import gaps, images, masks, preparation, rows, text
+from md4keras.data import detokenizers, gaps, images, masks, preparation, rows, text
 from md4keras.data.batches import batches
+from md4keras.data.blocks import Blocks
 from md4keras.data.document_files import Document, documents, holds_documents
 from md4keras.data.images import (
     image_dataset,
@@ -23,25 +24,38 @@ from md4keras.data.sources.own_documents import own_documents
 from md4keras.data.sources.pairs import pairs
 from md4keras.data.sources.prepared_sets import (
     PreparedSet,
+    ag_news,
+    arxiv,
     fineweb_edu,
     imagenet64,
     imagenet64_classes,
+    lambada,
     lm1b,
     mnist,
     openwebtext,
+    ptb,
+    pubmed,
+    wikitext2,
+    wikitext103,
 )
 from md4keras.data.sources.pydoc import pydoc
 from md4keras.data.sources.text8 import text8
 from md4keras.data.sources.text_files import text_files
 from md4keras.data.text import split_text, text_dataset, text_windows
+from md4keras.data.zero_shot_facts import Conventions, describe_zero_shot
+from md4keras.data.zero_shot_rows import ZERO_SHOT_SETS, ZeroShot, is_zero_shot, zero_shot
 
 _IN_MEMORY = (cifar10, digits, image_folder, own_documents, pairs, pydoc, text8, text_files)
-_PREPARED = (fineweb_edu, imagenet64, imagenet64_classes, lm1b, mnist, openwebtext)
-SOURCES = {source.name: source for source in (*_IN_MEMORY, *_PREPARED)}
+_PREPARED = (fineweb_edu, imagenet64, imagenet64_classes, mnist, openwebtext)
+_ZERO_SHOT = (ag_news, arxiv, lambada, lm1b, ptb, pubmed, wikitext2, wikitext103)
+SOURCES = {source.name: source for source in (*_IN_MEMORY, *_PREPARED, *_ZERO_SHOT)}
 
 __all__ = [
     *SOURCES,
     "SOURCES",
+    "ZERO_SHOT_SETS",
+    "Blocks",
+    "Conventions",
     "Document",
     "PairRows",
     "Prepared",
@@ -49,8 +63,11 @@ __all__ = [
     "Rows",
     "Source",
     "Splits",
+    "ZeroShot",
     "batches",
     "describe",
+    "describe_zero_shot",
+    "detokenizers",
     "documents",
     "encode_pairs",
     "gaps",
@@ -61,6 +78,7 @@ __all__ = [
     "image_format",
     "images",
     "is_prepared",
+    "is_zero_shot",
     "masks",
     "preparation",
     "prepared",
@@ -72,6 +90,7 @@ __all__ = [
     "text",
     "text_dataset",
     "text_windows",
+    "zero_shot",
 ]
 
 

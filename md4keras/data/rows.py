@@ -6,6 +6,7 @@ import numpy as np
 
 from md4keras.checks import check_integers, check_name, check_whole
 from md4keras.data.batches import batches, check_position
+from md4keras.data.joined import Joined
 from md4keras.data.packing import PackingPlan
 from md4keras.files import import_optional
 
@@ -102,8 +103,8 @@ class Rows:
         Args:
             documents: a list of documents, each ints `[tokens]`, or a split of a prepared data set
                 (`md4keras.data.prepared`): anything with `len`, `lengths` (ints `[documents]`) and
-                `__getitems__` (of a list of numbers, a list of documents), without empty ones; of
-                a list they are left out.
+                `__getitems__` (of a list of numbers, a list of documents). Empty ones are left
+                out.
             batch_size, training, seed, start_batch, shard: as in `md4keras.data.batches`; of
                 packed documents each process packs its own.
 
@@ -115,34 +116,21 @@ class Rows:
         Raises:
             ValueError: for arguments that make no sense, or documents that fill no row.
         """
-        documents = documents if hasattr(documents, "lengths") else InMemory(documents)
+        documents = NotEmpty.of(documents) if hasattr(documents, "lengths") else InMemory(documents)
         check_position(batch_size, seed, start_batch, shard)
         where = (batch_size, training, seed, start_batch, shard)
         make = {"joined": self._joined, "packed": self._packed, "padded": self._padded}[self.way]
         return make(documents, where)
 
     def _joined(self, documents, where):
-        end = self.end_token_id is not None
-        ends = np.cumsum(documents.lengths, dtype="int64")
-        ends += np.arange(1, len(ends) + 1) if end else 0  # [documents], where each ends
-        total, length = int(ends[-1]) if len(ends) else 0, self.sequence_length
-        self._check_enough(total // length, f"{length} tokens for a row", documents)
+        joined, length = Joined(documents, self.end_token_id), self.sequence_length
+        self._check_enough(joined.total // length, f"{length} tokens for a row", documents)
 
         def gather(indices, _):
             starts = np.asarray(indices, "int64") * length  # [batch]
-            first = np.searchsorted(ends, starts, "right")
-            last = np.searchsorted(ends, starts + length, "left")
-            wanted = [range(a, b + 1) for a, b in zip(first, last, strict=True)]
-            found = iter(documents.__getitems__([int(d) for each in wanted for d in each]))
-            tokens = np.empty((len(starts), length), "int32")
-            for row, each in enumerate(wanted):
-                begin = int(ends[each[0] - 1]) if each[0] else 0
-                parts = [self._with_end(next(found)) for _ in each]
-                offset = int(starts[row]) - begin
-                tokens[row] = np.concatenate(parts)[offset : offset + length]
-            return {"tokens": tokens}
+            return {"tokens": np.stack(joined.read(starts, starts + length))}
 
-        return batches(gather, total // length, *where)
+        return batches(gather, joined.total // length, *where)
 
     def _padded(self, documents, where):
         lengths = documents.lengths
@@ -228,19 +216,20 @@ class Rows:
 
 
 class InMemory:
-    """Documents in memory, but for empty ones, as `Rows.batches` takes them.
+    """Documents in memory as `Rows.batches` takes them.
 
     Args:
         documents: a list of documents, each ints `[tokens]`.
+        keep_empty: bool, whether documents without a token stay.
     """
 
-    def __init__(self, documents):
+    def __init__(self, documents, keep_empty: bool = False):
         mend = "Encode each text with a tokenizer: [tokenizer.encode(text) for text in texts]."
         checked = [
             check_integers("documents", document, ("tokens",), mend=mend, least=0).astype("int32")
             for document in documents
         ]
-        self.documents = [document for document in checked if len(document)]
+        self.documents = [document for document in checked if keep_empty or len(document)]
         self.lengths = np.array([len(document) for document in self.documents], "int64")
 
     def __len__(self):
@@ -248,3 +237,24 @@ class InMemory:
 
     def __getitems__(self, numbers):
         return [self.documents[number] for number in numbers]
+
+
+class NotEmpty:
+    """The documents of a prepared data set, but for empty ones, which zero-shot sets may have."""
+
+    def __init__(self, documents, numbers: np.ndarray):
+        self.documents, self.numbers = documents, numbers
+        self.lengths = np.asarray(documents.lengths)[numbers]
+
+    @classmethod
+    def of(cls, documents):
+        """These documents, or themselves where none is empty."""
+        if np.all(documents.lengths):
+            return documents
+        return cls(documents, np.flatnonzero(documents.lengths))
+
+    def __len__(self):
+        return len(self.numbers)
+
+    def __getitems__(self, numbers):
+        return self.documents.__getitems__(self.numbers[np.asarray(numbers, "int64")].tolist())

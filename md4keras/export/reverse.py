@@ -9,7 +9,7 @@ import dataclasses
 from keras import ops
 
 from md4keras.models.batches import Batch
-from md4keras.models.likelihood import Draws, closes_pair
+from md4keras.models.draws import Draws, closes_pair
 from md4keras.random import seed_word
 from md4keras.samplers import TIME_GRIDS, SteppedProcess
 from md4keras.samplers.filters import keep_top_p

@@ -1,52 +1,17 @@
 """Drawing from a trained model: from nothing, or round given tokens."""
 
-import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
 
-from md4keras import backend, distribution, random, samplers
+from md4keras import backend, distribution
 from md4keras.checks import Interval, check_number
 from md4keras.models.gaps import Gaps, all_masked, find_gaps
+from md4keras.models.padding import padded_length, padded_size
+from md4keras.models.settings import Settings
 from md4keras.models.trainer import Trainer
 from md4keras.samplers import SampleState
 from md4keras.samplers.reverse_process import Start
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """How a sample is drawn: the arguments that all public methods share, checked.
-
-    Attributes:
-        grid: pair of float32 arrays `[T]`, `t` and `s` of each step, from time 1 to 0.
-    """
-
-    sampler: samplers.Sampler | str
-    num_steps: int
-    time_grid: str
-    temperature: float
-    seed: int
-    guidance_scale: float
-    grid: tuple = dataclasses.field(init=False, compare=False)
-
-    def __post_init__(self):
-        random.check_seed(self.seed)
-        mend = "1.0 samples from the model as it is; smaller values give likelier samples."
-        check_number("temperature", self.temperature, Interval(1e-4), mend)
-        mend = "1 is the conditional model itself."
-        check_number("guidance_scale", self.guidance_scale, Interval(), mend)
-        object.__setattr__(self, "sampler", samplers.get(self.sampler))
-        object.__setattr__(self, "grid", samplers.make_time_grid(self.num_steps, self.time_grid))
-        object.__setattr__(self, "num_steps", int(self.num_steps))
-
-    def check(self, network) -> None:
-        """Raises a `ValueError` where the network was not trained for the guidance."""
-        if self.guidance_scale != 1.0 and not getattr(network, "label_dropout", 0.0):
-            raise ValueError(
-                "Guidance needs a network that was trained with and without labels. Expected "
-                "`num_classes` and a `label_dropout` above 0, such as 0.1. Received: "
-                f"guidance_scale={self.guidance_scale}, label_dropout=0. Use guidance_scale=1."
-            )
 
 
 class Generation(Trainer):
@@ -233,12 +198,9 @@ def _padded(start: Start, network) -> Start:
     more = -(-padded_size(count) // parts) * parts - count
     padding_mask, segment_ids = start[3:]
     z, columns = start.z, 0
-    if len(shape) == 1 and getattr(network, "takes_padding_mask", False):
-        (length,), usual = shape, network.data_shape[0]
-        wanted = min(padded_size(length), usual) if length <= usual else padded_size(length)
-        longest = getattr(network, "max_length", None)
-        wanted = wanted if longest is None else min(wanted, max(longest, length))
-        columns = max(0, wanted - length)
+    if len(shape) == 1:
+        (length,) = shape
+        columns = padded_length(network, length) - length
         if columns and padding_mask is None and segment_ids is None:
             padding_mask = np.ones((count, length), "bool")
     z = np.pad(z, ((0, more), (0, columns), *((0, 0),) * (len(shape) - 1)))
@@ -251,12 +213,6 @@ def _padded(start: Start, network) -> Start:
     labels = None if start.labels is None else np.pad(start.labels, (0, more))
     time = np.pad(start.time, (0, more), constant_values=1.0)
     return Start(z, labels, time, padding_mask, segment_ids)
-
-
-def padded_size(count: int) -> int:
-    """The smallest number of the form `2**k` or `3 * 2**k` that is at least `count`."""
-    power = 1 << (count - 1).bit_length()
-    return 3 * power // 4 if 3 * power // 4 >= count else power
 
 
 def _cut(tokens, start: Start) -> np.ndarray:

@@ -85,9 +85,9 @@ class GenMD4(LongText):
         """`1/t`."""
         return 1.0 / t
 
-    def masked_cost(self, logits, x, zt, weight=None):
-        """`losses.genmd4_cost`."""
-        return losses.genmd4_cost(logits, x, zt, self.schedule, weight)
+    def masked_costs(self, logits, x, zt):
+        """The terms of `losses.genmd4_cost`."""
+        return losses.genmd4_position_cost(logits, x, zt, self.schedule)
 
     @property
     def cost_power(self):
@@ -127,14 +127,14 @@ class GenMD4(LongText):
         ]
         return losses.leave_one_out(terms, log_q)
 
-    def stratified_loss(self, batch, fraction, noise):
+    def stratified_masking(self, batch, fraction, noise):
         """Exact numbers of masks: the same expectation as in training, with less variance."""
         x, unscored = batch.x, batch.unscored
         zt, t, _ = forward_process.mask_by_rank(
             x, fraction, self.schedule.token_times(x, noise), self.mask_token, unscored
         )
-        cost = self.cost_of(batch, zt, ops.clip(t, self.t1, 1.0))
-        return losses.genmd4_ranked_weight(x, zt, t, self.schedule, self.t1, unscored) * cost
+        weight = losses.genmd4_ranked_weight(x, zt, t, self.schedule, self.t1, unscored)
+        return zt, ops.clip(t, self.t1, 1.0), weight
 
     def closing_objective(self, step, terms):
         """As `Trainer.closing_objective`; also records the exponents."""

@@ -1,19 +1,23 @@
-"""The likelihood bound of single examples: `score`.
+"""The likelihood of single examples: `score`.
 
-As `evaluate`, it averages `stratified_loss`, the diffusion term as a function of evenly spread
-numbers.
+Three ways: the bound that the model was trained for, an average of `stratified_loss` over draws of
+masks; two bounds round the likelihood of the order by chance (`bracket`); and the exact likelihood
+under a sampler that chooses its positions by the state (`order_likelihood`).
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from keras import ops
 
 from md4keras import backend, random
 from md4keras.checks import as_array, check_whole
-from md4keras.models import batches, validation
+from md4keras.models import batches, bracket, order_likelihood, validation
 from md4keras.models.batches import Batch
+from md4keras.models.bracket import Bracket
+from md4keras.models.draws import Drawn, Draws, DrawSums, Plan, network_calls
+from md4keras.models.padding import with_padding
 from md4keras.models.set_likelihood import SetLikelihood
 
 
@@ -32,23 +36,6 @@ class ScoreState(NamedTuple):
     most_calls: int
 
 
-class Draws(NamedTuple):
-    """Rows to score, as tensors, and which draw of masks of which example each row is.
-
-    Attributes:
-        batch: a `Batch` without weights.
-        example, draw: int32 `[B]`.
-        num_samples: float32 scalar, the draws of each example.
-        seed: int32 scalar, the word of the seed.
-    """
-
-    batch: Batch
-    example: Any
-    draw: Any
-    num_samples: Any
-    seed: Any
-
-
 class Likelihood(SetLikelihood):
     """`score` of a model that has a `stratified_loss`."""
 
@@ -60,31 +47,61 @@ class Likelihood(SetLikelihood):
         seed: int = 0,
         given=None,
         batch_size: int = 64,
+        sampler=None,
+        num_steps: int = 128,
+        time_grid: str = "cosine",
+        bracket: bool = False,
     ):
         """An upper bound on `-log p(x)` of each example, in nats (the negative ELBO).
 
         An average over `num_samples` draws of masks, evenly spread over time (one draw in each of
         as many equal strata). With `given`, a bound on `-log p(rest | given)`.
 
+        With a `sampler` that chooses its positions by the state alone (`"confidence"` without
+        noise, `"left_to_right"`), the exact `-log p(x)` of what `generate` draws with it and
+        `ties="first"` (with `given`, of what `infill` draws), in as many network calls: see
+        `models.order_likelihood`. That is another distribution than the bound's.
+
+        With `bracket=True`, bounds from both sides for positions in the order of chance: see
+        `models.bracket`.
+
         Args:
             x: int tokens `[n, *data_shape]`; a list of texts' ids, of any lengths; or a dictionary
                 with `"tokens"`, and `"label"`, `"padding_mask"`, `"given"` or `"segment_ids"` (see
                 `fit`). What a text costs does not depend on the padding behind it.
             labels: int or int `[n]`, for a network with classes.
-            num_samples: int, at least 2: draws an example. Memory does not grow with it.
+            num_samples: int, at least 2 (8 for a bracket): draws an example. Memory does not grow
+                with it.
             seed: int in `[0, 2**32)`; example `i` depends on `(seed, i)` alone.
             given: bool, the shape of `x` (or of one example; a list, if that is one): tokens that
                 are known and are not scored; `None` for none.
-            batch_size: int, draws in one network call.
+            batch_size: int, draws in one network call (with a sampler, examples).
+            sampler: a `Sampler` or its name, or `None` for the bound.
+            num_steps, time_grid: of the sampler, as in `generate`.
+            bracket: bool.
 
         Returns:
             The bound and its standard error, float64 arrays `[n]`, nats per example. The error is
             estimated from the differences of strata in pairs ("collapsed strata"), whose
-            expectation is at least the variance.
+            expectation is at least the variance; with a sampler it is 0. With `bracket=True`, a
+            `Bracket`.
 
         Raises:
             ValueError: for bad arguments, or a row in which nothing is scored.
         """
+        if sampler is not None and bracket:
+            raise ValueError(
+                "A sampler's likelihood is exact, so there is nothing to bracket. Expected "
+                f"`sampler` or `bracket=True`. Received: sampler={sampler!r}, bracket=True. Leave "
+                "one of them out."
+            )
+        if sampler is not None:
+            batch = check_scoring(self.network, x, labels, given)
+            nats = order_likelihood.nats(self, batch, sampler, num_steps, time_grid, batch_size)
+            return nats, np.zeros_like(nats)
+        if bracket:
+            batch = check_scoring(self.network, x, labels, given)
+            return self._bracket(batch, num_samples, seed, batch_size)
         *_, last = self.score_steps(x, labels, num_samples, seed, given, batch_size)
         return last.nats, last.error
 
@@ -96,79 +113,110 @@ class Likelihood(SetLikelihood):
         seed: int = 0,
         given=None,
         batch_size: int = 64,
-        first_example: int = 0,
     ) -> Iterator[ScoreState]:
-        """The scoring of `score` as an iterator, a `ScoreState` after each network call.
+        """The bound of `score` as an iterator, a `ScoreState` after each network call.
+
+        Takes the first arguments of `score`.
+        """
+        batch = check_scoring(self.network, x, labels, given)
+        steps = self.draw_steps(batch, num_samples, seed, batch_size)
+
+        def states():
+            sums = DrawSums(len(batch.x), num_samples)
+            for drawn in steps:
+                sums.add(drawn.example, drawn.draw, drawn.values)
+                if drawn.calls < drawn.most_calls:
+                    yield ScoreState(None, None, drawn.calls, drawn.most_calls)
+            yield ScoreState(sums.nats, sums.error, drawn.calls, drawn.most_calls)
+
+        return states()
+
+    def draw_steps(
+        self,
+        batch: Batch,
+        num_samples: int,
+        seed: int = 0,
+        batch_size: int = 64,
+        first_example: int = 0,
+        by_position: bool = False,
+    ) -> Iterator[Drawn]:
+        """The bound under single draws of masks, as an iterator of `Drawn` after each network call.
 
         Args:
-            x, labels, num_samples, seed, given, batch_size: as of `score`.
+            batch: of `check_scoring`.
+            num_samples, seed, batch_size: as of `score`.
             first_example: int, the number of the first example, where a set is scored in parts:
                 the draws are those of the whole set.
+            by_position: bool, whether the values are `[rows, *data_shape]`, what each position
+                adds to the bound (the reconstruction term evenly), rather than `[rows]`.
         """
         check_whole("num_samples", num_samples, 2, mend="A standard error needs two draws.")
         check_whole("batch_size", batch_size)
         check_whole("first_example", first_example, 0)
         random.check_seed(seed)
-        batch = _check_scoring(self.network, x, labels, given)
-        asked = Draws(batch, None, None, num_samples, seed)
-        return self._score_steps(asked, batch_size, first_example)
-
-    def _score_steps(self, asked: Draws, batch_size, first):
-        num_samples = asked.num_samples
-        num_rows = len(asked.batch.x)
-        count = num_rows * num_samples
-        compile_function = backend.compile_function
-        score_rows = self._functions.get("score", lambda: compile_function(self, self.draw_bounds))
-        total, squares, previous = np.zeros(num_rows), np.zeros(num_rows), np.zeros(1)
-        most = -(-count // batch_size)
-        for call in range(most):
-            # The last rows are repeated, so that one shape is compiled.
-            rows = np.arange(call * batch_size, (call + 1) * batch_size)
-            example, draw = np.divmod(np.minimum(rows, count - 1), num_samples)
-            nats = backend.to_numpy(score_rows(_rows_of(asked, example, draw, first)))
-            nats = nats[: count - call * batch_size].astype("float64")
-            example, draw = example[: len(nats)], draw[: len(nats)]
-            differences = np.diff(np.concatenate([previous, nats]))
-            paired = closes_pair(draw, num_samples)
-            np.add.at(total, example, nats)
-            np.add.at(squares, example, np.where(paired, differences**2, 0.0))
-            previous = nats[-1:]
-            if call + 1 < most:
-                yield ScoreState(None, None, call + 1, most)
-        yield ScoreState(total / num_samples, np.sqrt(squares) / num_samples, most, most)
+        function = self.draw_costs if by_position else self.draw_bounds
+        plan = Plan(batch, num_samples, seed, first_example)
+        return network_calls(self._compiled(function, batch, batch_size), plan, batch_size)
 
     def draw_bounds(self, draws: Draws):
         """The bound of each row under one draw of masks, float32 `[B]` in nats; see `score`."""
-        x = draws.batch.x
-        draw = ops.reshape(draws.draw, (-1,) + (1,) * (len(x.shape) - 1))
-        masks, within = random.uniforms(draws.seed, draws.example, ops.shape(x)[1:], draw)
-        within = ops.reshape(within, (ops.shape(x)[0], -1))[:, 0]  # one number a row
-        fraction = (ops.cast(draws.draw, "float32") + within) / draws.num_samples
-        fraction = ops.minimum(fraction, 1.0 - 2.0**-24)
-        diffusion = self.stratified_loss(draws.batch, fraction, masks)
+        diffusion = self.stratified_loss(draws.batch, *_stratum(draws))
         return diffusion + self.reconstruction_term(draws.batch)
 
+    def draw_costs(self, draws: Draws):
+        """As `draw_bounds`, by position: float32 `[B, *data_shape]`, 0 where nothing is scored."""
+        batch = draws.batch
+        costs = self.stratified_costs(batch, *_stratum(draws))
+        count = ops.cast(batch.num_scored(), "float32")
+        each = self.reconstruction_term(batch) / count  # [B]
+        each = ops.broadcast_to(
+            ops.reshape(each, (-1,) + (1,) * (len(costs.shape) - 1)), ops.shape(costs)
+        )
+        if batch.unscored is not None:
+            each = ops.where(batch.unscored, 0.0, each)
+        return costs + each
 
-def closes_pair(draw, num_samples):
-    """Whether a draw is the second of two strata that are compared; for arrays and tensors.
+    def _bracket(self, batch: Batch, num_samples: int, seed: int, batch_size: int) -> Bracket:
+        check_whole("num_samples", num_samples, bracket.LEAST, mend="A bracket needs two halves.")
+        check_whole("batch_size", batch_size)
+        random.check_seed(seed)
+        bracket.check_model(self)
+        calls = network_calls(
+            self._compiled(self.draw_estimates, batch, batch_size),
+            Plan(batch, num_samples, seed),
+            batch_size,
+        )
+        return bracket.of_draws(calls, len(batch.x), num_samples)
 
-    Strata come in pairs; the last of an odd number makes one with its neighbour.
+    def draw_estimates(self, draws: Draws):
+        """`log X` of each row, float32 `[B]`; see `models.bracket`."""
+        return bracket.log_estimate(self, draws)
+
+    def _compiled(self, function, batch: Batch, batch_size: int):
+        """A function of `Draws`, compiled for the shape of a batch, and kept for a while."""
+        layout = [None if part is None else np.shape(part)[1:] for part in batch]
+        key = (function.__name__, batch_size, *layout)
+        return self._functions.get(key, lambda: backend.compile_function(self, function))
+
+
+def _stratum(draws: Draws):
+    """A number in the stratum of each draw, `[B]`, and noise for its masks."""
+    masks, within = draws.uniforms
+    within = ops.reshape(within, (ops.shape(masks)[0], -1))[:, 0]  # one number a row
+    fraction = (ops.cast(draws.draw, "float32") + within) / draws.num_samples
+    return ops.minimum(fraction, 1.0 - 2.0**-24), masks
+
+
+def check_scoring(network, x, labels=None, given=None) -> Batch:
+    """What is to be scored, as arrays, padded to one of the lengths that are compiled for.
+
+    Args:
+        network: a network.
+        x, labels, given: as of `score`.
+
+    Raises:
+        ValueError: for what cannot be scored.
     """
-    return (draw % 2 == 1) | ((draw == num_samples - 1) & (num_samples % 2 == 1))
-
-
-def _rows_of(asked: Draws, example, draw, first: int) -> Draws:
-    """The rows of one network call; the examples are counted from `first`."""
-    parts = [None if part is None else part[example] for part in asked.batch]
-    batch = Batch(*(None if part is None else ops.convert_to_tensor(part) for part in parts))
-    seed = np.int32(random.seed_word(int(asked.seed)))
-    example = (example + first).astype("int32")
-    how = (example, draw.astype("int32"), np.float32(asked.num_samples), seed)
-    return Draws(batch, *map(ops.convert_to_tensor, how))
-
-
-def _check_scoring(network, x, labels, given) -> Batch:
-    """What is to be scored, as arrays."""
     found, _ = batches.from_lists(batches.entries(x, labels, given))
     if found["sample_weight"] is not None:
         raise ValueError(
@@ -182,4 +230,4 @@ def _check_scoring(network, x, labels, given) -> Batch:
     labels = validation.check_sampling_labels(network, batch.labels, len(batch.x))
     batch = batch._replace(x=batch.x.astype("int32"), labels=labels)
     batches.check_has_scored(batch, "score")
-    return batch
+    return with_padding(network, batch)

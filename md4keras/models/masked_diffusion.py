@@ -11,7 +11,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from md4keras import distribution
+from md4keras import distribution, losses
 from md4keras.models import batches, validation
 from md4keras.models.batches import Batch
 from md4keras.models.function_cache import FunctionCache
@@ -23,7 +23,7 @@ _KEPT_FUNCTIONS = 32  # compiled samplers, each for one shape, and the scoring
 class MaskedDiffusion(WholeSteps):
     """A denoising network with a masking schedule.
 
-    A subclass sets `schedule`, and says what a masking costs (`masked_cost`) and counts
+    A subclass sets `schedule`, and says what a masking costs (`masked_costs`) and counts
     (`masking_weight`), and what the earliest time leaves to guess (`reconstruction_term`).
 
     Args:
@@ -153,6 +153,10 @@ class MaskedDiffusion(WholeSteps):
 
         With `weight` (float32, like `x`) that of each position counts so much.
         """
+        return losses.sum_positions(self.masked_costs(logits, x, zt), weight)
+
+    def masked_costs(self, logits, x, zt):
+        """The cost of each position, `[B, *data_shape]` in nats, 0 where it is not masked."""
         raise NotImplementedError
 
     @property

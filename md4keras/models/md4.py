@@ -73,9 +73,9 @@ class MD4(LongText):
         """The weight of the masked cross-entropy at time `t`."""
         return losses.diffusion_weight(t, self.schedule, self.timesteps)
 
-    def masked_cost(self, logits, x, zt, weight=None):
-        """The masked cross-entropy."""
-        return losses.masked_cross_entropy(logits, x, zt, self.mask_token, weight)
+    def masked_costs(self, logits, x, zt):
+        """The cross-entropy."""
+        return losses.position_cross_entropy(logits, x, zt, self.mask_token)
 
     def draw_maskings(self, x, counted=None, unscored=None):
         """One masking, each position on its own, at random times (Eq. 5 and 6)."""
@@ -85,29 +85,34 @@ class MD4(LongText):
         t, zt = self._mask_at(x, t, noise, unscored)
         return t, (zt,)
 
-    def stratified_loss(self, batch, fraction, noise):
+    def stratified_masking(self, batch, fraction, noise):
         """Exact numbers of masks: the same expectation as in training, with less variance.
 
         (Discrete-time models: independent masks, at times given by `fraction`. The network gets
-        the time of the step there; in continuous time that of the part of all tokens that is
-        masked, as `infill` does, which differs where some are given. Both are bounds.)
+        the time of the step there; in continuous time see `time_of_masks`.)
         """
         x, unscored = batch.x, batch.unscored
         if self.timesteps is not None:
             t, zt = self._mask_at(x, fraction, noise, unscored)
-            return self.masking_weight(t) * self.cost_of(batch, zt, t)
+            return zt, t, self.masking_weight(t)
         zt, probability, num_masked = forward_process.mask_by_rank(
             x, fraction, noise, self.mask_token, unscored
         )
-        masked_part = probability  # of all tokens; what is given is not masked
+        weight = losses.ranked_weight(x, probability, num_masked, self.schedule, unscored)
+        return zt, self.time_of_masks(batch, probability), weight
+
+    def time_of_masks(self, batch, probability):
+        """The time of a state in which scored positions are masked with a probability, `[B]`.
+
+        That of the part of all tokens that is masked, as `infill` has it, which differs where some
+        are given. (With any other time the bound would be one, too.)
+        """
         if batch.given is not None:
-            num_tokens = forward_process.positions(x, batch.padding)
+            num_tokens = forward_process.positions(batch.x, batch.padding)
             if batch.padding is not None:
                 num_tokens = ops.maximum(num_tokens, 1.0)
-            masked_part = probability * batch.num_scored() / num_tokens
-        cost = self.cost_of(batch, zt, self.schedule.time_of_masked_fraction(masked_part))
-        weight = losses.ranked_weight(x, probability, num_masked, self.schedule, unscored)
-        return weight * cost
+            probability = probability * batch.num_scored() / num_tokens
+        return self.schedule.time_of_masked_fraction(probability)
 
     def _mask_at(self, x, t, noise, unscored=None):
         """Times on the model's grid, and independent masks at them."""

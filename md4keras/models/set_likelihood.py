@@ -20,7 +20,7 @@ _SCORED = "scored_positions"
 
 
 class SetLikelihood(CheckedBatches):
-    """`evaluate` of a model that has a `stratified_loss`, and the metrics.
+    """`evaluate` of a model that has a `stratified_masking`, and the metrics.
 
     All figures are per scored token of all that was seen: sums of nats over sums of tokens,
     whatever the batches and the lengths of their rows.
@@ -49,18 +49,34 @@ class SetLikelihood(CheckedBatches):
     def metrics(self):
         return [*self._means, *super().metrics]
 
-    def stratified_loss(self, batch: Batch, fraction, noise):
-        """The diffusion term as a function of evenly spread numbers.
+    def stratified_masking(self, batch: Batch, fraction, noise):
+        """Masks as a function of evenly spread numbers.
 
         Args:
             batch: a `Batch` of tensors.
-            fraction: float tensor `[B]` in `[0, 1)`; uniform, the expectation is the bound's.
+            fraction: float tensor `[B]` in `[0, 1)`.
             noise: float tensor like the tokens, uniform in `[0, 1)`.
 
         Returns:
-            float32 tensor `[B]`, nats per example (times the positions' weights, if any).
+            `zt` like the tokens, the time that the network gets `[B]`, and what the cost of the
+            masked positions counts, `[B]`, such that for a uniform `fraction` the expectation of
+            their product is the diffusion term of the bound.
         """
         raise NotImplementedError
+
+    def stratified_loss(self, batch: Batch, fraction, noise):
+        """The diffusion term under the masks of `stratified_masking`, float32 `[B]`.
+
+        Nats per example (times the positions' weights, if any).
+        """
+        zt, t, weight = self.stratified_masking(batch, fraction, noise)
+        return weight * self.cost_of(batch, zt, t)
+
+    def stratified_costs(self, batch: Batch, fraction, noise):
+        """What each position adds to `stratified_loss`, float32 `[B, *data_shape]`."""
+        zt, t, weight = self.stratified_masking(batch, fraction, noise)
+        costs = self.costs_of(batch, zt, t)
+        return forward_process.expand_like(weight, costs) * costs
 
     def cost_of(self, batch: Batch, zt, t):
         """The cost of the masked positions, `[B]` in nats, without gradients."""
@@ -70,6 +86,14 @@ class SetLikelihood(CheckedBatches):
             return self.masked_cost(logits, batch.x, zt, weight)
         cost = head_loss.masked_cost(*rows, self.cost_power)
         return head_loss.per_example(cost, batch.x, weight)
+
+    def costs_of(self, batch: Batch, zt, t):
+        """The cost of each masked position, `[B, *data_shape]` in nats, without weights."""
+        rows = self.masked_rows(batch, zt, t, training=False)
+        if rows is None:
+            logits = self.network_logits(zt, t, batch.labels, **batch.layout)
+            return self.masked_costs(logits, batch.x, zt)
+        return ops.reshape(head_loss.masked_cost(*rows, self.cost_power), ops.shape(batch.x))
 
     def evaluation_loss(self, batch: Batch, counted=None):
         """The diffusion term, evenly spread over batch, batches and passes, `[B]`, nats.

@@ -5,6 +5,7 @@ from md4keras.samplers.ancestral import Ancestral
 from md4keras.samplers.confidence import Confidence
 from md4keras.samplers.event import Event, FirstHitting
 from md4keras.samplers.filters import Filter, TopK, TopP
+from md4keras.samplers.ordered import LeftToRight, Ordered
 from md4keras.samplers.remasking import ByConfidence, Cap, Remasking, Rescale
 from md4keras.samplers.reverse_process import Memory, SampleState, SteppedProcess
 from md4keras.samplers.sampler import TIME_GRIDS, Sampler, make_time_grid
@@ -17,6 +18,7 @@ _SAMPLERS = {
     "event": Event,
     "first_hitting": FirstHitting,
     "confidence": Confidence,
+    "left_to_right": LeftToRight,
     "remasking": Remasking,
 }
 _MEMBERS = ("check_schedule", "make_process", "step_probabilities", "step", "finish")
@@ -30,7 +32,9 @@ __all__ = [
     "Confidence",
     "Event",
     "FirstHitting",
+    "LeftToRight",
     "Memory",
+    "Ordered",
     "Remasking",
     "Rescale",
     "SampleState",

@@ -6,22 +6,21 @@ import keras
 from keras import ops
 
 from md4keras.checks import Interval, check_name, check_number
-from md4keras.forward_process import expand_like, positions
-from md4keras.samplers.categorical import sample_categorical
-from md4keras.samplers.sampler import Sampler
+from md4keras.forward_process import expand_like
+from md4keras.samplers.ordered import Ordered, best_planned
 
 _TIE = 2.0**-12  # scores in one interval of this width count as equal
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
 @dataclasses.dataclass(frozen=True)
-class Confidence(Sampler):
+class Confidence(Ordered):
     """Reveals, at each step, the positions of which the network is surest.
 
     After a step to time `s` at most `round(N (1 - alpha(s)))` of the `N` positions to be filled
     are masked, as the schedule expects. Tokens are drawn from `mu`. Which positions are revealed
     no longer depends on chance alone, so samples do not follow the model's distribution: they are
-    likelier and less varied. (Chance decides between scores within the same 2**-12.)
+    likelier and less varied. (Scores within the same 2**-12 count as equal; see `ties`.)
 
     Two things differ from MaskGIT: what is scored is the network's distribution rather than the
     token drawn from it, and the probability's score is its log-odds rather than its logarithm
@@ -36,58 +35,34 @@ class Confidence(Sampler):
             (its log-odds), a high `"margin"` between the two likeliest, or a low `"entropy"`
             (nats).
         noise_temperature: float, times `t`, times Gumbel noise is added to the score; 0 for none.
+        ties: `"chance"`, or `"first"`: of equally sure positions the first in the example; then,
+            without noise, `model.score(x, sampler=...)` is the likelihood of what is drawn.
     """
-
-    remembers = True
 
     rule: str = "probability"
     noise_temperature: float = 0.0
+    ties: str = "chance"
 
     def __post_init__(self):
         super().__post_init__()
         check_name("rule", self.rule, RULES, "It says what counts as sure.")
         check_number("noise_temperature", self.noise_temperature, Interval())
 
-    def step_probabilities(self, logits, zt, s, t, schedule):
-        """As `Sampler.step_probabilities`; of equal scores the first positions count as surer."""
-        if self.noise_temperature:
-            raise ValueError(
-                "With noise the positions are not revealed independently. Expected "
-                f"noise_temperature=0. Received: noise_temperature={self.noise_temperature}"
-            )
-        zt, mask_token = ops.convert_to_tensor(zt), logits.shape[-1]
-        nothing = ops.zeros(zt.shape, dtype="bool")
-        revealed = self._chosen(logits, zt, s, t, schedule, None, nothing)
-        mu = ops.softmax(self.filter(logits), axis=-1)
-        drawn = ops.pad(mu, [(0, 0)] * len(zt.shape) + [(0, 1)])
-        kept = ops.one_hot(zt, mask_token + 1, dtype="float32")
-        return ops.where(ops.expand_dims(revealed, -1), drawn, kept)
+    @property
+    def by_state(self) -> bool:
+        return not self.noise_temperature
 
-    def step(self, logits, zt, s, t, schedule, noise, memory):
-        revealed = self._chosen(logits, zt, s, t, schedule, noise[0], memory.given)
-        tokens = sample_categorical(self.filter(logits), noise[1])
-        return ops.where(revealed, tokens, zt), memory.remembered
-
-    def _chosen(self, logits, zt, s, t, schedule, uniforms, given):
-        """Which positions are revealed, bool `[B, *data_shape]`."""
+    def chosen(self, logits, zt, s, t, schedule, uniforms, given):
         masked = ops.equal(zt, logits.shape[-1])
         score = RULES[self.rule](ops.cast(logits, "float32"))
         if self.noise_temperature:
             gumbel = -ops.log(-ops.log(ops.clip(uniforms, 2.0**-25, 1.0 - 2.0**-24)))
             score = score + self.noise_temperature * expand_like(t, zt) * gumbel
-        # Where all is masked, positions are often alike: chance decides, not rounding.
+        # Where all is masked, positions are often alike: no rounding error decides.
         score = ops.floor(score / _TIE) * _TIE
-        if uniforms is not None:
+        if uniforms is not None and self.ties == "chance":
             score = score + _TIE * uniforms
-        score = ops.where(masked, score, -float("inf"))
-        flat = ops.reshape(score, (ops.shape(score)[0], -1))  # [B, N]
-        rank = ops.argsort(ops.argsort(-flat, axis=-1), axis=-1)  # 0 is the surest
-        to_fill = positions(zt, given)  # [B]
-        fraction = ops.convert_to_tensor(schedule.masked_fraction(s), dtype="float32")
-        planned = ops.round(to_fill * fraction)
-        left = positions(zt, ops.logical_not(masked))
-        chosen = ops.cast(rank, "float32") < ops.expand_dims(left - planned, -1)
-        return masked & ops.reshape(chosen, ops.shape(zt))
+        return best_planned(score, zt, s, schedule, given, masked)
 
 
 def _log_odds(logits):

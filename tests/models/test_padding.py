@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from md4keras import MD4, GenMD4, backend
-from md4keras.models import generation
+from md4keras.models import padding
 from md4keras.networks import Transformer
 from tests.models.weights import randomised
 
@@ -86,7 +86,7 @@ def test_sizes_share_what_is_compiled():
 
 @pytest.mark.parametrize("size", range(1, 200))
 def test_at_most_half_is_added(size):
-    padded = generation.padded_size(size)
+    padded = padding.padded_size(size)
     assert size <= padded <= 1.5 * size
-    assert generation.padded_size(padded) == padded
-    assert len({generation.padded_size(each) for each in range(1, size + 1)}) <= 16
+    assert padding.padded_size(padded) == padded
+    assert len({padding.padded_size(each) for each in range(1, size + 1)}) <= 16

@@ -5,7 +5,7 @@ import urllib.parse
 from pathlib import Path
 from typing import NamedTuple
 
-from md4keras.data.folders import files_below, printable
+from md4keras.data.folders import files_below, opening, printable
 from md4keras.files import import_optional
 
 
@@ -63,14 +63,26 @@ def files_on_hub(repository: str, revision: str | None, pattern: str) -> tuple[l
     return _some(places, pattern, repository), info.sha
 
 
-def files_in_copy(folder: Path, pattern: str) -> list[Place]:
-    """The same files in a local copy of the data set's folder."""
-    places = [
-        Place(file.relative_to(folder).as_posix(), path=str(file), size=file.stat().st_size)
-        for file in files_below(folder)
-        if fnmatch.fnmatch(file.relative_to(folder).as_posix(), pattern)
-    ]
-    return _some(places, pattern, str(folder))
+def files_in_copy(folder: Path, patterns: tuple[str, ...]) -> list[Place]:
+    """The same files in a local copy of the data set's folder.
+
+    Args:
+        folder: path.
+        patterns: strings, of which the first counts that any file has.
+
+    Raises:
+        ValueError: if the folder cannot be read, or has no such files.
+    """
+    with opening(folder, "a copy of the data set's folder", "Name another: --source FOLDER."):
+        found = {file.relative_to(folder).as_posix(): file for file in files_below(folder)}
+    for pattern in patterns:
+        names = [name for name in found if fnmatch.fnmatch(name, pattern)]
+        if names:
+            return [
+                Place(name, path=str(found[name]), size=found[name].stat().st_size)
+                for name in names
+            ]
+    return _some([], " or ".join(patterns), str(folder))
 
 
 def headers() -> dict[str, str]:

@@ -25,7 +25,7 @@ def find_parts(name, known, settings, source) -> dict:
         found = pictures.ranges(builder, known.splits, settings.limit)
         return {"parts": found, "source": {"builder": builder.info.full_name}}
     if isinstance(known, Corpus):
-        parts, origin = _of_corpus(known, source)
+        parts, origin = _of_corpus(known, settings.splits, source)
     else:
         parts, origin = _own(Path(name).expanduser().absolute(), settings)
     if settings.limit is not None:  # of each split
@@ -45,10 +45,16 @@ def text_steps(out: Path, known, settings, tokenizer, parts: list) -> tuple[list
     ]
     length = settings.sequence_length if settings.rows == "joined" else None
     splits = [part.split for part in parts]
+    zero_shot = known.zero_shot if known else None
     steps = [
-        texts.ReadDocuments(out, parts, settings.field),
-        texts.WriteTokens(out, splits, tokenizer, length, settings.validation),
+        texts.ReadDocuments(out, parts, settings.field, zero_shot is not None),
+        texts.Detokenize(settings.detokenizer),
+        texts.WriteTokens(
+            out, splits, tokenizer, length, settings.validation, zero_shot is not None
+        ),
     ]
+    if settings.detokenizer is None:
+        del steps[1]
     facts = {
         "kind": "rows" if length else "documents",
         "dtype": texts.stored_type(tokenizer, length),
@@ -58,6 +64,7 @@ def text_steps(out: Path, known, settings, tokenizer, parts: list) -> tuple[list
         "padding_id": getattr(tokenizer, "padding_id", None),
         "class_names": None,
         "split": _split(known, settings),
+        "zero_shot": zero_shot and zero_shot._asdict(),
     }
     return steps, facts
 
@@ -110,14 +117,16 @@ def are_there(parts: list) -> bool:
     return all(path is None or Path(path).is_file() for path in paths)
 
 
-def _of_corpus(known: Corpus, source) -> tuple[list, dict]:
+def _of_corpus(known: Corpus, splits, source) -> tuple[list, dict]:
     """A part for each file of a corpus on the hub, or in a copy."""
     parts, commit = [], None
-    for split, pattern in known.files.items():
+    for split in splits or known.files:
         if source is None:
-            places, commit = hub.files_on_hub(known.repository, commit or known.revision, pattern)
+            (pattern, *_), revision = known.patterns(split), commit or known.revision
+            places, commit = hub.files_on_hub(known.repository, revision, pattern)
         else:
-            places = hub.files_in_copy(Path(source).expanduser().absolute(), pattern)
+            folder = Path(source).expanduser().absolute()
+            places = hub.files_in_copy(folder, known.patterns(split))
         parts += [texts.Part(split, [place]) for place in places]
     return parts, {"repository": known.repository, "commit": commit}
 

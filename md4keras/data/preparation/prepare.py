@@ -156,17 +156,25 @@ def finish(plan: Plan) -> Prepared:
             f"The preparation is not finished. Expected {plan.tasks} parts. Received: "
             f"{plan.tasks - len(left)} of them, without {', '.join(left[:9])}. Run the rest first."
         )
-    splits, counts = {}, {}
+    splits, counts, texts = {}, {}, {}
     for path in parts:
         part = json.loads(path.read_text())
         for split, file in part.pop("files").items():
             splits.setdefault(split, []).append(file)
-        for key, count in part.items():
-            counts[key] = counts.get(key, 0) + count
-    if not sum(file["records"] for file in splits["training"]):
+        for split, more in part.pop("texts", {}).items():
+            _add(texts.setdefault(split, {}), more)
+        _add(counts, part)
+    if "training" in splits and not sum(file["records"] for file in splits["training"]):
         raise ValueError(
             "There is nothing to train on. Expected a record or more. Received: "
             f"{counts} in {plan.tasks} parts. Take more text, or shorter rows."
+        )
+    empty = [name for name, files in splits.items() if not sum(file["values"] for file in files)]
+    if empty and plan.facts.get("zero_shot"):
+        raise ValueError(
+            f"A split of {plan.facts['name']} is empty. Expected a document with a token or more. "
+            f"Received: {', '.join(empty)} with {', '.join(map(str, map(texts.get, empty)))}. Name "
+            "a whole copy of the data set, or leave --source out, in another folder."
         )
     part = plan.facts["settings"].get("validation")
     if part and not sum(file["records"] for file in splits.get("validation", ())):
@@ -175,8 +183,15 @@ def finish(plan: Plan) -> Prepared:
             f"validation={part}, {counts} in {plan.tasks} parts. Cut them into rows, or hold out "
             "nothing, in another folder: --rows joined, --validation 0."
         )
-    write_index(plan.folder, plan.facts | {"counts": counts}, splits, plan.tokenizer)
+    facts = plan.facts | {"counts": counts, "texts": texts}
+    write_index(plan.folder, facts, splits, plan.tokenizer)
     return prepared(plan.folder)
+
+
+def _add(counts: dict, more: dict) -> None:
+    """Adds counts to those of the same names."""
+    for key, count in more.items():
+        counts[key] = counts.get(key, 0) + count
 
 
 def load_tokenizer(tokenizer):
@@ -206,6 +221,9 @@ def _request(name, settings: Settings, source, known, tokenizer) -> dict:
     asked |= settings._asdict() | {"tokenizer": hashlib.sha256(described.encode()).hexdigest()}
     if settings.rows == "documents":
         asked["sequence_length"] = None  # nothing depends on it
+    for key in ("detokenizer", "splits"):  # of folders that were begun before there were any, too
+        if asked[key] is None:
+            del asked[key]
     if known is None:  # the same wherever it is moved to
         path = Path(name).expanduser().absolute()
         asked |= {"name": path.name, "stamp": planning.stamp(path)}

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from md4keras.checks import Interval, check_name, check_number, check_whole
+from md4keras.data import detokenizers
 from md4keras.data.folders import printable
 from md4keras.data.preparation.known import KNOWN, Corpus, Images
 
 NAMES = ("text8", *KNOWN)
 ROWS = ("joined", "documents")
+NO_DETOKENIZER = "none"  # `None` is for what is usual
 
 
 class Settings(NamedTuple):
@@ -24,9 +26,13 @@ class Settings(NamedTuple):
         sequence_length: int, tokens of joined rows; 1024 by default.
         validation: float in `[0, 1)`, the part of the documents (or joined rows) that is held out;
             a tenth by default of one's own text.
-        field: str, the column or entry with the text.
+        field: str, the column or entry with the text; by default that of a known data set.
         limit: int, documents or images of each split at most, spread over the files.
         skip_bad: bool, whether files of one's own that cannot be used are left out.
+        detokenizer: str, of `md4keras.data.detokenizers`, what cleans a text before it is
+            tokenised, or `"none"`; by default that of a known data set.
+        splits: strings, those of a published data set's splits that are prepared, such as
+            `("validation",)` for what is measured alone; by default all.
     """
 
     tokenizer: Any = None
@@ -36,6 +42,8 @@ class Settings(NamedTuple):
     field: str = "text"
     limit: int | None = None
     skip_bad: bool = False
+    detokenizer: str | None = None
+    splits: tuple[str, ...] | None = None
 
 
 def checked(name, settings: Settings, source) -> Settings:
@@ -62,11 +70,15 @@ def checked(name, settings: Settings, source) -> Settings:
     if isinstance(known, Images):
         _check_unset(settings, f"{name} holds images", set(Settings._fields) - {"limit"})
     elif known is not None:
-        fixed = {"skip_bad", "validation"} if known.splits_itself else {"skip_bad"}
+        fixed = {"skip_bad", "validation"} if known.splits_itself else {"skip_bad", "splits"}
         _check_unset(settings, f"{name} is as it was published", fixed)
+    else:
+        _check_unset(settings, "documents of your own have no published splits", {"splits"})
     usual = {"tokenizer": "bytes", "rows": "documents", "sequence_length": 1024, "validation": 0.1}
     if isinstance(known, Corpus):
-        usual = {key: getattr(known, key) for key in usual}
+        usual = {key: getattr(known, key) for key in (*usual, "detokenizer")}
+        if settings.field == Settings().field:
+            settings = settings._replace(field=known.field)
     settings = settings._replace(
         **{key: value for key, value in usual.items() if getattr(settings, key) is None}
     )
@@ -76,6 +88,13 @@ def checked(name, settings: Settings, source) -> Settings:
     check_number("validation", settings.validation, part, "Use 0.1 for a tenth.")
     if settings.limit is not None:
         check_whole("limit", settings.limit)
+    if settings.splits is not None:
+        for split in settings.splits:
+            check_name("splits", split, known.files, "Leave it out for all of them.")
+        settings = settings._replace(splits=[s for s in known.files if s in settings.splits])
+    if settings.detokenizer == NO_DETOKENIZER:
+        settings = settings._replace(detokenizer=None)
+    detokenizers.get(settings.detokenizer)
     return settings
 
 

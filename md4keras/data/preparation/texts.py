@@ -11,7 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from md4keras import tokenizers
+from md4keras.data import detokenizers
 from md4keras.data.document_files import DocumentFiles
+from md4keras.data.document_readers import PLAIN, ending
 from md4keras.data.download import download
 from md4keras.data.preparation import hub
 from md4keras.data.preparation.engine import PROGRESS, Counter
@@ -21,6 +23,7 @@ from md4keras.files import import_optional, write_whole
 GROUP = 10_000  # documents, of which a part is drawn for validation
 _MOST_TOKENS = 2**26  # in a group, which is in memory
 _AT_ONCE = 256  # documents that the tokenizer gets
+_WORDS = "words"  # of a document before it was detokenised, in its metadata
 
 
 class Part(NamedTuple):
@@ -42,10 +45,16 @@ class ReadDocuments:
 
     A fetched file is removed when it has been read, so that the disk holds one a worker. What it
     gives are `datatrove`'s documents, which that library's filters take.
+
+    Args:
+        folder: that is being prepared.
+        parts: of all ranks.
+        field: str, the column or entry with the text.
+        lines: bool, as of `read_texts`.
     """
 
-    def __init__(self, folder: Path, parts: list[Part], field: str):
-        self.folder, self.parts, self.field = folder, parts, field
+    def __init__(self, folder: Path, parts: list[Part], field: str, lines: bool = False):
+        self.folder, self.parts, self.field, self.lines = folder, parts, field, lines
 
     def __call__(self, data, rank: int = 0, world_size: int = 1) -> Iterator:
         part = self.parts[rank]
@@ -64,8 +73,46 @@ class ReadDocuments:
 
     def _read(self, file: Path, name: str) -> Iterator:
         kind = import_optional("datatrove.data", "prepares the data", "md4keras[data]").Document
-        for document in DocumentFiles(file, [file], (self.field,), [], []).read(file):
-            yield kind(text=document.text, id=document.id.replace(file.name, name, 1))
+        for place, text in read_texts(file, self.field, self.lines):
+            yield kind(text=text, id=name if place is None else f"{name}:{place}")
+
+
+def read_texts(file: Path, field: str, lines: bool) -> Iterator[tuple[int | str | None, str]]:
+    """The documents of a file of a data set, each with its place, `None` for the whole file.
+
+    Args:
+        file: path.
+        field: str, the column or entry with the text.
+        lines: bool, whether of plain text each line is a document, without space at its ends.
+
+    Raises:
+        ValueError: where the file turns out to be damaged, naming it and the place.
+    """
+    for place, (text,) in DocumentFiles(file, [file], (field,), [], []).texts(file):
+        if lines and ending(file) in PLAIN:
+            yield from enumerate((line.strip() for line in text.removesuffix("\n").split("\n")), 1)
+        else:
+            yield place, text
+
+
+class Detokenize:
+    """A step in between: what comes, cleaned as `md4keras.data.detokenizers` does.
+
+    How many words (between white space) there were before is noted with each document.
+
+    Args:
+        name: str, of the detokeniser.
+    """
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __call__(self, data: Iterable, rank: int = 0, world_size: int = 1) -> Iterator:
+        detokenize = detokenizers.get(self.name)
+        for document in data:
+            document.metadata[_WORDS] = len(document.text.split())
+            document.text = detokenize(document.text)
+            yield document
 
 
 class WriteTokens:
@@ -78,15 +125,22 @@ class WriteTokens:
         row_length: int, to join the documents and cut them into rows; `None` to keep them.
         validation: float, the part that is drawn for validation from what goes to training, of
             every 10,000 documents' rows or documents.
+        keep_empty: bool, whether documents without a token are kept.
     """
 
     def __init__(
-        self, folder: Path, splits: list, tokenizer, row_length: int | None, validation: float
+        self,
+        folder: Path,
+        splits: list,
+        tokenizer,
+        row_length: int | None,
+        validation: float,
+        keep_empty: bool = False,
     ):
         self.folder, self.splits, self.tokenizer = folder, splits, tokenizer
         self.row_length, self.validation, self.group = row_length, validation, GROUP
         self.dtype = stored_type(tokenizer, row_length)
-        self.end = getattr(tokenizer, "end_token_id", None)
+        self.end, self.keep_empty = getattr(tokenizer, "end_token_id", None), keep_empty
 
     def __call__(self, data: Iterable, rank: int = 0, world_size: int = 1) -> None:
         draw, counter = np.random.default_rng([0, rank]), Counter(self.folder, rank)
@@ -94,10 +148,11 @@ class WriteTokens:
         names = [self.splits[rank]] + (["validation"] if validation else [])
         new = functools.partial(new_writer, self.folder, rank, world_size, self.dtype)
         writers = {name: new(name, self.row_length is None) for name in names}
-        rest, empty = np.zeros(0, self.dtype), 0
-        for group in self._groups(data):
-            kept = [tokens for tokens in group if len(tokens)]
-            empty += len(group) - len(kept)
+        rest, empty, left_out, words = np.zeros(0, self.dtype), 0, 0, _Words(data)
+        for group in self._groups(words):
+            kept = [tokens for tokens in group if self.keep_empty or len(tokens)]
+            empty += sum(not len(tokens) for tokens in group)
+            left_out += len(group) - len(kept)
             if self.row_length is not None:
                 kept, rest = self._cut(kept, rest)
             held_out = _draw(draw, len(kept), validation)
@@ -105,7 +160,11 @@ class WriteTokens:
                 writers["validation" if held else self.splits[rank]].write(item)
             counter.add(len(group))
         counter.note()
-        write_part(self.folder, rank, writers, {"documents": counter.count, "empty": empty})
+        facts = {"documents": counter.count, "empty": left_out}
+        if not validation:  # else nobody knows which words went where
+            about = {"documents": counter.count, "empty": empty, **words.counts()}
+            facts["texts"] = {self.splits[rank]: about}
+        write_part(self.folder, rank, writers, facts)
 
     def _groups(self, documents: Iterable) -> Iterator[list[np.ndarray]]:
         """Tokens of some 10,000 documents."""
@@ -138,6 +197,24 @@ class WriteTokens:
         count = len(joined) // self.row_length
         cut = count * self.row_length
         return joined[:cut].reshape(count, self.row_length), joined[cut:]
+
+
+class _Words:
+    """Documents whose words, between white space, are counted as they pass."""
+
+    def __init__(self, documents: Iterable):
+        self.documents, self.published, self.tokenized = documents, 0, 0
+
+    def __iter__(self) -> Iterator:
+        for document in self.documents:
+            count = len(document.text.split())
+            self.tokenized += count
+            self.published += document.metadata.get(_WORDS, count)
+            yield document
+
+    def counts(self) -> dict[str, int]:
+        """The words as published, and those of the texts that were tokenised."""
+        return {"words": self.published, "words_detokenized": self.tokenized}
 
 
 def stored_type(tokenizer, row_length: int | None) -> str:

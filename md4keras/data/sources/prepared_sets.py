@@ -37,6 +37,17 @@ openwebtext = PreparedSet(
 )
 fineweb_edu = PreparedSet("fineweb_edu", "text", "ODC-By 1.0", f"{_HUB}/HuggingFaceFW/fineweb-edu")
 lm1b = PreparedSet("lm1b", "text", "none stated", f"{_HUB}/billion-word-benchmark/lm1b")
+lambada = PreparedSet("lambada", "text", "MIT", f"{_HUB}/EleutherAI/lambada_openai")
+_WIKITEXT = ("text", "CC BY-SA 3.0, GFDL", f"{_HUB}/Salesforce/wikitext")
+wikitext2 = PreparedSet("wikitext2", *_WIKITEXT)
+wikitext103 = PreparedSet("wikitext103", *_WIKITEXT)
+ptb = PreparedSet(
+    "ptb", "text", "the LDC's, for non-members", f"{_HUB}/ptb-text-only/ptb_text_only"
+)
+ag_news = PreparedSet("ag_news", "text", "none stated", f"{_HUB}/fancyzhx/ag_news")
+_PAPERS = ("text", "none stated", f"{_HUB}/armanc/scientific_papers")
+pubmed = PreparedSet("pubmed", *_PAPERS)
+arxiv = PreparedSet("arxiv", *_PAPERS)
 mnist = PreparedSet("mnist", "image", "none stated", "http://yann.lecun.com/exdb/mnist")
 imagenet64 = PreparedSet("imagenet64", "image", _IMAGENET, "https://image-net.org")
 imagenet64_classes = PreparedSet("imagenet64_classes", "image", _IMAGENET, "https://image-net.org")

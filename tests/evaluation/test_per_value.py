@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from md4keras import MD4
-from md4keras.evaluation.likelihood import bits_per_value, in_bits
+from md4keras.evaluation.per_value import bits_per_value, in_bits
 from md4keras.networks import Transformer, UNet
 from tests.models.tabular import TrueConditionals, random_joint
 

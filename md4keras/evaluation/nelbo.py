@@ -1,0 +1,97 @@
+"""The negative ELBO of a set of examples: what `likelihood` returns."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from md4keras.checks import check_whole
+from md4keras.evaluation.estimates import Estimate, ratio
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Curve:
+    """The bound as an integral over time: its density at the middle of each stratum.
+
+    Attributes:
+        time: float64 `[num_draws]`, rising.
+        masked_fraction: float64 `[num_draws]`, the part of the scored positions that is masked
+            then.
+        nats_per_dim: float64 `[num_draws]`, the density over time; its integral is the bound.
+        error: float64 `[num_draws]`, its standard error over the examples.
+    """
+
+    time: np.ndarray
+    masked_fraction: np.ndarray
+    nats_per_dim: np.ndarray
+    error: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Tables:
+    """What positions and token values cost.
+
+    The reconstruction term is spread evenly over an example's positions.
+
+    Attributes:
+        position_nats: float64 `[*data_shape]`, the mean at each position; nan where none is scored.
+        position_count: int64 `[*data_shape]`, in how many examples it is scored.
+        token_nats: float64 `[V]`, the mean of each token value; nan where it does not occur.
+        token_count: int64 `[V]`, how often it is scored.
+    """
+
+    position_nats: np.ndarray
+    position_count: np.ndarray
+    token_nats: np.ndarray
+    token_count: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Nelbo:
+    """The negative ELBO of a set, an upper bound on `-log p`.
+
+    Attributes:
+        nats, error: float64 `[n]`, of each example, and its standard error over the draws.
+        sizes: int64 `[n]`, the scored positions of each.
+        num_draws, seed: int.
+        timesteps: int, or `None` for continuous time.
+        curve: a `Curve`.
+        tables: a `Tables`, or `None`.
+    """
+
+    nats: np.ndarray
+    error: np.ndarray
+    sizes: np.ndarray
+    num_draws: int
+    seed: int
+    timesteps: int | None
+    curve: Curve
+    tables: Tables | None
+
+    @property
+    def nats_per_dim(self) -> Estimate:
+        """Nats for a scored position: a pixel's channel, a token."""
+        return ratio(self.nats, self.error, self.sizes)
+
+    @property
+    def bits_per_dim(self) -> Estimate:
+        """Bits for a scored position."""
+        return self.nats_per_dim.times(1 / math.log(2))
+
+    @property
+    def perplexity(self) -> Estimate:
+        """The exponential of the nats for a token."""
+        return self.nats_per_dim.exp()
+
+    def nats_per(self, count: int) -> Estimate:
+        """Nats for one of the so many words, characters or bytes of the whole set."""
+        check_whole("count", count, mend="Count them in the text that was scored.")
+        return self.nats_per_dim.times(int(self.sizes.sum()) / count)
+
+    def bits_per(self, count: int) -> Estimate:
+        """Bits for one of them."""
+        return self.nats_per(count).times(1 / math.log(2))
+
+    def perplexity_per(self, count: int) -> Estimate:
+        """The exponential of the nats for one of them, such as the perplexity of a word."""
+        return self.nats_per(count).exp()

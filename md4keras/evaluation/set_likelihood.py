@@ -1,0 +1,255 @@
+"""The likelihood of a set: `likelihood`, with errors over data and draws, curve and tables."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from keras import ops
+
+from md4keras.checks import check_whole
+from md4keras.evaluation.nelbo import Curve, Nelbo, Tables
+from md4keras.models import batches
+from md4keras.models.draws import DrawSums
+from md4keras.models.likelihood import check_scoring
+from md4keras.models.md4 import MD4
+
+OWN = "own"  # the model's own number of steps
+
+
+class LikelihoodState(NamedTuple):
+    """How far a measurement is.
+
+    Attributes:
+        examples: int, those that were scored completely.
+        calls, most_calls: int, network calls of the present part of the data, so far and in all.
+        result: a `Nelbo`; `None` before the last call.
+    """
+
+    examples: int
+    calls: int
+    most_calls: int
+    result: Nelbo | None
+
+
+def likelihood(
+    model,
+    data,
+    num_draws: int = 16,
+    seed: int = 0,
+    batch_size: int = 64,
+    timesteps=OWN,
+    tables: bool = False,
+) -> Nelbo:
+    """The bound on `-log p` of a set of examples, with standard errors.
+
+    Each example has `num_draws` draws of masks, one in each of as many equal strata of time. They
+    depend on `(seed, number of the example)` alone: the figures are the same for any batch size, in
+    whatever parts the data come, and on any number of devices, up to float32 rounding.
+
+    Args:
+        model: a `MD4` or `GenMD4`.
+        data: what `model.score` takes; `(x, labels)`; or an iterable of such batches, as a data
+            set is, which is read once.
+        num_draws: int, at least 2, of each example.
+        seed: int in `[0, 2**32)`.
+        batch_size: int, rows in one network call.
+        timesteps: int, to measure the bound of the discrete-time process of so many steps; `None`
+            for that of continuous time; by default as the model was trained. (MD4 alone.)
+        tables: bool, whether to tell what each position and token value costs.
+
+    Returns:
+        A `Nelbo`.
+
+    Raises:
+        ValueError: for bad arguments, data without examples, or a bound that is not finite.
+
+    Example:
+
+    >>> import md4keras, numpy as np
+    >>> network = md4keras.networks.Transformer(
+    ...     vocabulary_size=5, sequence_length=8, num_layers=1, num_heads=2, feature_dim=8)
+    >>> found = md4keras.evaluation.likelihood(md4keras.MD4(network), np.zeros((10, 8), "int32"))
+    >>> round(found.bits_per_dim.value, 2)  # a new network guesses evenly: log2(5)
+    2.32
+    """
+    steps = likelihood_steps(model, data, num_draws, seed, batch_size, timesteps, tables)
+    *_, last = steps
+    return last.result
+
+
+def likelihood_steps(
+    model,
+    data,
+    num_draws: int = 16,
+    seed: int = 0,
+    batch_size: int = 64,
+    timesteps=OWN,
+    tables: bool = False,
+) -> Iterator[LikelihoodState]:
+    """As `likelihood`, as an iterator: a `LikelihoodState` after each network call."""
+    model = _with_timesteps(model, timesteps)
+    parts = _parts(data)
+    first = _next_part(model, parts)
+    if first is None:
+        raise ValueError(
+            "There is nothing to measure. Expected examples. Received: data without any. Check "
+            "the path, the limit, or whether an iterator was read before."
+        )
+    how = num_draws, seed, batch_size
+    steps = model.draw_steps(first, *how, 0, by_position=tables)  # its mistakes are told at once
+    return _states(model, parts, first, steps, how, tables)
+
+
+def _states(model, parts, batch, steps, how, tables: bool):
+    num_draws, seed, _ = how
+    sums = _Sums(model, num_draws, tables)
+    while batch is not None:
+        sums.begin(batch)
+        for drawn in steps:
+            sums.add(batch, drawn)
+            if drawn.calls < drawn.most_calls:
+                yield LikelihoodState(sums.count, drawn.calls, drawn.most_calls, None)
+        sums.end()
+        batch = _next_part(model, parts)
+        if batch is not None:
+            yield LikelihoodState(sums.count, drawn.calls, drawn.most_calls, None)
+            steps = model.draw_steps(batch, *how, sums.count, by_position=tables)
+    result = sums.result(model, num_draws, seed)
+    yield LikelihoodState(sums.count, drawn.calls, drawn.most_calls, result)
+
+
+class _Sums:
+    """What is added up over examples and draws."""
+
+    def __init__(self, model, num_draws: int, tables: bool):
+        self.num_draws, self.count = num_draws, 0
+        self.nats, self.errors, self.sizes = [], [], []
+        self.strata = np.zeros((3, num_draws))  # of nats, their squares, and times the sizes
+        values = model.network.vocabulary_size
+        shape = tuple(np.zeros(len(model.network.data_shape), int))
+        self.positions = [np.zeros(shape), np.zeros(shape, "int64")] if tables else None
+        self.tokens = [np.zeros(values), np.zeros(values, "int64")] if tables else None
+
+    def begin(self, batch) -> None:
+        """A part of the data, whose rows are added next."""
+        self.draws = DrawSums(len(batch.x), self.num_draws)
+        scored = np.ones(batch.x.shape, bool)
+        if batch.unscored is not None:
+            scored &= ~np.broadcast_to(batches.to_array(batch.unscored), batch.x.shape)
+        self.scored = scored
+        self.sizes.append(scored.reshape(len(scored), -1).sum(axis=1))  # [examples]
+        if self.positions is not None:
+            self._count(batch)
+
+    def add(self, batch, drawn) -> None:
+        """The rows of a network call."""
+        nats = drawn.values
+        if self.positions is not None:
+            nats = nats.reshape(len(nats), -1).sum(axis=1)
+            total = drawn.values.sum(axis=0) / self.num_draws
+            here = tuple(slice(size) for size in total.shape)
+            self.positions[0][here] += total
+            scored = self.scored[drawn.example]
+            tokens, costs = batch.x[drawn.example][scored], drawn.values[scored]
+            self.tokens[0] += np.bincount(tokens, costs, len(self.tokens[0])) / self.num_draws
+        self.draws.add(drawn.example, drawn.draw, nats)
+        sizes = self.sizes[-1][drawn.example]
+        for row, values in enumerate((nats, nats**2, nats * sizes)):
+            np.add.at(self.strata[row], drawn.draw, values)
+
+    def end(self) -> None:
+        """The part is complete."""
+        self.nats.append(self.draws.nats)
+        self.errors.append(self.draws.error)
+        self.count += len(self.nats[-1])
+
+    def _count(self, batch) -> None:
+        """How often positions and token values are scored; the tables grow with the lengths."""
+        counts = self.scored.sum(axis=0)
+        old, shape = self.positions[0].shape, counts.shape
+        more = [(0, max(0, new - size)) for new, size in zip(shape, old, strict=True)]
+        self.positions = [np.pad(table, more) for table in self.positions]
+        self.positions[1][tuple(slice(size) for size in shape)] += counts
+        self.tokens[1] += np.bincount(batch.x[self.scored], minlength=len(self.tokens[1]))
+
+    def result(self, model, num_draws: int, seed: int) -> Nelbo:
+        nats, errors, sizes = map(np.concatenate, (self.nats, self.errors, self.sizes))
+        bad = int((~np.isfinite(nats)).sum())
+        if bad:
+            raise ValueError(
+                f"The bound of {bad} of {len(nats)} examples is not finite, so there is no mean. "
+                "Expected numbers. Received: inf or nan. Train the model at a smaller learning "
+                "rate."
+            )
+        timesteps, tables = getattr(model, "timesteps", None), None
+        if self.positions is not None:
+            with np.errstate(invalid="ignore"):
+                tables = Tables(
+                    *(self.positions[0] / self.positions[1], self.positions[1]),
+                    *(self.tokens[0] / self.tokens[1], self.tokens[1]),
+                )
+        curve = self._curve(model, sizes.astype("float64"))
+        return Nelbo(nats, errors, sizes, num_draws, seed, timesteps, curve, tables)
+
+    def _curve(self, model, sizes) -> Curve:
+        total, squares, products = self.strata
+        mean = total / sizes.sum()
+        spread = squares - 2 * mean * products + mean**2 * (sizes**2).sum()
+        error = np.sqrt(np.maximum(spread, 0.0) * len(sizes) / max(1, len(sizes) - 1))
+        middle = (np.arange(self.num_draws) + 0.5) / self.num_draws
+        time, masked, density = _of_time(model, middle)
+        return Curve(time, masked, mean * density, error / sizes.sum() * density)
+
+
+def _of_time(model, fraction) -> tuple:
+    """Time and masked part at places in `[0, 1]`, and how many of these a unit of time has.
+
+    The places are parts that are masked in continuous time, and times in discrete time.
+    """
+    schedule = model.schedule
+    if getattr(model, "timesteps", None) is not None:
+        masked = _array(schedule.masked_fraction(fraction.astype("float32")))
+        return fraction, masked, np.ones_like(fraction)
+    time = _array(schedule.time_of_masked_fraction(fraction.astype("float32")))
+    step = 1e-3
+    ends = [np.clip(time + each, 0.0, 1.0) for each in (-step, step)]
+    low, high = (_array(schedule.masked_fraction(end.astype("float32"))) for end in ends)
+    return time, fraction, (high - low) / (ends[1] - ends[0])
+
+
+def _array(tensor) -> np.ndarray:
+    return np.asarray(ops.convert_to_numpy(tensor), "float64")
+
+
+def _with_timesteps(model, timesteps):
+    """The model, or another on the same network and schedule with so many steps."""
+    if isinstance(timesteps, str) and timesteps == OWN:
+        return model
+    if timesteps is not None:
+        check_whole("timesteps", timesteps, mend="None is continuous time.")
+    if not isinstance(model, MD4):
+        raise ValueError(
+            "The number of steps of this model's process cannot be chosen. Expected a MD4 model. "
+            f"Received: timesteps={timesteps}, a {type(model).__name__}. Leave it out."
+        )
+    if timesteps == model.timesteps:
+        return model
+    return MD4(model.network, schedule=model.schedule, timesteps=timesteps)
+
+
+def _parts(data: Any) -> Iterator:
+    """The batches of a data set; arrays, dictionaries and lists of texts are one."""
+    several = isinstance(data, Iterable) and not isinstance(data, (dict, list, tuple, str))
+    if several and not hasattr(data, "shape"):
+        return iter(data)
+    return iter([data])
+
+
+def _next_part(model, parts: Iterator):
+    """The next batch that has examples, as `check_scoring` returns it; `None` after the last."""
+    for part in parts:
+        x, y, *_ = part if isinstance(part, tuple) else (part, None)
+        tokens = x["tokens"] if isinstance(x, dict) and "tokens" in x else x
+        if len(tokens):
+            return check_scoring(model.network, x, y)
+    return None

@@ -1,0 +1,136 @@
+"""Two bounds round the likelihood of a model that reveals its positions in the order of chance.
+
+The sampler `"first_hitting"` reveals one position a network call, whichever it is with the same
+probability. So `p(x) = E[X]`, the mean over all orders of `X`, the product of the conditionals
+`mu(x_i | what was revealed before i)`. Of a few draws of the order,
+
+- `log p >= E[log X]`: in expectation this is the bound of the objective;
+- `log p <= E[X] / c - 1 + log c` for any `c > 0` that does not depend on the draws of the mean:
+  the tangent of the logarithm at `c`, tight at `c = p`.
+
+Where the conditionals agree with one distribution, `X` is the same in all orders, and both bounds
+are `log p`. The worse they agree, and the longer `x` is, the more widely `X` is spread; a mean of
+few draws then says little about `E[X]`, and the second bound is marked as too wide to mean
+anything.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+from keras import ops
+
+from md4keras.models.draws import Drawn, Draws
+
+LEAST = 8  # draws, of which half are for the mean
+_FEWEST = 8.0  # draws that share the mean
+_SHARE = 0.25  # of all draws
+_SPREAD = 1.0  # nats, the standard deviation of `log X`
+_ROUNDING = 2.0**-22  # of float32 sums
+
+
+class Bracket(NamedTuple):
+    """Bounds on `-log p(x)` from both sides, float64 arrays `[n]`, nats per example.
+
+    Attributes:
+        nats: the upper bound, the mean of `-log X`.
+        error: its standard error.
+        least: the lower bound, `1 - E[X] / c - log c`.
+        least_error: its standard error, with an allowance for orders that were not drawn.
+        wide: bool `[n]`, where the lower bound means nothing: `log X` is spread by more than a
+            nat, or few of the draws make up most of the mean.
+    """
+
+    nats: np.ndarray
+    error: np.ndarray
+    least: np.ndarray
+    least_error: np.ndarray
+    wide: np.ndarray
+
+
+def check_model(model) -> None:
+    """Raises a `ValueError` for a model whose order is not that of chance."""
+    if model.schedule.per_token:
+        raise ValueError(
+            "The order in which positions are revealed depends on their tokens. Expected a model "
+            f"with one schedule for all tokens (MD4). Received: a {type(model).__name__}. "
+            "`score` without `bracket` has its upper bound."
+        )
+
+
+def log_estimate(model, draws: Draws):
+    """`log X` of each row, float32 `[B]`, in a network call for each position that is scored.
+
+    Args:
+        model: with a scalar schedule.
+        draws: rows; each has an order, and times, of its own.
+    """
+    batch = draws.batch
+    shape, flat = ops.shape(batch.x), (ops.shape(batch.x)[0], -1)
+    order, times = (ops.reshape(uniforms, flat) for uniforms in draws.uniforms)  # [B, N]
+    masks = ops.full_like(batch.x, model.mask_token)
+    z = masks if batch.unscored is None else ops.where(batch.unscored, batch.x, masks)
+
+    def reveal_one(call, z, mask_probability, total):
+        masked = ops.reshape(ops.equal(z, model.mask_token), flat)
+        count = ops.sum(ops.cast(masked, "float32"), axis=-1)  # [B]
+        some = ops.maximum(count, 1.0)
+        # The largest of so many uniforms, below the one before.
+        mask_probability = mask_probability * ops.take(times, call, axis=1) ** (1.0 / some)
+        costs = model.costs_of(batch, z, model.time_of_masks(batch, mask_probability))
+        log_mu = -ops.reshape(costs, flat)  # [B, N]
+        # The same chance for each of them, and none for others.
+        place = ops.argmax(ops.where(masked, order, -1.0), axis=-1)
+        here = masked & ops.equal(ops.arange(order.shape[-1]), ops.cast(place, "int32")[:, None])
+        z = ops.where(ops.reshape(here, shape), batch.x, z)
+        total = total + ops.sum(ops.where(here, log_mu, 0.0), axis=-1)
+        return call + 1, z, mask_probability, total
+
+    ones = ops.ones((shape[0],), dtype="float32")
+    start = (ops.zeros((), dtype="int32"), z, ones, ops.zeros_like(ones))
+
+    def some_masked(call, z, *others):
+        return ops.any(ops.equal(z, model.mask_token))
+
+    return ops.while_loop(some_masked, reveal_one, start)[3]
+
+
+def of_draws(drawn: Iterable[Drawn], num_examples: int, num_samples: int) -> Bracket:
+    """The bounds, from `log X` of all draws of all examples."""
+    logs = np.zeros((num_examples, num_samples))
+    for rows in drawn:
+        logs[rows.example, rows.draw] = rows.values
+    nats = -logs.mean(axis=1)
+    variance = logs.var(axis=1, ddof=1) / num_samples
+    return Bracket(nats, _with_rounding(variance, nats), *_least(logs))
+
+
+def _least(logs):
+    """The lower bound on `-log p`, its error, and where it is too wide, from `log X` `[n, draws]`.
+
+    Each half of the draws gives `c` for the other; the mean of the two bounds is one, too. Both
+    halves together say how widely `X` is spread, as one of them may lack what is rare.
+    """
+    count, half = logs.shape[1], logs.shape[1] // 2
+    log_mean = _log_sum_exp(logs) - np.log(count)
+    ratios = np.exp(logs - log_mean[:, None])  # X over its mean
+    first, second = ratios[:, :half].mean(axis=1), ratios[:, half:].mean(axis=1)
+    with np.errstate(all="ignore"):  # a half may have next to nothing
+        least = 1.0 - 0.5 * (second / first + first / second + np.log(first * second)) - log_mean
+        slopes = [0.5 * (1 / b - b / a**2 + 1 / a) for a, b in ((first, second), (second, first))]
+    variance = ratios.var(axis=1, ddof=1)
+    variance = variance * (slopes[0] ** 2 / half + slopes[1] ** 2 / (count - half))
+    unseen = 2.0 * (ratios.max(axis=1) - 1.0) / count  # two more draws like the largest
+    error = _with_rounding(variance + unseen**2, log_mean)
+    effective = np.exp(2 * _log_sum_exp(logs) - _log_sum_exp(2 * logs))  # draws that share the mean
+    wide = (effective < max(_FEWEST, _SHARE * count)) | (logs.std(axis=1, ddof=1) > _SPREAD)
+    return least, error, wide | ~np.isfinite(least + error)
+
+
+def _with_rounding(variance, nats):
+    return np.sqrt(variance + (_ROUNDING * (1.0 + np.abs(nats))) ** 2)
+
+
+def _log_sum_exp(values):
+    highest = values.max(axis=1)
+    return highest + np.log(np.exp(values - highest[:, None]).sum(axis=1))

@@ -1,0 +1,130 @@
+"""The exact likelihood under a sampler that chooses its positions by the state alone.
+
+Such a sampler takes one path for each `x`: call `k` of the network sees `z_k`, reveals the
+positions that `z_k` selects, and draws their tokens from `mu(z_k)`. So
+
+    log p(x) = sum over calls k, over the positions i revealed in call k, of log mu_i(x_i | z_k)
+
+along the path that `x` itself takes. The sum of `p` over all `x` is 1. Of equally good positions
+the first in the example comes first, as in sampling with `ties="first"`.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from keras import ops
+
+from md4keras import distribution
+from md4keras.checks import check_whole
+from md4keras.losses import cross_entropy
+from md4keras.models import batches
+from md4keras.models.batches import Batch
+from md4keras.models.settings import Settings
+from md4keras.samplers import Ordered
+from md4keras.samplers.reverse_process import Run, Start, State, SteppedProcess
+from md4keras.schedules import Rescaled
+
+_CUT = 1e6  # nats of a token that a filter cut away, whose probability is 0
+
+
+class _Plan(NamedTuple):
+    """A `Grid`, and the tokens whose path is taken."""
+
+    num_steps: Any
+    t: Any
+    s: Any
+    x: Any
+
+
+class PathProcess(SteppedProcess):
+    """The reverse process with the tokens of `x` in place of those that are drawn.
+
+    What a state remembers are the nats of the positions that were revealed.
+    """
+
+    def path_of(self, x, start: Start, settings) -> np.ndarray:
+        """The nats of each position, float32 `[B, *data_shape]`.
+
+        Args:
+            x: int32 `[B, *data_shape]`.
+            start, settings: as of `ReverseProcess.run`.
+        """
+        run = self.prepare(start, settings)
+        run = run._replace(plan=_Plan(*run.plan, ops.convert_to_tensor(x)))
+        return self._loop(run, self.first_state(start.z)).remembered
+
+    def step(self, run: Run, state: State, t, s) -> State:
+        """As `SteppedProcess.step`, along the path of `run.plan.x`."""
+        z, schedule, sampler = state.z, Rescaled(self.model.schedule, run.start_time), self.sampler
+        logits, x = self.denoise(run, z, t), run.plan.x
+        revealed = ops.cond(
+            ops.any(t > 0.0),
+            lambda: sampler.chosen(logits, z, s, t, schedule, None, run.given),
+            lambda: ops.equal(z, self.model.mask_token),
+        )
+        nats = cross_entropy(sampler.filter(logits), x)
+        remembered = ops.where(revealed, nats, state.remembered)
+        return State(state.calls + 1, ops.where(revealed, x, z), remembered)
+
+
+def nats(model, batch: Batch, sampler, num_steps: int, time_grid: str, batch_size: int):
+    """`-log p(x)` of each example under a sampler, float64 `[n]`.
+
+    Args:
+        model: a model.
+        batch: of arrays, as `check_scoring` returns it.
+        sampler, num_steps, time_grid: as of `generate`.
+        batch_size: int, examples in one network call.
+
+    Returns:
+        float64 `[n]`, nats; infinite where the sampler's filters cut a token away.
+
+    Raises:
+        ValueError: for bad arguments, or a sampler whose choice does not depend on the state alone.
+    """
+    check_whole("batch_size", batch_size)
+    settings = Settings(sampler, num_steps, time_grid, 1.0, 0, 1.0)
+    sampler = _check_by_state(settings.sampler)
+    start = _start_of(model, batch)
+    parts = distribution.batch_parts()
+    size = -(-min(batch_size, len(batch.x)) // parts) * parts
+    key = "path", sampler, size, start.z.shape[1:], *(part is None for part in start)
+    process = model._functions.get(key, lambda: PathProcess(model, sampler))
+    found = []
+    for first in range(0, len(batch.x), size):
+        rows = np.minimum(np.arange(first, first + size), len(batch.x) - 1)
+        part = Start(*(None if each is None else each[rows] for each in start))
+        costs = process.path_of(batch.x[rows], part, settings)
+        found.append(np.asarray(ops.convert_to_numpy(costs), "float64").reshape(size, -1).sum(1))
+    found = np.concatenate(found)[: len(batch.x)]
+    return np.where(found > _CUT, np.inf, found)
+
+
+def _check_by_state(sampler) -> Ordered:
+    if isinstance(sampler, Ordered) and sampler.by_state:
+        return sampler
+    raise ValueError(
+        "This sampler's positions do not depend on the state alone, so the likelihood of what it "
+        "draws is not known exactly. Expected `samplers.Confidence(...)` without noise, "
+        "'left_to_right', or another `samplers.Ordered` that goes by the state. Received: "
+        f"sampler={sampler}. `score` without a sampler bounds the model's own likelihood."
+    )
+
+
+def _start_of(model, batch: Batch) -> Start:
+    """All that is scored masked, at the time at which `generate` or `infill` begins."""
+    z, time = np.full_like(batch.x, model.mask_token), np.ones(len(batch.x), "float32")
+    if batch.unscored is not None:
+        unscored = np.broadcast_to(batches.to_array(batch.unscored), batch.x.shape)
+        z = np.where(unscored, batch.x, z)
+    if batch.given is not None:
+        padding = None if batch.padding is None else batches.to_array(batch.padding)
+        num_tokens = np.prod(z.shape[1:]) if padding is None else (~padding).sum(axis=1)
+        masked = (z == model.mask_token).reshape(len(z), -1).sum(axis=1)
+        fraction = (masked / np.maximum(num_tokens, 1)).astype("float32")
+        time = np.where(
+            fraction == 1.0,
+            1.0,
+            ops.convert_to_numpy(model.schedule.time_of_masked_fraction(fraction)),
+        ).astype("float32")
+    return Start(z, batch.labels, time, **batch.layout)

@@ -1,0 +1,113 @@
+"""Samplers that choose positions by looking at the state, and what they have in common.
+
+Where the choice depends on the state alone, the likelihood of what they draw is known exactly; see
+`models.order_likelihood`.
+"""
+
+import dataclasses
+
+import keras
+from keras import ops
+
+from md4keras.checks import check_name
+from md4keras.forward_process import positions
+from md4keras.samplers.categorical import sample_categorical
+from md4keras.samplers.sampler import Sampler
+
+TIES = ("chance", "first")
+
+
+class Ordered(Sampler):
+    """Chooses which positions to reveal (`chosen`), and draws their tokens from `mu`.
+
+    A subclass is a frozen data class and gives `chosen`.
+
+    Attributes:
+        ties: `"chance"` or `"first"`: which of equally good positions come first, those that chance
+            chooses or the first in the example. A subclass with a choice has a field of that name.
+        by_state: bool, whether with `ties="first"` the choice depends on the state alone.
+    """
+
+    remembers = True
+    ties = "first"
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_name("ties", self.ties, TIES, "It says which of equally good positions come first.")
+
+    @property
+    def by_state(self) -> bool:
+        return True
+
+    def chosen(self, logits, zt, s, t, schedule, uniforms, given):
+        """Which positions a step reveals.
+
+        Args:
+            logits, zt, s, t, schedule: as in `Sampler.step_probabilities`.
+            uniforms: float32 tensor like `zt`, which breaks ties; `None` for the first position.
+            given: bool tensor like `zt`, what was not masked at the start.
+
+        Returns:
+            bool tensor like `zt`, True at masked positions alone.
+        """
+        raise NotImplementedError
+
+    def step_probabilities(self, logits, zt, s, t, schedule):
+        """As `Sampler.step_probabilities`; of equal positions the first ones are revealed."""
+        if not self.by_state:
+            raise ValueError(
+                "With noise the positions are not revealed independently. Expected a choice that "
+                f"depends on the state alone. Received: {self}. Use noise_temperature=0."
+            )
+        zt, mask_token = ops.convert_to_tensor(zt), logits.shape[-1]
+        nothing = ops.zeros(zt.shape, dtype="bool")
+        revealed = self.chosen(logits, zt, s, t, schedule, None, nothing)
+        mu = ops.softmax(self.filter(logits), axis=-1)
+        drawn = ops.pad(mu, [(0, 0)] * len(zt.shape) + [(0, 1)])
+        kept = ops.one_hot(zt, mask_token + 1, dtype="float32")
+        return ops.where(ops.expand_dims(revealed, -1), drawn, kept)
+
+    def step(self, logits, zt, s, t, schedule, noise, memory):
+        revealed = self.chosen(logits, zt, s, t, schedule, noise[0], memory.given)
+        tokens = sample_categorical(self.filter(logits), noise[1])
+        return ops.where(revealed, tokens, zt), memory.remembered
+
+
+def best_planned(score, zt, s, schedule, given, masked):
+    """The masked positions of the highest scores, as many as the schedule has planned by `s`.
+
+    After the step at most `round(N (1 - alpha(s)))` of the `N` positions to be filled are masked.
+    Of equal scores the first position counts as higher.
+
+    Args:
+        score: float32 tensor `[B, *data_shape]`.
+        zt, s, schedule, given: as in `Ordered.chosen`.
+        masked: bool tensor like `zt`, where it is masked.
+    """
+    score = ops.where(masked, score, -float("inf"))
+    flat = ops.reshape(score, (ops.shape(score)[0], -1))  # [B, N]
+    rank = ops.argsort(ops.argsort(-flat, axis=-1), axis=-1)  # 0 is the best
+    to_fill = positions(zt, given)  # [B]
+    fraction = ops.convert_to_tensor(schedule.masked_fraction(s), dtype="float32")
+    planned = ops.round(to_fill * fraction)
+    left = positions(zt, ops.logical_not(masked))
+    revealed = ops.cast(rank, "float32") < ops.expand_dims(left - planned, -1)
+    return masked & ops.reshape(revealed, ops.shape(zt))
+
+
+@keras.saving.register_keras_serializable(package="md4keras")
+@dataclasses.dataclass(frozen=True)
+class LeftToRight(Ordered):
+    """Reveals, at each step, the first positions that are masked, as many as are planned.
+
+    With as many steps as positions and the uniform grid, one at a time: the order of
+    autoregressive models. (Images: row by row.)
+
+    Args:
+        filters: see `Sampler`.
+    """
+
+    def chosen(self, logits, zt, s, t, schedule, uniforms, given):
+        masked = ops.equal(zt, logits.shape[-1])
+        equal = ops.zeros(ops.shape(zt), dtype="float32")
+        return best_planned(equal, zt, s, schedule, given, masked)
