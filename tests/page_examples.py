@@ -54,6 +54,9 @@ NOT_RUN = {
     "docs/results.md: rted of and applaced bys notem are insults sht lite the conted ind ither "
     "objectarame and x batht future targumenby any numbers d": "samples, no commands",
 }
+NOT_RUN["docs/evaluation.md: import lm_eval"] = (
+    "needs the network; tests/evaluation/test_harness.py runs the same on tasks of its own"
+)
 CLUSTER = "tests/test_pages.py reads its commands"
 NOT_RUN |= {
     "docs/accelerators.md: #!/bin/bash": CLUSTER,
@@ -99,6 +102,10 @@ SHORTER = {
         "infill(padded, mask)": "infill(padded, mask, num_steps=2)",
         "length=[16, 9])": "length=[16, 9], num_steps=2)",
     },
+    "docs/evaluation.md": {
+        "num_samples=64": "num_samples=2",
+        "stride=4)": "stride=4, num_samples=2)",
+    },
     "docs/export.md": {"linspace(1.0, 0.0, 257)": "linspace(1.0, 0.0, 3)"},
 }
 # What is true after a page's Python has run, of its names and of what it printed.
@@ -110,6 +117,9 @@ AFTERWARDS = {
     "docs/networks.md": lambda names, said: names["Mixer"](27, LENGTH, 1, 8).count_params() > 0,
     "docs/tokenizers.md": lambda names, said: (
         "the ____ statement" in said and names["tokenizer"].vocabulary_size == 2048
+    ),
+    "docs/evaluation.md": lambda names, said: (
+        "windows of 16 tokens, 4 of them new" in said and len(names["found"].chosen) == 2
     ),
     "docs/training.md": lambda names, said: (
         names["history"].epoch == [0, 1] and Path("runs/mine/states/step_0000000004").is_dir()
@@ -134,6 +144,7 @@ def names(page: str, stack: contextlib.ExitStack) -> dict:
     prepared = {
         "docs/networks.md": _of_networks,
         "docs/sampling.md": _of_sampling,
+        "docs/evaluation.md": _of_evaluation,
         "docs/export.md": _of_export,
         "docs/serving.md": _of_serving,
     }
@@ -167,6 +178,12 @@ def _of_sampling(stack) -> dict:
     tokens = np.zeros((2, LENGTH), "int32")
     mask = np.arange(LENGTH) < np.array([[8], [4]])
     return {"np": np, "model": md4keras.MD4(network), "tokens": tokens, "mask": mask}
+
+
+def _of_evaluation(stack) -> dict:
+    model = md4keras.MD4(networks.Transformer(27, LENGTH, 1, 2, 8))
+    model.tokenizer = tokenizers.CharacterTokenizer()
+    return {"np": np, "model": model}
 
 
 def _of_export(stack) -> dict:

@@ -5,7 +5,7 @@ import numpy as np
 from md4keras import samplers
 from md4keras.evaluation import texts as text_inputs
 
-LIKELIEST_FIRST = samplers.Confidence(filters=(samplers.TopK(1),))
+LIKELIEST_FIRST = samplers.Confidence(filters=(samplers.TopK(1),), ties="first")
 """Of the positions the surest first, at each the likeliest token: what is greedy here."""
 
 

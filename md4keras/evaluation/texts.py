@@ -6,7 +6,9 @@ import numpy as np
 
 from md4keras import tokenizers
 from md4keras.checks import check_integers
-from md4keras.models.generation import padded_size
+from md4keras.models.draws import DrawSums
+from md4keras.models.likelihood import check_scoring
+from md4keras.models.padding import padded_length
 
 _MEND = "Give a list of strings, or of arrays of tokens."
 
@@ -78,8 +80,8 @@ def decode(model, tokens) -> str:
 def score_rows(model, rows, num_samples: int, seed: int, batch_size: int, first: int = 0):
     """What rows of different lengths cost: `model.score`, with little padding.
 
-    Neighbours of about one length are scored together, each padded to one of few sizes, where the
-    network takes padding. Row `i` depends on `(seed, first + i)` alone, as in `model.score`.
+    Neighbours that are padded to one length are scored together. Row `i` depends on
+    `(seed, first + i)` alone, as in `model.score`.
 
     Args:
         model: a model of text.
@@ -90,25 +92,13 @@ def score_rows(model, rows, num_samples: int, seed: int, batch_size: int, first:
     Returns:
         The bound in nats and its standard error, float64 arrays `[rows]`.
     """
-    usual, network = training_length(model), model.network
-    pads = getattr(network, "takes_padding_mask", False)
-
-    def size_of(row) -> int:
-        length = len(row[0])
-        return max(length, min(padded_size(length), usual)) if pads else length
-
-    found = []
-    for size, group in itertools.groupby(rows, size_of):
-        group = list(group)
-        tokens, given = (
-            np.stack([np.pad(row[part], (0, size - len(row[part]))) for row in group])
-            for part in (0, 1)
-        )
-        batch = {"tokens": tokens, "given": given}
-        mask = np.arange(size) < np.array([[len(row[0])] for row in group])
-        if not mask.all():
-            batch["padding_mask"] = mask
+    network, found = model.network, []
+    for _, group in itertools.groupby(rows, lambda row: padded_length(network, len(row[0]))):
+        tokens, given = map(list, zip(*group, strict=True))
+        batch = check_scoring(network, {"tokens": tokens, "given": given})
         begin = first + sum(len(nats) for nats, _ in found)
-        *_, last = model.score_steps(batch, None, num_samples, seed, None, batch_size, begin)
-        found.append((last.nats, last.error))
+        sums = DrawSums(len(tokens), num_samples)
+        for drawn in model.draw_steps(batch, num_samples, seed, batch_size, begin):
+            sums.add(drawn.example, drawn.draw, drawn.values)
+        found.append((sums.nats, sums.error))
     return tuple(np.concatenate(part) for part in zip(*found, strict=True))
