@@ -48,7 +48,7 @@ class Harness(lm_model.LM):
         model: a `MD4` or `GenMD4` of text with a tokenizer, or the folder of a saved one.
         num_samples: int, draws of masks for each row that is scored, as of `model.score`.
         seed: int in `[0, 2**32)`; with the same requests in the same order the results are the
-            same. What request `i` of a kind gets depends on `(seed, i)` and itself alone.
+            same. What continuation `i` costs depends on it and `(seed, i)` alone.
         batch_size: int, rows in one network call.
         stride: int, the new tokens of a rolling window (`rolling_rows`); `None` for half of it. A
             window has the training length.
