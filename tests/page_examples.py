@@ -60,6 +60,9 @@ NOT_RUN = {
     "docs/results.md: rted of and applaced bys notem are insults sht lite the conted ind ither "
     "objectarame and x batht future targumenby any numbers d": "samples, no commands",
 }
+NOT_RUN["docs/evaluation.md: import lm_eval"] = (
+    "needs the network; tests/evaluation/test_harness.py runs the same on tasks of its own"
+)
 CLUSTER = "tests/test_pages.py reads its commands"
 NOT_RUN |= {
     "docs/accelerators.md: #!/bin/bash": CLUSTER,
@@ -110,6 +113,10 @@ SHORTER = {
         '[32, 128], "sampler": ["ancestral", "event"]': "[2]",
         "report, 512": "report, 2",
     },
+    "docs/evaluation.md": {
+        "num_samples=64": "num_samples=2",
+        "stride=4)": "stride=4, num_samples=2)",
+    },
     "docs/export.md": {"linspace(1.0, 0.0, 257)": "linspace(1.0, 0.0, 3)"},
 }
 # What is true after a page's Python has run, of its names and of what it printed.
@@ -124,6 +131,9 @@ AFTERWARDS = {
     ),
     "docs/tokenizers.md": lambda names, said: (
         "the ____ statement" in said and names["tokenizer"].vocabulary_size == 2048
+    ),
+    "docs/evaluation.md": lambda names, said: (
+        "windows of 16 tokens, 4 of them new" in said and len(names["found"].chosen) == 2
     ),
     "docs/training.md": lambda names, said: (
         names["history"].epoch == [0, 1] and Path("runs/mine/states/step_0000000004").is_dir()
@@ -148,8 +158,9 @@ def names(page: str, stack: contextlib.ExitStack) -> dict:
     prepared = {
         "docs/networks.md": _of_networks,
         "docs/sampling.md": _of_sampling,
+        "docs/evaluation.md": _of_text,
         "docs/export.md": _of_export,
-        "docs/quality.md": _of_quality,
+        "docs/quality.md": _of_text,
         "docs/serving.md": _of_serving,
     }
     return prepared[page](stack) if page in prepared else {}
@@ -184,11 +195,10 @@ def _of_sampling(stack) -> dict:
     return {"np": np, "model": md4keras.MD4(network), "tokens": tokens, "mask": mask}
 
 
-def _of_quality(stack) -> dict:
-    pytest.importorskip("matplotlib")
+def _of_text(stack) -> dict:
     model = md4keras.MD4(networks.Transformer(27, LENGTH, **SIZES))
     model.tokenizer = tokenizers.CharacterTokenizer()
-    return {"model": model}
+    return {"np": np, "model": model}
 
 
 def _of_export(stack) -> dict:

@@ -126,10 +126,12 @@ def train_nothing(monkeypatch):
 
 
 def read_python(words, page, monkeypatch):
-    """A command `python -m`: a recipe, or the benchmarks."""
+    """A command `python -m`: a recipe, the benchmarks, or lm-evaluation-harness."""
     assert words[0] == "-m", f"say in tests/test_pages.py how {page}'s python {words[0]} is tested"
     if words[1].startswith("train."):
         read_verb(["train", words[1].removeprefix("train."), *words[2:]], page, monkeypatch)
+    elif words[1] == "md4keras.evaluation.harness":
+        read_harness(words[2:], monkeypatch)
     else:
         assert words[1] == "benchmarks"
         read_benchmarks(words[2:], monkeypatch)
@@ -144,6 +146,18 @@ def read_benchmarks(words, monkeypatch):
     for module in program.TABLES.values():
         monkeypatch.setattr(f"{module}.rows", lambda options: ())
     program.main(words)
+
+
+def read_harness(words, monkeypatch):
+    """Arguments of lm-evaluation-harness, and those of our model among them."""
+    from lm_eval._cli.harness import HarnessCLI
+
+    from md4keras.evaluation.harness import ARGUMENTS
+
+    monkeypatch.setattr("sys.argv", ["lm_eval", *words])
+    read = HarnessCLI().parse_args()
+    assert read.model == "md4keras" and read.tasks
+    assert "model" in read.model_args and set(read.model_args) <= set(ARGUMENTS)
 
 
 def read_target(words, page, monkeypatch):

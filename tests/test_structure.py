@@ -52,7 +52,15 @@ MAY_IMPORT = {
     "tokenizers": set(),
     "data": {"tokenizers"},
     "visualization": {"tokenizers"},
-    "evaluation": {"metrics", "models", "tokenizers", "visualization"},
+    "evaluation": {
+        "metrics",
+        "models",
+        "random",
+        "samplers",
+        "tokenizers",
+        "checkpoints",
+        "visualization",
+    },
     "conversion": {"layers", "networks", "models"},
     "weights_file": set(),
     "checkpoints": {

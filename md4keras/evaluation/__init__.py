@@ -13,14 +13,17 @@ from md4keras.evaluation import (
     text_report,
     variety,
 )
+from md4keras.evaluation.answers import answer_likelihood, multiple_choice
 from md4keras.evaluation.estimates import Estimate
 from md4keras.evaluation.nelbo import Nelbo
+from md4keras.evaluation.rolling import rolling_likelihood, rolling_rows
 from md4keras.evaluation.set_likelihood import OWN, likelihood, likelihood_steps
 
 __all__ = [
     "OWN",
     "Estimate",
     "Nelbo",
+    "answer_likelihood",
     "baselines",
     "candidates",
     "causal",
@@ -30,8 +33,11 @@ __all__ = [
     "inception",
     "likelihood",
     "likelihood_steps",
+    "multiple_choice",
     "ngrams",
     "per_value",
+    "rolling_likelihood",
+    "rolling_rows",
     "text_report",
     "variety",
 ]
