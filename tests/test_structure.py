@@ -51,7 +51,7 @@ MAY_IMPORT = {
     },
     "tokenizers": set(),
     "data": {"tokenizers"},
-    "evaluation": {"metrics", "models"},
+    "evaluation": {"random", "metrics", "samplers", "models"},
     "visualization": {"tokenizers", "evaluation"},
     "conversion": {"layers", "networks", "models"},
     "weights_file": set(),
