@@ -126,17 +126,23 @@ class Messages(Denoiser):
 
     def __init__(self, matrix, initial, emission, length: int, log_masked=None):
         super().__init__(emission.shape[1], length, log_masked)
-        self.matrices = np.stack([matrix, np.transpose(matrix)]).astype("float32")  # [2, S, S]
+        matrices = np.stack([matrix, np.transpose(matrix)]).astype("float32")  # [2, S, S]
         self.initial = np.asarray(initial, "float32")
         self.emission = np.asarray(emission, "float32")
         # What each token tells of the hidden state under it; the mask tells nothing.
         nothing = np.ones((1, len(initial)), "float32")
         self.evidence = np.concatenate([self.emission.T, nothing])  # [V + 1, S]
 
+        def onward(message, seen):
+            message = _normal(ops.matmul(message * seen, ops.convert_to_tensor(matrices)))
+            return message, message
+
+        self.onward = onward  # one function for all calls: JAX compiles a loop for each anew
+
     def call(self, inputs, training=None):
         zt, values = inputs["tokens"], self.vocabulary_size
-        matrices, initial, emission, evidence = map(
-            ops.convert_to_tensor, (self.matrices, self.initial, self.emission, self.evidence)
+        initial, emission, evidence = map(
+            ops.convert_to_tensor, (self.initial, self.emission, self.evidence)
         )
         seen = ops.take(evidence, ops.transpose(zt), axis=0)  # [N, B, S]
         if self.log_masked is not None:
@@ -146,12 +152,7 @@ class Messages(Denoiser):
             seen = ops.where(masked, ops.matmul(value_masked, ops.transpose(emission)), seen)
         both = ops.stack([seen[:-1], ops.flip(seen, axis=0)[:-1]], axis=1)  # [N - 1, 2, B, S]
         start = ops.stack([ops.ones_like(seen[0]) * initial, ops.ones_like(seen[0])])
-
-        def onward(message, seen):
-            message = _normal(ops.matmul(message * seen, matrices))
-            return message, message
-
-        _, messages = ops.scan(onward, start, both)
+        _, messages = ops.scan(self.onward, start, both)
         messages = ops.concatenate([start[None], messages])  # [N, 2, B, S]
         hidden = messages[:, 0] * ops.flip(messages[:, 1], axis=0)  # without the position's own
         mu = ops.transpose(ops.matmul(_normal(hidden), emission), (1, 0, 2))  # [B, N, V]
@@ -169,8 +170,9 @@ def _normal(weights):
 
 def _with_revealed(mu, zt):
     """The conditionals, with certainty where `zt` is not masked."""
-    masked = ops.expand_dims(ops.equal(zt, mu.shape[-1]), -1)
-    return ops.where(masked, mu, ops.one_hot(zt, mu.shape[-1], dtype="float32"))
+    values, tokens = mu.shape[-1], ops.expand_dims(zt, -1)
+    revealed = ops.cast(ops.equal(tokens, ops.arange(values, dtype="int32")), "float32")
+    return ops.where(ops.equal(tokens, values), mu, revealed)
 
 
 def _log(probabilities):

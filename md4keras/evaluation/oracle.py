@@ -14,12 +14,14 @@ from md4keras import random
 from md4keras import samplers as known_samplers
 from md4keras.checks import check_has, check_whole
 from md4keras.evaluation.sources import (
+    SOURCE_MEMBERS,
     Entropy,
     Enumerable,
     HiddenMarkov,
     Markov,
     Source,
 )
+from md4keras.models.generation import Settings
 from md4keras.models.md4 import MD4
 
 __all__ = [
@@ -35,7 +37,6 @@ __all__ = [
 ]
 
 THE_SOURCE = "the source itself"
-_MEMBERS = ("draw", "log_probability", "entropy", "neighbours", "denoiser", "data_shape")
 
 
 def compare(
@@ -91,16 +92,23 @@ def rows(
     """The rows of `compare`, one after another as they are measured."""
     chosen = _named(samplers, temperature)
     steps = [steps] if np.ndim(steps) == 0 else list(steps)
-    for number in steps:
-        check_whole("steps", number)
     check_whole("num_samples", num_samples, 2, mend="A standard error needs two samples.")
-    source = Markov.random() if source is None else source
-    check_has("a source", source, _MEMBERS, "Take `Markov`, `HiddenMarkov` or `Enumerable`.")
     random.check_seed(seed)
-    return _rows(chosen, steps, source, num_samples, seed)
+    source = Markov.random() if source is None else source
+    check_has("a source", source, SOURCE_MEMBERS, "Take `Markov`, `HiddenMarkov` or `Enumerable`.")
+    seeds = seed, (seed + 1) % 2**32
+    runs = [  # a mistake is named before any work
+        (name, Settings(sampler, number, "cosine", temperature, seeds[1], 1.0))
+        for name, (sampler, temperature) in chosen.items()
+        for number in steps
+    ]
+    model = MD4(source.denoiser())
+    for _, settings in runs:
+        settings.sampler.check_schedule(model.schedule)
+    return _rows(model, runs, source, num_samples, seed)
 
 
-def _rows(chosen, steps, source, num_samples, seed):
+def _rows(model, runs, source, num_samples, seed):
     entropy = source.entropy()
     first = {
         "sampler": THE_SOURCE,
@@ -108,13 +116,11 @@ def _rows(chosen, steps, source, num_samples, seed):
         "entropy_error": entropy.error,
     }
     yield first | _quality(source, source.draw(num_samples, seed))
-    model = MD4(source.denoiser())
-    for name, (sampler, temperature) in chosen.items():
-        for number in steps:
-            settings = dict(num_steps=number, temperature=temperature, seed=(seed + 1) % 2**32)
-            *_, last = model.sample_steps(num_samples, sampler=sampler, **settings)
-            row = {"sampler": name, "steps": number, "network_calls": last.calls}
-            yield row | _quality(source, last.tokens)
+    for name, asked in runs:
+        settings = {key: getattr(asked, key) for key in ("num_steps", "temperature", "seed")}
+        *_, last = model.sample_steps(num_samples, sampler=asked.sampler, **settings)
+        row = {"sampler": name, "steps": asked.num_steps, "network_calls": last.calls}
+        yield row | _quality(source, last.tokens)
 
 
 def markdown(rows: list[dict]) -> str:

@@ -12,6 +12,10 @@ import numpy as np
 from md4keras.checks import as_array, check_integers, check_whole
 from md4keras.evaluation.denoisers import Messages, SumOverSequences, TableOfConditionals
 
+SOURCE_MEMBERS = ("draw", "log_probability", "entropy", "neighbours", "denoiser")
+SOURCE_MEMBERS += ("vocabulary_size", "data_shape")
+"""What is asked of a source, also of one that is not derived from `Source`."""
+
 _MOST_CONDITIONALS = 2**24
 _MOST_ENUMERATED = 2**16
 
