@@ -87,7 +87,7 @@ class Enumerable(Source):
     Example:
 
     >>> twice = Enumerable(np.eye(2) / 2)  # a fair coin, told twice
-    >>> twice.entropy().nats / np.log(2)
+    >>> round(twice.entropy().nats / np.log(2), 6)
     1.0
     """
 
