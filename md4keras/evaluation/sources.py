@@ -87,8 +87,8 @@ class Enumerable(Source):
     Example:
 
     >>> twice = Enumerable(np.eye(2) / 2)  # a fair coin, told twice
-    >>> round(twice.entropy().nats / np.log(2), 6)
-    1.0
+    >>> print(f"{twice.entropy().nats / np.log(2):.3f} bits")
+    1.000 bits
     """
 
     def __init__(self, joint):
