@@ -2,6 +2,7 @@
 
 from md4keras.evaluation import (
     baselines,
+    bound,
     candidates,
     causal,
     frontier,
@@ -9,11 +10,13 @@ from md4keras.evaluation import (
     image_report,
     inception,
     ngrams,
+    oracle,
     per_value,
     text_report,
     variety,
 )
 from md4keras.evaluation.answers import answer_likelihood, multiple_choice
+from md4keras.evaluation.bound import check_bound
 from md4keras.evaluation.estimates import Estimate
 from md4keras.evaluation.nelbo import Nelbo
 from md4keras.evaluation.rolling import rolling_likelihood, rolling_rows
@@ -25,8 +28,10 @@ __all__ = [
     "Nelbo",
     "answer_likelihood",
     "baselines",
+    "bound",
     "candidates",
     "causal",
+    "check_bound",
     "frontier",
     "image_quality",
     "image_report",
@@ -35,6 +40,7 @@ __all__ = [
     "likelihood_steps",
     "multiple_choice",
     "ngrams",
+    "oracle",
     "per_value",
     "rolling_likelihood",
     "rolling_rows",

@@ -3,15 +3,16 @@
 import numpy as np
 from keras import ops
 
-from benchmarks.markov import MarkovConditionals, draw, source
 from md4keras import MD4
+from md4keras.evaluation.denoisers import Messages
+from md4keras.evaluation.sources import Markov
 from md4keras.tokenizers import CharacterTokenizer
 
 ALPHABET = "abcdefgh"
 
 
-class PaddedMarkov(MarkovConditionals):
-    """As `MarkovConditionals`; of shorter rows too, and what is padded says nothing."""
+class PaddedMessages(Messages):
+    """As `Messages`, of padded rows too: what is padded says nothing."""
 
     takes_padding_mask = True
 
@@ -19,10 +20,7 @@ class PaddedMarkov(MarkovConditionals):
         zt = inputs["tokens"]
         if "padding_mask" in inputs:
             zt = ops.where(inputs["padding_mask"], zt, self.vocabulary_size)
-        length = zt.shape[1]
-        behind = ((0, 0), (0, self.data_shape[0] - length))
-        zt = ops.pad(zt, behind, constant_values=self.vocabulary_size)
-        return super().call({"tokens": zt})[:, :length]
+        return super().call({"tokens": zt})
 
 
 class Chain:
@@ -34,15 +32,17 @@ class Chain:
     """
 
     def __init__(self, length: int, end_token: bool = False):
-        self.matrix, self.stationary, _ = source(len(ALPHABET))
-        self.model = MD4(PaddedMarkov(self.matrix, self.stationary, length))
+        source = Markov.random(len(ALPHABET), length)
+        self.matrix, self.stationary = source.matrix, source.stationary
+        emission = np.eye(len(ALPHABET))
+        self.model = MD4(PaddedMessages(self.matrix, self.stationary, emission, length))
         self.model.tokenizer = CharacterTokenizer(
             ALPHABET[:-1] if end_token else ALPHABET, end_token
         )
 
     def texts(self, count: int, length: int, seed: int = 0) -> list[str]:
         """Strings of the chain."""
-        rows = draw(self.matrix, self.stationary, count, length, seed)
+        rows = Markov(self.matrix, length).draw(count, seed)
         return [self.model.tokenizer.decode(row) for row in rows]
 
     def nats(self, text: str, prompt: str = "") -> float:

@@ -8,7 +8,8 @@ from keras import ops
 
 from md4keras import MD4
 from md4keras.evaluation.candidates import candidate_steps, candidates, entropy_map
-from tests.models.tabular import FixedLogits, TrueConditionals, entropy, random_joint
+from md4keras.evaluation.sources import Enumerable
+from tests.models.tabular import FixedLogits
 from tests.reference import array
 
 VALUES, COUNT = 3, 4
@@ -17,12 +18,12 @@ STATES = np.array(list(itertools.product(range(VALUES), repeat=COUNT)), "int32")
 
 @pytest.fixture(scope="module")
 def joint():
-    return random_joint(VALUES, COUNT)
+    return Enumerable.random(VALUES, COUNT).joint
 
 
 @pytest.fixture
 def model(joint):
-    return MD4(TrueConditionals(joint))
+    return MD4(Enumerable(joint).denoiser())
 
 
 class ByLabel(keras.layers.Layer):
@@ -151,12 +152,12 @@ def test_entropies_add_up_to_that_of_the_joint(model, joint):
         assert bits.shape == zt.shape
         assert (bits[:, :position] == 0).all() and (bits[:, position:] > 0).all()
         total += joint.ravel() @ bits[:, position]
-    assert total == pytest.approx(entropy(joint) / np.log(2), rel=1e-5)
+    assert total == pytest.approx(Enumerable(joint).entropy().nats / np.log(2), rel=1e-5)
 
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine"])
 def test_the_time_of_a_state_is_where_the_schedule_expects_its_masks(schedule, joint):
-    model = Watched(MD4(TrueConditionals(joint), schedule=schedule))
+    model = Watched(MD4(Enumerable(joint).denoiser(), schedule=schedule))
     zt = np.array([[0, 1, 2, 0], [0, 3, 2, 3], [3, 3, 3, 3]])  # 0, 2 and 4 of 4 masked
     bits = entropy_map(model, zt)
     time = model.calls[0][1]

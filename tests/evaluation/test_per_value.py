@@ -3,8 +3,8 @@ import pytest
 
 from md4keras import MD4
 from md4keras.evaluation.per_value import bits_per_value, in_bits
+from md4keras.evaluation.sources import Enumerable
 from md4keras.networks import Transformer, UNet
-from tests.models.tabular import TrueConditionals, random_joint
 
 pytestmark = pytest.mark.one_backend
 
@@ -13,11 +13,11 @@ X = np.array([[0, 1, 2, 0], [2, 2, 1, 0]], "int32")
 
 @pytest.fixture(scope="module")
 def joint():
-    return random_joint(3, 4)
+    return Enumerable.random(3, 4).joint
 
 
 def test_bits_are_those_of_the_probability(joint):
-    bits, error = bits_per_value(MD4(TrueConditionals(joint)), X, num_samples=400)
+    bits, error = bits_per_value(MD4(Enumerable(joint).denoiser()), X, num_samples=400)
     assert bits.shape == error.shape == (2,)
     exact = -np.log2(joint[tuple(X.T)]) / 4
     assert (np.abs(bits - exact) < 4 * error + 1e-3).all()
@@ -27,7 +27,7 @@ def test_bits_are_those_of_the_probability(joint):
 def test_what_is_given_is_neither_scored_nor_counted(joint, every_example):
     given = np.array([True, False, True, True])
     shown = np.broadcast_to(given, X.shape) if every_example else given
-    bits, error = bits_per_value(MD4(TrueConditionals(joint)), X, given=shown, num_samples=400)
+    bits, error = bits_per_value(MD4(Enumerable(joint).denoiser()), X, given=shown, num_samples=400)
     known = joint.sum(axis=1)[X[:, 0], X[:, 2], X[:, 3]]
     exact = -np.log2(joint[tuple(X.T)] / known)  # one value each
     assert (np.abs(bits - exact) < 4 * error + 4e-3).all()
@@ -46,11 +46,11 @@ def test_a_network_that_knows_nothing_guesses_evenly():
 
 def test_refuses_what_score_refuses(joint):
     with pytest.raises(ValueError, match="nothing to score"):
-        bits_per_value(MD4(TrueConditionals(joint)), X, given=np.ones(4, bool))
+        bits_per_value(MD4(Enumerable(joint).denoiser()), X, given=np.ones(4, bool))
 
 
 def test_bits_of_a_score_that_is_watched(joint):
-    model, given = MD4(TrueConditionals(joint)), np.array([True, False, True, True])
+    model, given = MD4(Enumerable(joint).denoiser()), np.array([True, False, True, True])
     *_, (nats, error, _, _) = model.score_steps(X, num_samples=16, given=given, batch_size=16)
     found = in_bits(nats, X, given), in_bits(error, X, given)
     np.testing.assert_array_equal(found, bits_per_value(model, X, given=given))

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 from md4keras import MD4, GenMD4, evaluation
+from md4keras.evaluation.sources import Enumerable
 from md4keras.networks import Transformer, UNet
 from md4keras.schedules import Cosine
-from tests.models.tabular import TrueConditionals, entropy, random_joint
 from tests.models.weights import randomised
 
-STATES = np.indices((3,) * 4).reshape(4, -1).T.astype("int32")  # all 81
 X = np.random.default_rng(1).integers(0, 5, (13, 8))
 
 
@@ -21,15 +20,15 @@ def model():
 @pytest.mark.one_backend
 def test_intervals_cover_the_truth_as_often_as_they_say():
     """In 200 repetitions 190 are expected; 180 to 199 hold in all but 2 of 1,000 seeds."""
-    joint = random_joint(3, 4)
-    model, rng = MD4(TrueConditionals(joint)), np.random.default_rng(0)
-    truth, covered, covered_by_draws = entropy(joint) / 4, 0, 0
+    source = Enumerable.random(3, 4)
+    model, truth = MD4(source.denoiser()), source.entropy().nats / 4
+    covered = covered_by_draws = 0
     for seed in range(200):
-        x = STATES[rng.choice(81, p=joint.ravel(), size=60)]
+        x = source.draw(60, seed)
         found = evaluation.likelihood(model, x, seed=seed, batch_size=960).nats_per_dim
         low, high = found.interval()
         covered += low <= truth <= high
-        of_these = -np.log(joint[tuple(x.T)]).mean() / 4
+        of_these = -source.log_probability(x).mean() / 4
         covered_by_draws += abs(found.value - of_these) < 1.96 * found.error_of_draws
     assert 180 <= covered <= 199 and 180 <= covered_by_draws <= 200
 
@@ -112,9 +111,8 @@ def test_tables_of_images_have_their_shape():
 @pytest.mark.one_backend
 def test_any_number_of_steps():
     """True conditionals: one step has the bound of independent marginals, many the entropy."""
-    joint = random_joint(3, 4)
-    x = STATES[np.random.default_rng(0).choice(81, p=joint.ravel(), size=400)]
-    model = MD4(TrueConditionals(joint))
+    source = Enumerable.random(3, 4)
+    x, model, joint = source.draw(400), MD4(source.denoiser()), source.joint
 
     def bound(timesteps):
         found = evaluation.likelihood(model, x, batch_size=6400, timesteps=timesteps)
@@ -126,7 +124,7 @@ def test_any_number_of_steps():
     np.testing.assert_allclose(bound(1).value, np.mean(costs), rtol=1e-3)
     coarse, fine, limit = bound(4), bound(256), bound(None)
     assert coarse.value > fine.value + 0.01
-    exact = -np.log(joint[tuple(x.T)]).mean() / 4
+    exact = -source.log_probability(x).mean() / 4
     for each in (fine, limit):
         assert abs(each.value - exact) < 4 * each.error_of_draws + 0.01
     discrete = MD4(model.network, timesteps=4)

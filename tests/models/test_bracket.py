@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from md4keras import MD4, GenMD4
+from md4keras.evaluation.sources import Enumerable
 from md4keras.networks import Transformer
-from tests.models.tabular import TrueConditionals, TruePosterior, random_joint
+from tests.models.tabular import true_posterior
 from tests.models.weights import randomised
 
 STATES = np.indices((3,) * 4).reshape(4, -1).T.astype("int32")  # all 81
@@ -16,8 +17,7 @@ MOST = 4.5  # standard errors; of 1,000 cases with two bounds each, one would be
 
 def model_of(seed, scale):
     """Conditionals that agree with no distribution, off those of one by random logits."""
-    joint = random_joint(3, 4, seed)
-    network = TrueConditionals(joint)
+    network = Enumerable.random(3, 4, seed).denoiser()
     table = np.asarray(network.table.value)
     noise = scale * np.random.default_rng(seed).normal(size=table.shape)
     network.table.assign(np.maximum(table, -20.0) + noise)
@@ -60,9 +60,9 @@ def test_the_truth_lies_between_them_in_a_thousand_cases():
 
 def test_conditionals_of_one_distribution_need_no_bracket():
     """In whatever order, they multiply to `p(x)`."""
-    joint = random_joint(3, 4)
-    found = MD4(TrueConditionals(joint)).score(STATES, bracket=True, num_samples=8)
-    exact = -np.log(joint[tuple(STATES.T)])
+    source = Enumerable.random(3, 4)
+    found = MD4(source.denoiser()).score(STATES, bracket=True, num_samples=8)
+    exact = -source.log_probability(STATES)
     np.testing.assert_allclose(found.nats, exact, atol=1e-5)
     np.testing.assert_allclose(found.least, exact, atol=1e-5)
     assert (found.error < 1e-4).all() and (found.least_error < 1e-4).all()
@@ -71,11 +71,12 @@ def test_conditionals_of_one_distribution_need_no_bracket():
 
 @pytest.mark.one_backend
 def test_what_is_given_is_a_condition():
-    joint = random_joint(3, 4)
+    source = Enumerable.random(3, 4)
     given = np.array([True, False, True, False])
-    found = MD4(TrueConditionals(joint)).score(STATES, given=given, bracket=True, num_samples=8)
-    known = joint.sum(axis=(1, 3))[STATES[:, 0], STATES[:, 2]]
-    np.testing.assert_allclose(found.nats, -np.log(joint[tuple(STATES.T)] / known), atol=1e-5)
+    found = MD4(source.denoiser()).score(STATES, given=given, bracket=True, num_samples=8)
+    known = source.joint.sum(axis=(1, 3))[STATES[:, 0], STATES[:, 2]]
+    exact = np.log(known) - source.log_probability(STATES)
+    np.testing.assert_allclose(found.nats, exact, atol=1e-5)
 
 
 @pytest.mark.one_backend
@@ -103,9 +104,9 @@ def test_a_bound_that_means_nothing_is_marked():
 
 @pytest.mark.one_backend
 def test_mistakes():
-    model = MD4(TrueConditionals(random_joint(3, 4)))
+    model = MD4(Enumerable.random(3, 4).denoiser())
     with pytest.raises(ValueError, match="two halves"):
         model.score(STATES, bracket=True, num_samples=4)
     power = np.array([0.5, 1.0, 2.0])
     with pytest.raises(ValueError, match="one schedule for all"):
-        GenMD4(TruePosterior(random_joint(3, 4), power)).score(STATES, bracket=True)
+        GenMD4(true_posterior(Enumerable.random(3, 4).joint, power)).score(STATES, bracket=True)

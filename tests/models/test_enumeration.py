@@ -6,13 +6,8 @@ import numpy as np
 import pytest
 
 from md4keras import MD4, schedules
-from tests.models.tabular import (
-    TrueConditionals,
-    chi_square,
-    count_states,
-    entropy,
-    random_joint,
-)
+from md4keras.evaluation.sources import Enumerable
+from tests.models.tabular import chi_square, count_states
 from tests.reference import array
 
 VALUES, COUNT = 3, 4
@@ -22,7 +17,7 @@ MASKS = np.array(list(itertools.product((False, True), repeat=COUNT)))  # [16, 4
 
 @pytest.fixture(scope="module")
 def joint():
-    return random_joint(VALUES, COUNT)
+    return Enumerable.random(VALUES, COUNT).joint
 
 
 def expected_nelbo(model, joint, nodes=96):
@@ -48,8 +43,8 @@ def expected_nelbo(model, joint, nodes=96):
 def test_the_expected_nelbo_is_the_entropy(schedule, joint):
     schedule = schedules.get(schedule)
     schedule.eps = 1e-6
-    model = MD4(TrueConditionals(joint), schedule=schedule)
-    assert abs(expected_nelbo(model, joint) - entropy(joint)) < 1e-3
+    model = MD4(Enumerable(joint).denoiser(), schedule=schedule)
+    assert abs(expected_nelbo(model, joint) - Enumerable(joint).entropy().nats) < 1e-3
 
 
 def expected_discrete_nelbo(model, joint):
@@ -72,13 +67,14 @@ def test_a_discrete_time_bound_lies_above_the_entropy_and_falls_to_it(joint):
     """With T steps, times on the grid; the gap closes as T grows."""
     bounds = [
         expected_discrete_nelbo(
-            MD4(TrueConditionals(joint), schedule=schedules.Linear(1e-6), timesteps=timesteps),
+            MD4(Enumerable(joint).denoiser(), schedule=schedules.Linear(1e-6), timesteps=timesteps),
             joint,
         )
         for timesteps in (2, 8, 64)
     ]
-    assert bounds[0] > bounds[1] > bounds[2] > entropy(joint) - 1e-3
-    assert bounds[2] - entropy(joint) < 0.1 * (bounds[0] - entropy(joint))
+    least = Enumerable(joint).entropy().nats
+    assert bounds[0] > bounds[1] > bounds[2] > least - 1e-3
+    assert bounds[2] - least < 0.1 * (bounds[0] - least)
 
 
 def draw_data(joint, count, seed=0):
@@ -92,7 +88,7 @@ def test_evaluate_estimates_the_expected_loss(timesteps, joint):
     Ten independent evaluations; their mean lies within four standard errors of the exact value
     (t distribution, 9 degrees of freedom: fails by chance in 3 of 1000 seeds).
     """
-    model = MD4(TrueConditionals(joint), timesteps=timesteps)
+    model = MD4(Enumerable(joint).denoiser(), timesteps=timesteps)
     model.compile("sgd")
     counts = np.round(joint.ravel() * 500).astype(int)
     x = np.repeat(STATES, counts, axis=0)
@@ -110,7 +106,7 @@ def test_evaluate_estimates_the_expected_loss(timesteps, joint):
 
 
 def test_evaluations_under_other_seeds_agree_within_a_percent(joint):
-    model = MD4(TrueConditionals(joint))
+    model = MD4(Enumerable(joint).denoiser())
     model.compile("sgd")
     x = draw_data(joint, 4000)
     settings = {"verbose": 0, "batch_size": 1000, "num_passes": 8}
@@ -122,13 +118,13 @@ def test_evaluations_under_other_seeds_agree_within_a_percent(joint):
 @pytest.mark.parametrize("schedule", ["linear", "cosine"])
 def test_ancestral_samples_have_the_distribution(schedule, joint):
     """Chi-square over the 81 states at 256 steps; fails by chance in 1 of 1000 seeds."""
-    model = MD4(TrueConditionals(joint), schedule=schedule)
+    model = MD4(Enumerable(joint).denoiser(), schedule=schedule)
     samples = model.generate(8000, num_steps=256, seed=11)
     assert chi_square(count_states(samples, VALUES), joint) > 1e-3
 
 
 def test_infilled_tokens_have_the_conditional_distribution(joint):
-    model = MD4(TrueConditionals(joint))
+    model = MD4(Enumerable(joint).denoiser())
     tokens = np.tile(np.array([2, 0, 1, 0], "int32"), (4000, 1))
     mask = np.array([False, True, False, True])
     samples = model.infill(tokens, mask, num_steps=256, seed=5)
@@ -139,7 +135,7 @@ def test_infilled_tokens_have_the_conditional_distribution(joint):
 
 
 def test_training_loss_has_the_same_expectation_as_evaluation(joint):
-    model = MD4(TrueConditionals(joint), seed=3)
+    model = MD4(Enumerable(joint).denoiser(), seed=3)
     model.compile("sgd")
     x = draw_data(joint, 512)
     reconstruction = float(array(model.reconstruction_loss(x)).mean())

@@ -2,15 +2,15 @@
 
 import itertools
 
-import keras
 import numpy as np
 import pytest
 from keras import ops
 
 from md4keras import GenMD4
+from md4keras.evaluation.sources import Enumerable
 from tests.gradients import gradients_of
 from tests.models.objective import surrogate
-from tests.models.tabular import TrueConditionals, entropy, random_joint
+from tests.models.tabular import true_posterior
 from tests.reference import array
 
 VALUES, COUNT = 3, 4
@@ -24,35 +24,7 @@ THETA = np.array([-0.6, 0.4, 1.3], "float32")  # exponents 0.44, 0.91, 1.54
 
 @pytest.fixture(scope="module")
 def joint():
-    return random_joint(VALUES, COUNT)
-
-
-class Posterior(keras.layers.Layer):
-    """`p(x_i | zt, t)` exactly: where the schedule depends on tokens, masks tell of them too."""
-
-    def __init__(self, joint, power):
-        super().__init__(autocast=False)
-        self.vocabulary_size, self.data_shape = VALUES, (COUNT,)
-        self.num_classes, self.time_conditioned = None, True
-        self.log_joint = np.log(joint.ravel())  # [81]
-        self.state_power = np.asarray(power)[STATES]  # [81, 4]
-        self.one_hot = np.eye(VALUES)[STATES]  # [81, 4, 3]
-        self.built = True
-
-    def call(self, inputs, training=None):
-        log_joint, power, one_hot = (
-            ops.convert_to_tensor(constant, dtype="float32")
-            for constant in (self.log_joint, self.state_power, self.one_hot)
-        )
-        zt = ops.expand_dims(inputs["tokens"], 1)  # [B, 1, 4]
-        masked = ops.cast(ops.equal(zt, VALUES), "float32")
-        agrees = ops.all(
-            ops.equal(zt, VALUES) | ops.equal(zt, ops.convert_to_tensor(STATES)), axis=-1
-        )  # [B, 81]
-        log_t = ops.reshape(ops.log(inputs["time"]), (-1, 1))
-        log_masked = log_t * ops.sum(masked * power, axis=-1)
-        scores = ops.where(agrees, log_joint + log_masked, -1e9)
-        return ops.log(ops.einsum("bs,siv->biv", ops.softmax(scores), one_hot) + 1e-30)
+    return Enumerable.random(VALUES, COUNT).joint
 
 
 def masking_chance(model, t):
@@ -87,13 +59,13 @@ def test_the_bound_of_the_exact_posterior_is_the_entropy(joint):
     """For any exponents, as eps and t1 go to 0."""
     for theta in (THETA, THETA[::-1] + 0.5):
         power = np.logaddexp(0, theta)
-        model = genmd4(Posterior(joint, power), theta, t1=1e-7, eps=1e-6)
-        assert abs(expected_bound(model, joint) - entropy(joint)) < 2e-3
+        model = genmd4(true_posterior(joint, power), theta, t1=1e-7, eps=1e-6)
+        assert abs(expected_bound(model, joint) - Enumerable(joint).entropy().nats) < 2e-3
 
 
 def test_conditionals_that_ignore_what_the_masks_tell_are_above_the_entropy(joint):
-    model = genmd4(TrueConditionals(joint), t1=1e-7, eps=1e-6)
-    assert expected_bound(model, joint) > entropy(joint) + 0.01
+    model = genmd4(Enumerable(joint).denoiser(), t1=1e-7, eps=1e-6)
+    assert expected_bound(model, joint) > Enumerable(joint).entropy().nats + 0.01
 
 
 def expected_term(theta, log_mu, joint, t, eps):
@@ -129,7 +101,7 @@ def expected_gradient(model, joint, t):
 @pytest.mark.parametrize("t", [0.05, 0.4, 0.95])
 def test_the_surrogate_gradient_is_unbiased_over_all_pairs_of_maskings(t, joint):
     """Summed over both maskings with their probabilities: exact, nothing is drawn."""
-    model = genmd4(TrueConditionals(joint))
+    model = genmd4(Enumerable(joint).denoiser())
     x = np.repeat(STATES, len(MASKS) ** 2, axis=0)  # [81 * 256, 4]
     first = np.tile(np.repeat(MASKS, len(MASKS), axis=0), (len(STATES), 1))
     second = np.tile(np.tile(MASKS, (len(MASKS), 1)), (len(STATES), 1))
@@ -158,7 +130,7 @@ def test_the_stochastic_gradient_has_the_exact_mean(joint):
     Each of four means lies within four standard errors (t distribution, 59 degrees of freedom:
     one in 1400 seeds fails by chance). `t1` is large, so that the length `1 - t1` shows.
     """
-    model = genmd4(TrueConditionals(joint), t1=0.2)
+    model = genmd4(Enumerable(joint).denoiser(), t1=0.2)
     counts = np.round(joint.ravel() * 1000).astype(int)
     x = ops.convert_to_tensor(np.repeat(STATES, counts, axis=0))
     empirical = (counts / counts.sum()).reshape(joint.shape)
@@ -189,7 +161,7 @@ def test_evaluate_estimates_the_bound(t1, joint):
     t distribution, 9 degrees of freedom: fails by chance in 3 of 1000 seeds. Each state is there
     as often as it occurs, so only masks and times are random.
     """
-    model = genmd4(TrueConditionals(joint), t1=t1)
+    model = genmd4(Enumerable(joint).denoiser(), t1=t1)
     model.compile("sgd")
     counts = np.round(joint.ravel() * 500).astype(int)
     x = np.repeat(STATES, counts, axis=0)
@@ -202,7 +174,7 @@ def test_evaluate_estimates_the_bound(t1, joint):
 
 
 def test_evaluations_under_other_seeds_agree_within_a_percent(joint):
-    model = genmd4(TrueConditionals(joint))
+    model = genmd4(Enumerable(joint).denoiser())
     model.compile("sgd")
     draws = np.random.default_rng(0).choice(len(STATES), 4000, p=joint.ravel())
     settings = {"verbose": 0, "batch_size": 1000, "num_passes": 8}

@@ -4,30 +4,30 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks.markov import MarkovConditionals, draw, log_probability, source
 from md4keras import MD4
+from md4keras.evaluation.sources import Markov
 from md4keras.networks import Transformer
 from tests.models.tabular import chi_square
 
 
 @pytest.mark.parametrize("states, steps", [(2, 300), pytest.param(8, 800, marks=pytest.mark.slow)])
 def test_the_bound_approaches_the_entropy_of_the_source(states, steps):
-    matrix, stationary, rate = source(states)
     length, count = 32, 2048
-    initial = -(stationary * np.log(stationary)).sum()
-    entropy = (initial + (length - 1) * rate) / length  # of a stretch, per position
+    two = Markov([[0.9, 0.1], [0.3, 0.7]], length)
+    source = two if states == 2 else Markov.random(states, length)
+    entropy = source.entropy().nats / length  # of a stretch, per position
     network = Transformer(
         states, length, num_layers=2, num_heads=2, feature_dim=32, time_features="none"
     )
     model = MD4(network, seed=0)
     rate_schedule = keras.optimizers.schedules.CosineDecay(1e-2, steps)
     model.compile(keras.optimizers.Muon(rate_schedule, weight_decay=0.0))
-    x = draw(matrix, stationary, 64 * steps, length, seed=1)
+    x = source.draw(64 * steps, seed=1)
     model.fit(x, batch_size=64, verbose=0)
-    held_out = draw(matrix, stationary, count, length, seed=2)
+    held_out = source.draw(count, seed=2)
     bound = model.evaluate(held_out, verbose=0, return_dict=True, batch_size=256)["loss"]
     # The data's own scatter: the log-probability of the held-out sequences.
-    exact = -log_probability(held_out, matrix, stationary) / length
+    exact = -source.log_probability(held_out) / length
     assert bound < 1.03 * entropy
     assert bound > exact.mean() - 3 * 0.005 * entropy  # Monte Carlo error of the estimate
 
@@ -37,10 +37,10 @@ def test_samples_have_the_transitions_of_the_source(sampler):
     """With the exact denoiser. Pairs at fixed places of independent samples: a chi-square test of
     the 64 transitions, one place at a time; at 2e-4 each, 5 places fail in 1 of 1000 seeds.
     """
-    matrix, stationary, _ = source(8)
-    model = MD4(MarkovConditionals(matrix, stationary, 16))
+    source = Markov.random(8, length=16)
+    model = MD4(source.denoiser())
     x = model.generate(6000, sampler=sampler, num_steps=256, seed=4)
     for place in range(0, 15, 3):
         pairs = np.zeros((8, 8))
         np.add.at(pairs, (x[:, place], x[:, place + 1]), 1)
-        assert chi_square(pairs, stationary[:, None] * matrix) > 2e-4
+        assert chi_square(pairs, source.neighbours()) > 2e-4

@@ -4,18 +4,13 @@ import numpy as np
 import pytest
 
 from md4keras import MD4, GenMD4, samplers
+from md4keras.evaluation.sources import Enumerable
 from md4keras.models.order_likelihood import PathProcess
 from md4keras.models.settings import Settings
 from md4keras.networks import Transformer
 from md4keras.samplers import Confidence, LeftToRight, TopK
 from md4keras.samplers.reverse_process import Start
-from tests.models.tabular import (
-    FixedLogits,
-    TrueConditionals,
-    chi_square,
-    count_states,
-    random_joint,
-)
+from tests.models.tabular import FixedLogits, chi_square, count_states
 from tests.models.weights import randomised
 
 STATES = np.indices((3,) * 4).reshape(4, -1).T.astype("int32")  # all 81
@@ -32,7 +27,7 @@ NAMES = ["probability", "margin", "entropy", "filtered", "left_to_right"]
 @pytest.fixture(scope="module")
 def model():
     """Whose conditionals agree with no distribution, so that the order matters."""
-    network = TrueConditionals(random_joint(3, 4))
+    network = Enumerable.random(3, 4).denoiser()
     network.table.assign(np.random.default_rng(0).normal(size=network.table.shape))
     return MD4(network)
 

@@ -5,15 +5,9 @@ import pytest
 from scipy import stats
 
 from md4keras import MD4, GenMD4, samplers, schedules
+from md4keras.evaluation.sources import Enumerable
 from md4keras.networks import Transformer
-from tests.models.tabular import (
-    FixedLogits,
-    TrueConditionals,
-    TruePosterior,
-    chi_square,
-    count_states,
-    random_joint,
-)
+from tests.models.tabular import FixedLogits, chi_square, count_states, true_posterior
 from tests.models.weights import randomised
 from tests.reference import array
 
@@ -32,7 +26,7 @@ def trajectory(steps):
 
 @pytest.fixture(scope="module")
 def joint():
-    return random_joint(VALUES, COUNT)
+    return Enumerable.random(VALUES, COUNT).joint
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +37,14 @@ def plain():
 @pytest.mark.parametrize("sampler, num_steps", [("event", 256), ("first_hitting", 1)])
 def test_samples_have_the_distribution(sampler, num_steps, joint):
     """Chi-square over 81 states; one false alarm in 1000 seeds."""
-    model = MD4(TrueConditionals(joint))
+    model = MD4(Enumerable(joint).denoiser())
     samples = model.generate(8000, sampler=sampler, num_steps=num_steps, seed=12)
     assert chi_square(count_states(samples, VALUES), joint) > 1e-3
 
 
 def test_event_and_ancestral_agree_where_few_steps_make_both_wrong(joint):
     """Two-sample chi-square at 2 steps, whose samples are far from the model's distribution."""
-    model = MD4(TrueConditionals(joint))
+    model = MD4(Enumerable(joint).denoiser())
     counts = np.array(
         [
             count_states(model.generate(8000, sampler=name, num_steps=2, seed=seed), VALUES)
@@ -65,12 +59,12 @@ def test_event_and_ancestral_agree_where_few_steps_make_both_wrong(joint):
 def test_genmd4_samples_have_the_distribution(joint):
     """With the true posterior as the network; what is masked tells about the values."""
     power = np.array([0.4, 1.0, 3.0])
-    model = GenMD4(TruePosterior(joint, power), eps=0.0)
+    model = GenMD4(true_posterior(joint, power), eps=0.0)
     model.schedule.theta.assign(np.log(np.expm1(power)))
     samples = model.generate(8000, num_steps=512, time_grid="uniform", seed=13)
     assert chi_square(count_states(samples, VALUES), joint) > 1e-3
     # The test of the test: a network that takes all values to be masked alike is wrong.
-    wrong = GenMD4(TruePosterior(joint, np.ones(3)), eps=0.0)
+    wrong = GenMD4(true_posterior(joint, np.ones(3)), eps=0.0)
     wrong.schedule.theta.assign(np.log(np.expm1(power)))
     samples = wrong.generate(8000, num_steps=512, time_grid="uniform", seed=13)
     assert chi_square(count_states(samples, VALUES), joint) < 1e-6
@@ -134,7 +128,7 @@ def test_infilling_keeps_what_is_given_with_every_sampler(kind):
 def test_genmd4_fills_a_gap_as_the_conditional_distribution_says(joint):
     """That the caller masked a position tells nothing of its value: one gap, chi-square at 1e-3."""
     power = np.array([0.4, 1.0, 3.0])
-    model = GenMD4(TruePosterior(joint, power), eps=0.0)
+    model = GenMD4(true_posterior(joint, power), eps=0.0)
     model.schedule.theta.assign(np.log(np.expm1(power)))
     tokens = np.tile(np.array([[2, 0, 1, 0]], "int32"), (4000, 1))
     mask = np.arange(4) == 1
@@ -146,7 +140,7 @@ def test_genmd4_fills_a_gap_as_the_conditional_distribution_says(joint):
 def test_genmd4_fills_several_gaps_exactly_from_the_start(joint):
     """At time 1 masks tell nothing and nothing is taken off: two gaps, chi-square at 1e-3."""
     power = np.array([0.4, 1.0, 3.0])
-    model = GenMD4(TruePosterior(joint, power), eps=0.0)
+    model = GenMD4(true_posterior(joint, power), eps=0.0)
     model.schedule.theta.assign(np.log(np.expm1(power)))
     tokens = np.tile(np.array([[2, 0, 1, 0]], "int32"), (4000, 1))
     mask = (np.arange(4) == 1) | (np.arange(4) == 2)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from md4keras import MD4, GenMD4
+from md4keras.evaluation.sources import Enumerable
 from md4keras.networks import Transformer, UNet
-from tests.models.tabular import TrueConditionals, TruePosterior, random_joint
+from tests.models.tabular import true_posterior
 from tests.models.weights import randomised
 
 X = np.array([[0, 1, 2, 0], [2, 2, 1, 0], [1, 0, 0, 2]], "int32")
@@ -13,12 +14,12 @@ X = np.array([[0, 1, 2, 0], [2, 2, 1, 0], [1, 0, 0, 2]], "int32")
 
 @pytest.fixture(scope="module")
 def joint():
-    return random_joint(3, 4)
+    return Enumerable.random(3, 4).joint
 
 
 def test_the_bound_of_true_conditionals_is_the_probability(joint):
     """In whatever order, true conditionals multiply to `p(x)`: within 4 standard errors."""
-    bound, error = MD4(TrueConditionals(joint)).score(X, num_samples=400, seed=1)
+    bound, error = MD4(Enumerable(joint).denoiser()).score(X, num_samples=400, seed=1)
     exact = -np.log(joint[tuple(X.T)])
     assert bound.shape == error.shape == (3,) and (error > 0).all()
     assert (np.abs(bound - exact) < 4 * error + 2e-3).all()
@@ -27,7 +28,7 @@ def test_the_bound_of_true_conditionals_is_the_probability(joint):
 
 def test_the_bound_given_some_tokens_is_the_conditional_probability(joint):
     given = np.array([True, False, True, False])
-    bound, error = MD4(TrueConditionals(joint)).score(X, num_samples=400, given=given)
+    bound, error = MD4(Enumerable(joint).denoiser()).score(X, num_samples=400, given=given)
     known = joint.sum(axis=(1, 3))[X[:, 0], X[:, 2]]
     exact = -np.log(joint[tuple(X.T)] / known)
     assert (np.abs(bound - exact) < 4 * error + 2e-3).all()
@@ -35,7 +36,7 @@ def test_the_bound_given_some_tokens_is_the_conditional_probability(joint):
 
 def test_genmd4_of_the_true_posterior_bounds_the_probability(joint):
     power = np.array([0.5, 1.0, 2.0])
-    model = GenMD4(TruePosterior(joint, power), eps=0.0)
+    model = GenMD4(true_posterior(joint, power), eps=0.0)
     model.schedule.theta.assign(np.log(np.expm1(power)))
     states = np.indices(joint.shape).reshape(4, -1).T.astype("int32")
     bound, error = model.score(states, num_samples=64, batch_size=512)
