@@ -114,6 +114,10 @@ SHORTER = {
         "report, 512": "report, 2",
     },
     "docs/evaluation.md": {
+        "num_draws=16": "num_draws=2",
+        "bracket=True, num_samples=64": "bracket=True, num_samples=8",
+        "num_steps=8)": "num_steps=1)",
+        "num_steps=16, time": "num_steps=1, time",
         "num_samples=64": "num_samples=2",
         "stride=4)": "stride=4, num_samples=2)",
     },
@@ -201,7 +205,8 @@ def _of_sampling(stack) -> dict:
 def _of_text(stack) -> dict:
     model = md4keras.MD4(networks.Transformer(27, LENGTH, **SIZES))
     model.tokenizer = tokenizers.CharacterTokenizer()
-    return {"np": np, "model": model}
+    tokens = np.random.default_rng(0).integers(0, 27, (4, LENGTH))
+    return {"np": np, "model": model, "tokens": tokens}
 
 
 def _of_export(stack) -> dict:

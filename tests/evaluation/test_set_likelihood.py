@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from md4keras import MD4, GenMD4, evaluation
+from md4keras import MD4, GenMD4, backend, evaluation
 from md4keras.evaluation.sources import Enumerable
 from md4keras.networks import Transformer, UNet
 from md4keras.schedules import Cosine
@@ -145,11 +145,22 @@ def test_words_and_characters(model):
 
 
 @pytest.mark.one_backend
-def test_many_lengths_keep_few_programs():
+def test_many_lengths_keep_few_programs(monkeypatch):
     """Of sixty lengths; twelve sizes, most of them with and without padding."""
+    compiled = []
+
+    def compile_function(model, function):
+        def counted(draws):
+            compiled.append(draws.batch.x.shape)
+            return np.zeros(len(draws.example))
+
+        return counted
+
+    monkeypatch.setattr(backend, "compile_function", compile_function)
     model = MD4(Transformer(5, 64, num_layers=0, num_heads=1, feature_dim=4))
     for length in range(1, 61):
         model.score(np.zeros((1, length), "int32"), num_samples=2, batch_size=2)
+    assert len(compiled) == 60 and len(set(compiled)) <= 12
     assert len(model._functions) <= 20
 
 
