@@ -4,7 +4,7 @@ import base64
 import html
 
 from md4keras.evaluation.report_form import Report
-from md4keras.evaluation.report_parts import as_text
+from md4keras.evaluation.report_parts import in_words
 from md4keras.evaluation.report_plots import curve_plot, positions_plot
 from md4keras.files import printable
 
@@ -26,6 +26,7 @@ p { margin: .4rem 0; }
 .headline { font-size: 2.1rem; font-weight: 600; margin: 1.2rem 0 0; color: #20639b; }
 .headline small { font-size: 1rem; font-weight: 400; color: #374151; }
 table { border-collapse: collapse; width: 100%; font-size: .94rem; }
+table + p { margin-top: 1.4rem; }
 th { text-align: left; font-weight: 500; vertical-align: bottom; }
 th, td { padding: .32rem .9rem .32rem 0; border-bottom: 1px solid #f0f1f3; }
 td { vertical-align: top; overflow-wrap: anywhere; }
@@ -77,16 +78,15 @@ def page(report: Report) -> str:
 
 def _head(report: Report) -> str:
     row, model, data = report.figures[0], report.model, report.data
-    number = as_text(row["value"], row["error"])
-    low, high = row["interval"]
+    number, _, interval = in_words(row)
     about = f"{model['kind']}, {model['network']}, {model['parameters']:,} parameters"
     examples = f"{data['examples']:,} examples, {data['dimensions']:,} {data['dimension']}s"
     return (
         f"<h1>{_text(model['name'])}</h1>\n"
         f'<p class="quiet">{_text(about)}</p>\n'
         f'<p class="headline">{_text(number)} <small>{_text(row["name"])}</small></p>\n'
-        f'<p class="quiet">An upper bound, with its standard error; 95 % interval {low:.4f} to '
-        f"{high:.4f}</p>\n"
+        f'<p class="quiet">An upper bound, with its standard error; 95 % interval '
+        f"{_text(interval)}</p>\n"
         f"<p>Measured on {_text(data['name'])}: {_text(examples)}.</p>"
     )
 
@@ -100,11 +100,7 @@ def _warnings(sentences: list[str]) -> str:
 
 def _figures(report: Report) -> str:
     heads = "Figure", "Value and error", "Error of the draws", "95 % interval"
-    rows = []
-    for row in report.figures:
-        low, high = row["interval"]
-        numbers = as_text(row["value"], row["error"]), f"{row['error_of_draws']:.3g}"
-        rows.append((row["name"], *numbers, f"{_short(low)} to {_short(high)}"))
+    rows = [(row["name"], *in_words(row)) for row in report.figures]
     found = _table(heads, rows)
     if report.baselines:
         bits = [(each["name"], f"{each['bits']:.4f}") for each in report.baselines]
@@ -189,7 +185,7 @@ def _table(heads, rows) -> str:
     """A table whose first column is text and whose others are numbers."""
 
     def line(cells, tag: str) -> str:
-        first, *rest = (_text(cell) for cell in cells)
+        first, *rest = map(_text, cells)
         others = "".join(f'<{tag} class="number">{cell}</{tag}>' for cell in rest)
         return f"<tr><{tag}>{first}</{tag}>{others}</tr>"
 
@@ -208,7 +204,3 @@ def _figure(svg: bytes, caption: str) -> str:
 
 def _text(text: str) -> str:
     return html.escape(printable(text))
-
-
-def _short(value: float) -> str:
-    return f"{value:,.4f}" if abs(value) < 1e5 else f"{value:.5g}"

@@ -12,6 +12,7 @@ _BITS = 1 / math.log(2)
 _MOST_NATS = 700  # whose exponential is a number
 _CELLS = {1: 512, 2: 64}  # of each axis of a table by position, at most
 _ROWS = 12  # of the dearest token values, and of the cheapest
+_LARGE = 1e7  # what is larger is written as powers of ten
 _OFTEN = 10  # as often a value has to occur, to be among these
 
 
@@ -52,16 +53,32 @@ def _row(name: str, unit: str, found: Estimate) -> dict:
     return {"name": name, "unit": unit, **numbers, "interval": list(found.interval())}
 
 
-def as_text(value: float, error: float) -> str:
-    """A figure with its error, in as many digits as this allows: two of the error, four places.
+def in_words(row: dict) -> tuple[str, str, str]:
+    """A row's figure with its error, the error of the draws alone, and the ends of the interval.
 
-    >>> as_text(1.71234, 0.0345), as_text(1.71234, 2e-6), as_text(1234.5, 67.8)
-    ('1.712 ± 0.035', '1.7123 ± 0.0000', '1,234 ± 68')
+    In as many digits as the error allows: two of its own, and four places at most.
+
+    Args:
+        row: as `figures` makes them.
+
+    Example:
+
+    >>> row = {"value": 1.71234, "error": 0.0345, "error_of_draws": 0.01, "interval": [1.6, 1.8]}
+    >>> in_words(row)
+    ('1.712 ± 0.035', '0.010', '1.600 to 1.800')
     """
-    if max(abs(value), error) >= 1e7:
-        return f"{value:.4g} ± {error:.2g}"
+    value, error, (low, high) = row["value"], row["error"], row["interval"]
+    if max(abs(value), error) >= _LARGE:
+        return (
+            f"{value:.4g} ± {error:.2g}",
+            f"{row['error_of_draws']:.2g}",
+            f"{low:.4g} to {high:.4g}",
+        )
     places = 4 if error <= 0 else min(4, max(0, 1 - math.floor(math.log10(error))))
-    return f"{value:,.{places}f} ± {error:,.{places}f}"
+    value, error, draws, low, high = (
+        f"{number:,.{places}f}" for number in (value, error, row["error_of_draws"], low, high)
+    )
+    return f"{value} ± {error}", draws, f"{low} to {high}"
 
 
 def curve(found: Nelbo) -> dict:
