@@ -63,8 +63,11 @@ def first(folder, tmp_path_factory):
 
 
 def test_it_stands_beside_the_model_and_changes_nothing(first, folder):
-    without, result, report = first
-    assert without == result
+    without, result, _ = first
+    assert without.keys() == result.keys()
+    for name, value in without.items():  # with tables, sums are taken in float64
+        numbers = isinstance(value, float | list)
+        assert result[name] == (pytest.approx(value, rel=1e-6) if numbers else value)
     folder = folder / "run of text" / "report"
     assert {path.name for path in folder.iterdir()} == {"report.json", "report.html"}
     assert "my own.txt" in read_page(folder)
@@ -142,16 +145,17 @@ def test_it_tells_what_was_measured_with_what(first, folder):
 
 
 def test_data_of_the_training_have_its_baselines(ask, folder):
-    printed = ask("evaluate", "run of text", *FEW, "--report", "held", "--limit", "2")
+    ask("evaluate", "run of text", *FEW, "--report", "held", "--limit", "2")
     report = read_report(folder / "held")
     assert report.data["training"] == "held out" and report.settings["limit"] == 2
     assert report.baselines == [{"name": "unigram", "bits": 3.5}]
     assert any("unigram needs 3.5000 bits" in warning for warning in report.warnings)
     assert any("first 2 of" in warning for warning in report.warnings)
     whole = report.data["fingerprint"]
-    (folder / "texts" / "b.txt").write_text("another text of words " * 20)
-    printed = ask("evaluate", "run of text", *FEW, "--report", "held")
-    (folder / "texts" / "b.txt").unlink()
+    before = (folder / "texts" / "a.txt").read_text()
+    (folder / "texts" / "a.txt").write_text("another text of words " * 40)
+    printed = ask("evaluate", "run of text", *FEW, "--report", "held", "--limit", "2")
+    (folder / "texts" / "a.txt").write_text(before)
     assert "the data have changed" in printed.err
     report = read_report(folder / "held")
     assert report.data["training"] == "changed" and report.data["fingerprint"] != whole
