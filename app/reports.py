@@ -56,8 +56,8 @@ def _show(report: Report) -> None:
         border="horizontal",
         hide_index=True,
     )
-    for sentence in report.warnings:
-        st.warning(plain(sentence), icon=":material/warning:")
+    if report.warnings:
+        st.warning("\n".join(f"- {plain(each)}" for each in report.warnings))
     with st.expander("Conventions"):
         st.table(
             {

@@ -91,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
     if options.limit is not None:
         check_whole("limit", options.limit, mend="Leave it out for all examples.")
     check_draws(options)
-    folder = evaluation_report.report_folder(options)
+    target = evaluation_report.target(options)
     model = load(options)
     replace = options.replace_unknown
     examples = read_held_out(model, options.data, replace)
@@ -103,8 +103,8 @@ def run(options: argparse.Namespace) -> int:
         print_json(result)
     else:
         print(printable(_report(result)))
-    if folder is not None:
-        evaluation_report.write(folder, options, model, measured)
+    if target is not None:
+        evaluation_report.write(target, options, model, measured)
     return 0
 
 

@@ -1,12 +1,14 @@
 """The report of `md4keras evaluate`: where it goes, and what the command knows for it."""
 
 import argparse
+import contextlib
 import datetime
 import os
 import shlex
 from pathlib import Path
+from typing import NamedTuple
 
-from md4keras import backend, catalog, checkpoints, data
+from md4keras import backend, checkpoints, data
 from md4keras.checks import is_number
 from md4keras.cli.terminal import printable, say
 from md4keras.cli.text_size import unit
@@ -24,46 +26,53 @@ _ROWS = {
 _MOST_BASELINES = 20
 
 
-def report_folder(options: argparse.Namespace) -> Path | None:
-    """Where `--report` writes, checked before the measurement; `None` without it.
+class Target(NamedTuple):
+    """Where a report is to be written, and the SHA-256 of the weights that it will be of."""
+
+    folder: Path
+    weights: str
+
+
+def target(options: argparse.Namespace) -> Target | None:
+    """What `--report` asks for, checked before the measurement; `None` without it.
 
     Raises:
-        ValueError, PermissionError: if nothing can be written there.
+        ValueError, PermissionError: if there is no model, or nothing can be written there.
         ImportError: without matplotlib.
     """
     if options.report is None:
         return None
-    model = checkpoints.model_folder(options.model)
-    folder = options.report
+    model, folder = checkpoints.model_folder(options.model), options.report
     if folder == BESIDE:
-        folder = Path(os.path.realpath(model)).parent / "report"
-        folder = Path(os.path.relpath(folder))
+        folder = Path(os.path.relpath(Path(os.path.realpath(model)).parent / "report"))
     check_report_folder(folder)
-    _tell_of_another(folder, model)
-    return folder
+    weights = checkpoints.read_saved(model, unknown_tokenizer=True).weights_fingerprint
+    with contextlib.suppress(ValueError):  # there is none
+        if read_report(folder).model["weights"] != weights:
+            say(f"note: the report in '{folder}' is of another model; this one takes its place")
+    return Target(folder, weights)
 
 
-def write(folder: Path, options: argparse.Namespace, model, measured) -> None:
+def write(target: Target, options: argparse.Namespace, model, measured) -> None:
     """Writes the report of a measurement, and says where.
 
     Args:
-        folder: as `report_folder` returned it.
+        target: what `target` returned.
         options: of the command.
         model: that was measured.
         measured: a `Measured`.
     """
-    page = write_report(make_report(options, model, measured), folder)
-    say(f"the report is in '{folder}': {page.name} is the page, report.json has its numbers")
+    page = write_report(make_report(target, options, model, measured), target.folder)
+    say(f"the report is in '{target.folder}': {page.name} is the page, report.json its numbers")
 
 
-def make_report(options: argparse.Namespace, model, measured) -> Report:
+def make_report(target: Target, options: argparse.Namespace, model, measured) -> Report:
     """The report of a measurement.
 
     Args:
-        options, model, measured: as of `write`.
+        target, options, model, measured: as of `write`.
     """
     result, found, tally, _ = measured
-    (saved,) = catalog.model_folders(checkpoints.model_folder(options.model))
     is_text = model.tokenizer is not None
     report = Report(
         command=_command(options.typed),
@@ -72,11 +81,11 @@ def make_report(options: argparse.Namespace, model, measured) -> Report:
         versions=installed(("keras", "numpy", backend.NAME)) | {"backend": backend.NAME},
         model={
             "name": printable(str(options.model)),
-            "kind": saved.kind,
-            "network": saved.network,
+            "kind": type(model).__name__,
+            "network": type(model.network).__name__,
             "tokenizer": type(model.tokenizer).__name__ if is_text else None,
-            "parameters": saved.parameters,
-            "weights": saved.weights,
+            "parameters": model.network.count_params(),
+            "weights": target.weights,
         },
         data={
             "name": printable(result["data"]),
@@ -106,17 +115,6 @@ def make_report(options: argparse.Namespace, model, measured) -> Report:
 def _command(words: list[str]) -> str:
     """The command for a shell, with the backend that ran."""
     return f"KERAS_BACKEND={backend.NAME} {shlex.join(['md4keras', *words])}"
-
-
-def _tell_of_another(folder: Path, model: Path) -> None:
-    """Says so, where the report of other weights is to be replaced."""
-    try:
-        before = read_report(folder).model["weights"]
-        now = checkpoints.read_saved(model).weights_fingerprint
-    except ValueError:
-        return
-    if before != now:
-        say(f"note: the report in '{folder}' is of another model; this one takes its place")
 
 
 def _counts(result: dict) -> dict[str, float]:

@@ -113,7 +113,8 @@ def test_the_report_beside_a_model_is_shown(open_page, reported):
     assert list(map(unescaped, figures["value and error"])) == [value for value, *_ in rows]
     assert list(map(unescaped, figures["95 % interval"])) == [interval for *_, interval in rows]
     assert list(conventions["name"]) == [each["name"] for each in report.conventions]
-    assert [unescaped(each.value) for each in app.warning] == report.warnings
+    (warning,) = app.warning
+    assert unescaped(warning.value).split("\n") == [f"- {each}" for each in report.warnings]
     assert len(report.warnings) >= 2 and app.code[0].value == report.command
     (button,) = app.get("download_button")
     assert button.proto.label == "Report"
