@@ -1,6 +1,5 @@
 """The machine that numbers were measured on, the versions, and the memory of a process."""
 
-import importlib.metadata
 import os
 import platform
 import re
@@ -27,14 +26,8 @@ def machine() -> dict:
 
 def versions() -> dict:
     """Versions of Python, of this library with its commit, and of the packages installed."""
-    here = runpy.run_path(str(ROOT / "md4keras" / "version.py"))["__version__"]
-    found = {"python": platform.python_version(), "md4keras": here, "commit": _commit()}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    installed = runpy.run_path(str(ROOT / "md4keras" / "version.py"))["installed"]
+    return installed(PACKAGES) | {"commit": _commit()}
 
 
 def peak_gb() -> float:

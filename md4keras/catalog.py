@@ -30,6 +30,7 @@ class ModelFolder:
         parameters: number of the network's.
         has_tokenizer: whether samples are text.
         recipe: how it was trained; empty where it is not told.
+        weights: SHA-256 of the file of its weights.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ModelFolder:
     parameters: int = 0
     has_tokenizer: bool = False
     recipe: dict = dataclasses.field(default_factory=dict)
+    weights: str = ""
 
     @property
     def place(self) -> str:
@@ -189,6 +191,7 @@ def _described(name: str, folder: Path) -> ModelFolder:
             parameters=int(saved.metadata.get("parameter_count", 0)),
             has_tokenizer=saved.tokenizer is not None,
             recipe=saved.recipe if isinstance(saved.recipe, dict) else {},
+            weights=saved.weights_fingerprint,
         )
     except (ValueError, OSError) as error:
         return ModelFolder(name, folder, problem=str(error))

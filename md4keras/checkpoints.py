@@ -109,6 +109,11 @@ class Saved:
     tokenizer: Any
     recipe: dict | None
 
+    @property
+    def weights_fingerprint(self) -> str:
+        """SHA-256 of the file of the weights."""
+        return str(self.metadata["sha256"][_WEIGHTS])
+
 
 def build_model(saved: Saved):
     """The model whose files were read, with its weights."""

@@ -18,6 +18,7 @@ OPTIONAL = (
     "grpc",
     "keras_hub",
     "keras_nlp",
+    "matplotlib",
     "onnx",
     "onnxruntime",
     "openvino",

@@ -4,7 +4,7 @@ import secrets
 
 import streamlit as st
 
-from app import RECIPES, demo, folders, frame, results, samples, sampling, shell
+from app import RECIPES, demo, folders, frame, reports, results, samples, sampling, shell
 from md4keras import catalog
 
 _ROWS, _HEIGHT = 6, 220  # of the table: with more it is scrolled, in so many pixels
@@ -122,3 +122,4 @@ if good:
             st.caption(result["about"])
         elif not start:
             st.info(sampling.EXPECT, icon=":material/arrow_upward:")
+    reports.show(saved)

@@ -28,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         options = parse(arguments)
+        options.typed = list(arguments)
         status = options.run(options)
         sys.stdout.flush()
         return status

@@ -2,19 +2,23 @@
 
 import argparse
 from pathlib import Path
+from typing import NamedTuple
 
 from md4keras import data, evaluation
 from md4keras.checks import check_whole
-from md4keras.cli.examples import Examples, ExampleStream
+from md4keras.cli import evaluation_report
+from md4keras.cli.examples import Examples, ExampleStream, Origin
 from md4keras.cli.model import add_model, load
 from md4keras.cli.reading import read_held_out, read_own
+from md4keras.cli.tally import Tally
 from md4keras.cli.terminal import followed, print_json, printable
-from md4keras.cli.text_size import TextSize, per_text, perplexity, unit
+from md4keras.cli.text_size import per_text, perplexity, unit
 
 _EXAMPLE = """\
 examples:
   md4keras evaluate runs/demo/digits/model
   md4keras evaluate runs/demo/pydoc/model --data notes.txt --replace-unknown --json
+  md4keras evaluate runs/demo/digits/model --report
 """
 
 
@@ -38,6 +42,15 @@ def add_verb(verbs) -> None:
         default=evaluation.OWN,
         metavar="T",
         help="the bound of the process of T steps, or of 'continuous' time (default: as trained)",
+    )
+    parser.add_argument(
+        "--report",
+        type=Path,
+        nargs="?",
+        const=evaluation_report.BESIDE,
+        metavar="FOLDER",
+        help="also write report.json and a page, report.html, to a folder (default: 'report' "
+        "beside the model's); needs matplotlib",
     )
     parser.set_defaults(run=run)
 
@@ -77,39 +90,52 @@ def run(options: argparse.Namespace) -> int:
     """Measures and prints; returns the exit status."""
     if options.limit is not None:
         check_whole("limit", options.limit, mend="Leave it out for all examples.")
+    check_draws(options)
+    target = evaluation_report.target(options)
     model = load(options)
     replace = options.replace_unknown
     examples = read_held_out(model, options.data, replace)
     if examples is None:
         examples = read_own(model, options.data, replace)
-    result = {"model": str(options.model), **measure(model, examples, options)}
+    measured = measure(model, examples, options)
+    result = {"model": str(options.model), **measured.result}
     if options.json:
         print_json(result)
     else:
         print(printable(_report(result)))
+    if target is not None:
+        evaluation_report.write(target, options, model, measured)
     return 0
 
 
-def measure(model, examples: Examples | ExampleStream, options: argparse.Namespace) -> dict:
-    """The bound on examples, per dimension, and what it was measured on.
+class Measured(NamedTuple):
+    """What a measurement found.
 
-    Returns:
-        dict of JSON values: `bits_per_dim` and `nats_per_dim`, of text `perplexity`, with what
-        `Estimate.as_dict` says of each, how many examples and dimensions they are of, and what
-        `per_text` returns.
+    Attributes:
+        result: dict of JSON values: `bits_per_dim` and `nats_per_dim`, of text `perplexity`, with
+            what `Estimate.as_dict` says of each, how many examples and dimensions they are of, and
+            what `per_text` returns.
+        found: a `Nelbo`, with tables if a report was asked for.
+        tally: a `Tally` of what was read.
+        origin: an `Origin` of the examples.
     """
-    text = TextSize(0, 0, 0)  # of all that was read
+
+    result: dict
+    found: evaluation.Nelbo
+    tally: Tally
+    origin: Origin
+
+
+def measure(model, examples: Examples | ExampleStream, options: argparse.Namespace) -> Measured:
+    """The bound on examples, per dimension, and what it was measured on."""
+    tally = Tally(model)
 
     def read():
-        nonlocal text
-        for part in examples.parts(options.limit):
-            if model.tokenizer is not None:
-                text += TextSize.of(model, part)
+        for part in map(tally.add, examples.parts(options.limit)):
             yield part.entries, part.labels
 
-    check_draws(options)
     how = options.num_draws, options.seed, options.batch_size, options.timesteps
-    steps = evaluation.likelihood_steps(model, read(), *how)
+    steps = evaluation.likelihood_steps(model, read(), *how, tables=options.report is not None)
 
     def progress(state):
         done = f"{state.examples:,} examples, then " if state.examples else ""
@@ -130,12 +156,11 @@ def measure(model, examples: Examples | ExampleStream, options: argparse.Namespa
         "seed": options.seed,
         "timesteps": found.timesteps,
     }
-    if model.tokenizer is None:
-        return result
-    result |= found.perplexity.as_dict("perplexity") | per_text(model, text, result)
-    if examples.facts:
-        result |= {"zero_shot": examples.facts} | _per_raw_word(examples.facts, result)
-    return result
+    if model.tokenizer is not None:
+        result |= found.perplexity.as_dict("perplexity") | per_text(model, tally.text, result)
+        if examples.facts:
+            result |= {"zero_shot": examples.facts} | _per_raw_word(examples.facts, result)
+    return Measured(result, found, tally, examples.origin)
 
 
 def _per_raw_word(facts: dict, result: dict) -> dict:

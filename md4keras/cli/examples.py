@@ -8,6 +8,20 @@ import numpy as np
 from md4keras.evaluation.per_value import scored_positions
 
 
+class Origin(NamedTuple):
+    """Where examples are from.
+
+    Attributes:
+        files: str, fingerprint of the files, or `None`.
+        training: str, what they are to the model: the `"held out"` part of the data of its
+            training, that of these data as they have `"changed"` since, `"other"` data, or
+            `"unknown"`.
+    """
+
+    files: str | None = None
+    training: str = "unknown"
+
+
 class Examples(NamedTuple):
     """Examples to be measured.
 
@@ -20,6 +34,7 @@ class Examples(NamedTuple):
             `"padding_mask"`; `None` for nothing.
         facts: dictionary in JSON values, how a zero-shot set was made into rows, see
             `md4keras.data.zero_shot`; empty for other data.
+        origin: an `Origin`.
     """
 
     tokens: np.ndarray
@@ -28,6 +43,7 @@ class Examples(NamedTuple):
     left_out: int = 0
     layout: dict | None = None
     facts: dict = {}
+    origin: Origin = Origin()
 
     @classmethod
     def together(cls, parts: Iterable["Examples"]) -> "Examples":
@@ -41,6 +57,10 @@ class Examples(NamedTuple):
         }
         tokens = np.concatenate([part.tokens for part in parts])
         return first._replace(tokens=tokens, labels=labels, layout=layout or None)
+
+    def come_from(self, origin: Origin) -> "Examples":
+        """The same examples, of which it is known where they are from."""
+        return self._replace(origin=origin)
 
     @property
     def in_all(self) -> int:
@@ -77,6 +97,7 @@ class ExampleStream:
         left_out, facts: as of `Examples`.
 
     Attributes:
+        origin: an `Origin`.
         in_all: int, how many there are; `None` as long as they were not all read.
     """
 
@@ -88,7 +109,12 @@ class ExampleStream:
         facts: dict | None = None,
     ):
         self.name, self.read, self.in_all = name, read, None
-        self.left_out, self.facts = left_out, facts or {}
+        self.left_out, self.facts, self.origin = left_out, facts or {}, Origin()
+
+    def come_from(self, origin: Origin) -> "ExampleStream":
+        """The same stream, of which it is known where the examples are from."""
+        self.origin = origin
+        return self
 
     def parts(self, limit: int | None = None) -> Iterator[Examples]:
         """The examples in order, of which `limit` at most."""

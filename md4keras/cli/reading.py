@@ -6,7 +6,7 @@ import numpy as np
 
 from md4keras import data
 from md4keras.cli import measured_rows
-from md4keras.cli.examples import Examples, ExampleStream
+from md4keras.cli.examples import Examples, ExampleStream, Origin
 from md4keras.cli.model import class_names
 from md4keras.cli.terminal import say
 from md4keras.data import gaps
@@ -38,17 +38,26 @@ def read_picture(model, path: str) -> np.ndarray:
 
 def read_own(model, path: Path, replace: bool) -> Examples | ExampleStream:
     """All examples of a text file or folder, or of a folder of images, or prepared ones."""
+    examples, facts = _all_of(model, path, replace)
+    other = "other" if _fingerprint(model) else "unknown"
+    return examples.come_from(Origin(facts.get("fingerprint"), other))
+
+
+def _all_of(model, path: Path, replace: bool) -> tuple[Examples | ExampleStream, dict]:
+    """All examples at a path, and the facts of what was read."""
     if data.is_prepared(path):
-        return measured_rows.of_prepared(model, data.prepared(path), str(path))
+        made = data.prepared(path)
+        return measured_rows.of_prepared(model, made, str(path)), made.facts
     if model.tokenizer is not None and data.holds_documents(path):
-        texts = data.own_documents(path, validation_fraction=None).training
-        texts = [read_known(model, text, replace) for text in texts]
-        return measured_rows.of_texts(model, texts, str(path))
+        splits = data.own_documents(path, validation_fraction=None)
+        texts = [read_known(model, text, replace) for text in splits.training]
+        return measured_rows.of_texts(model, texts, str(path)), splits.facts
     if model.tokenizer is not None:
-        text = data.text_files(path, validation_fraction=None).training
-        return _windows(model, read_known(model, text, replace), str(path))
+        splits = data.text_files(path, validation_fraction=None)
+        text = read_known(model, splits.training, replace)
+        return _windows(model, text, str(path)), splits.facts
     splits = data.image_folder(path, *_format(model), validation_every=None)
-    return _images(model, splits.training, splits.class_names, str(path))
+    return _images(model, splits.training, splits.class_names, str(path)), splits.facts
 
 
 def read_held_out(model, path: Path | None, replace: bool) -> Examples | ExampleStream | None:
@@ -77,9 +86,23 @@ def read_held_out(model, path: Path | None, replace: bool) -> Examples | Example
         )
     else:
         splits = _splits(model, name, home)
-        if _fingerprint(model) not in (None, splits.facts.get("fingerprint")):
-            say("note: the data have changed since the model was trained on them")
     where = f"the validation split of {path or home or name}"
+    origin = _origin(model, splits.facts)
+    if origin.training == "changed":
+        say("note: the data have changed since the model was trained on them")
+    return _held_out(model, splits, name, where, replace).come_from(origin)
+
+
+def _origin(model, facts: dict) -> Origin:
+    """Whether data with these facts are still those that the model was trained on."""
+    then, now = _fingerprint(model), facts.get("fingerprint")
+    if then is None:
+        return Origin(now)
+    return Origin(now, "held out" if now == then else "changed")
+
+
+def _held_out(model, splits, name: str, where: str, replace: bool) -> Examples | ExampleStream:
+    """The validation split of data that a model was trained on."""
     if isinstance(splits, data.Prepared):
         return measured_rows.of_prepared(model, splits, where, trained=True)
     if name in ("own_documents", "pairs"):

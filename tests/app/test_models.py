@@ -9,6 +9,9 @@ import pytest
 
 import md4keras
 from app import demo
+from md4keras import cli
+from md4keras.evaluation.report import read_report
+from md4keras.evaluation.report_parts import in_words
 from md4keras.networks import UNet
 
 pytestmark = pytest.mark.one_backend
@@ -90,3 +93,54 @@ def test_without_models_the_demo_is_offered(open_page, tmp_path, monkeypatch):
 @pytest.mark.parametrize("page", ["generate", "infill", "inpaint", "watch", "compare"])
 def test_pages_without_a_model_say_where_to_get_one(open_page, tmp_path, page):
     assert "Models" in open_page(page, tmp_path).info[0].value
+
+
+@pytest.fixture
+def reported(text_folder, tmp_path, capsys):
+    """A folder with a model, beside which lies its report."""
+    shutil.copytree(text_folder, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "own.txt").write_text("some words of a text " * 20)
+    how = ["--data", str(tmp_path / "own.txt"), "--num-draws", "2", "--report"]
+    assert cli.main(["evaluate", str(tmp_path / "text" / "model"), *how]) == 0
+    return tmp_path
+
+
+def test_the_report_beside_a_model_is_shown(open_page, reported):
+    app = open_page("models", reported)
+    report = read_report(reported / "text" / "report")
+    figures, conventions = (table.value for table in app.table[-2:])
+    rows = [in_words(row) for row in report.figures]
+    assert list(map(unescaped, figures["value and error"])) == [value for value, *_ in rows]
+    assert list(map(unescaped, figures["95 % interval"])) == [interval for *_, interval in rows]
+    assert list(conventions["name"]) == [each["name"] for each in report.conventions]
+    (warning,) = app.warning
+    assert unescaped(warning.value).split("\n") == [f"- {each}" for each in report.warnings]
+    assert len(report.warnings) >= 2 and app.code[0].value == report.command
+    (button,) = app.get("download_button")
+    assert button.proto.label == "Report"
+
+    page = reported / "text" / "report" / "report.html"
+    page.write_text(page.read_text().replace("default-src 'none'", "default-src *"))
+    assert not app.run().get("download_button")  # it could run something
+
+
+def test_a_report_that_is_not_the_models_is_not_shown(open_page, reported):
+    path = reported / "text" / "report" / "report.json"
+    values = json.loads(path.read_text())
+    values["model"]["weights"] = "of another"
+    path.write_text(json.dumps(values))
+    app = open_page("models", reported)
+    assert any("of other weights" in unescaped(each.value) for each in app.caption)
+    assert not app.code and not app.warning
+    path.write_text('{"format": 1}')
+    app.run()
+    assert "The report is damaged" in unescaped(app.warning[0].value) and not app.code
+    path.unlink()
+    app.run()
+    command = f"md4keras evaluate {reported / 'text' / 'model'} --report"
+    assert any(command in unescaped(each.value) for each in app.caption) and not app.warning
+
+
+def test_no_report_outside_the_folder_is_shown(open_page, reported):
+    app = open_page("models", reported / "text" / "model")
+    assert not app.code and any("There is none yet" in each.value for each in app.caption)

@@ -11,6 +11,7 @@ from md4keras import cli, data, networks
 from md4keras.cli import measured_rows, reading
 from md4keras.data import Conventions, detokenizers, zero_shot
 from md4keras.data.preparation import KNOWN, Settings, prepare
+from md4keras.evaluation.report import read_report
 from md4keras.tokenizers import BytePairTokenizer, ByteTokenizer
 from tests.test_data.test_documents import parquet_bytes
 from tests.test_data.test_zero_shot import by_hand
@@ -295,3 +296,19 @@ def test_evaluate_measures_a_set(tmp_path, capsys):
     result, facts = json.loads(capsys.readouterr().out), zero_shot(found, BYTES, 24).facts
     assert result["examples"] == facts["blocks"] and result["dimensions"] == 24 * facts["blocks"]
     assert result["left_out_at_the_end"] == facts["dropped_tokens"]
+
+
+def test_a_report_names_the_conventions_of_a_set(tmp_path):
+    found, _ = made(tmp_path, "lambada")
+    md4keras.save_model(model_of(BYTES, 24), tmp_path / "model")
+    words = ["evaluate", tmp_path / "model", "--data", tmp_path / "out", "--num-draws", "2"]
+    assert cli.main([*map(str, words), "--report"]) == 0
+    report, facts = read_report(tmp_path / "report"), zero_shot(found, BYTES, 24).facts
+    told = {each["name"]: each["text"] for each in report.conventions}
+    lines = data.describe_zero_shot(facts)
+    assert [told[name] for name in ("set", "blocks", "conventions")] == [f"{x}." for x in lines]
+    assert "of the set as it was published" in told["words"] and "text" not in told
+    rows = {row["name"]: row["value"] for row in report.figures}
+    per_word = rows["bits per byte"] * facts["tokens_per_word"]
+    assert rows["bits per word"] == pytest.approx(per_word)
+    assert report.data["left_out"] == facts["dropped_tokens"]
