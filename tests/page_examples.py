@@ -235,7 +235,16 @@ def save_tiny_model(folder: str) -> None:
     path = Path(folder)
     if (path / "model").is_dir() or (path / "config.json").is_file() or path.name == "runs":
         return
-    if {"pydoc", "text", "text8", "notes"} & set(path.parts):
+    if {"pydoc", "text", "text8", "notes", "MODEL"} & set(path.parts):
         save_text_model(path, {"recipe": "pydoc", "source": "pydoc"})
     else:
         save_image_model(path, {"recipe": "digits", "source": "digits"}, list("0123456789"))
+
+
+def save_text(words: list[str]) -> None:
+    """A text where the `--data` of a command expects a file or a folder."""
+    if "--data" in words:
+        path = Path(words[words.index("--data") + 1])
+        file = path if path.suffix else path / "text.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("a text of some words that is longer than the windows are " * 4)

@@ -19,6 +19,7 @@ from md4keras.evaluation.answers import answer_likelihood, multiple_choice
 from md4keras.evaluation.bound import check_bound
 from md4keras.evaluation.estimates import Estimate
 from md4keras.evaluation.nelbo import Nelbo
+from md4keras.evaluation.report import Report, read_report, write_report
 from md4keras.evaluation.rolling import rolling_likelihood, rolling_rows
 from md4keras.evaluation.set_likelihood import OWN, likelihood, likelihood_steps
 
@@ -26,6 +27,7 @@ __all__ = [
     "OWN",
     "Estimate",
     "Nelbo",
+    "Report",
     "answer_likelihood",
     "baselines",
     "bound",
@@ -42,8 +44,10 @@ __all__ = [
     "ngrams",
     "oracle",
     "per_value",
+    "read_report",
     "rolling_likelihood",
     "rolling_rows",
     "text_report",
     "variety",
+    "write_report",
 ]
