@@ -1,17 +1,17 @@
 """The report beside a model: figures with errors, warnings, conventions, and the page to save."""
 
+import contextlib
 import shlex
 
 import streamlit as st
 
 from md4keras.catalog import ModelFolder
-from md4keras.evaluation.report import Report, read_page, read_report
+from md4keras.evaluation.report import JSON, PAGE, Report, read_report, report_folder
+from md4keras.evaluation.report_page import page
 from md4keras.evaluation.report_parts import in_words
 
 from . import folders, shell
 from .frame import plain
-
-_FILES = ("report.json", "report.html")
 
 
 def show(saved: ModelFolder) -> None:
@@ -21,9 +21,9 @@ def show(saved: ModelFolder) -> None:
         saved: the model that is picked.
     """
     st.subheader("Report")
-    folder = saved.folder.parent / "report"
+    folder = report_folder(saved.folder)
     inside = saved.folder.resolve() != folders.root().resolve()  # else it would lie outside
-    if not inside or folder.is_symlink() or not (folder / _FILES[0]).is_file():
+    if not inside or folder.is_symlink() or not (folder / JSON).is_file():
         command = f"md4keras evaluate {shlex.quote(saved.folder.as_posix())} --report"
         st.caption(f"There is none yet. {plain(command)} measures the model and writes one.")
         return
@@ -36,9 +36,9 @@ def show(saved: ModelFolder) -> None:
         st.caption("The report beside this model is of other weights, so it is not shown.")
         return
     _show(report)
-    if (page := read_page(folder)) is not None:
+    with contextlib.suppress(ImportError):  # the plots need matplotlib
         explanation = "One file with all figures and plots, for any browser."
-        shell.download("Report", page, _FILES[1], "text/html", explanation)
+        shell.download("Report", page(report), PAGE, "text/html", explanation)
 
 
 def _show(report: Report) -> None:

@@ -115,7 +115,7 @@ SHORTER = {
     },
     "docs/evaluation.md": {
         "num_draws=16": "num_draws=2",
-        "bracket=True, num_samples=64": "bracket=True, num_samples=8",
+        "bracket=True, num_samples=64": "bracket=True, num_samples=16",
         "num_steps=8)": "num_steps=1)",
         "num_steps=16, time": "num_steps=1, time",
         "num_samples=64": "num_samples=2",

@@ -153,7 +153,9 @@ def test_figures_are_told_for_a_token_and_for_a_character(trained, home, capsys)
     assert found["characters"] == len(text) and found["bytes"] == len(text.encode())
     np.testing.assert_allclose(found["bits_per_character"] * len(text), bits)
     np.testing.assert_allclose(found["bits_per_byte"] * len(text.encode()), bits)
-    assert re.search("bits per token.*\nwhich is .* bits per character", evaluate._report(found))
+    assert re.search(
+        "bits per token.*\n95 % .*\nwhich is .* bits per character", evaluate._report(found)
+    )
 
     text = "the quick naïve fox " * 5  # longer than a window
     (row,) = ask(capsys, "score", trained, text, *measure, "--json")["of"]

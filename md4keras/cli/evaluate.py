@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from md4keras import data, evaluation
 from md4keras.checks import check_whole
 from md4keras.cli import evaluation_report
@@ -12,7 +14,7 @@ from md4keras.cli.model import add_model, load
 from md4keras.cli.reading import read_held_out, read_own
 from md4keras.cli.tally import Tally
 from md4keras.cli.terminal import followed, print_json, printable
-from md4keras.cli.text_size import per_text, perplexity, unit
+from md4keras.cli.text_size import TextSize, measures, unit
 
 _EXAMPLE = """\
 examples:
@@ -50,7 +52,7 @@ def add_verb(verbs) -> None:
         const=evaluation_report.BESIDE,
         metavar="FOLDER",
         help="also write report.json and a page, report.html, to a folder (default: 'report' "
-        "beside the model's); needs matplotlib",
+        "beside the model's, or NAME_report); needs matplotlib",
     )
     parser.set_defaults(run=run)
 
@@ -118,12 +120,14 @@ class Measured(NamedTuple):
         found: a `Nelbo`, with tables if a report was asked for.
         tally: a `Tally` of what was read.
         origin: an `Origin` of the examples.
+        counts: dictionary of arrays `[n]`, how many words and such each example has.
     """
 
     result: dict
     found: evaluation.Nelbo
     tally: Tally
     origin: Origin
+    counts: dict
 
 
 def measure(model, examples: Examples | ExampleStream, options: argparse.Namespace) -> Measured:
@@ -156,22 +160,35 @@ def measure(model, examples: Examples | ExampleStream, options: argparse.Namespa
         "seed": options.seed,
         "timesteps": found.timesteps,
     }
+    counts = {}
     if model.tokenizer is not None:
-        result |= found.perplexity.as_dict("perplexity") | per_text(model, tally.text, result)
-        if examples.facts:
-            result |= {"zero_shot": examples.facts} | _per_raw_word(examples.facts, result)
-    return Measured(result, found, tally, examples.origin)
+        counts = _counts(model, tally, examples.facts, found.sizes)
+        result |= found.perplexity.as_dict("perplexity") | _by(counts, found)
+        result |= {"zero_shot": examples.facts} if examples.facts else {}
+    return Measured(result, found, tally, examples.origin, counts)
 
 
-def _per_raw_word(facts: dict, result: dict) -> dict:
-    """What a word costs of a zero-shot set, as the set was published."""
-    if not facts.get("tokens_per_word"):
-        return {}
-    found = {"words": facts["words"]}
-    for name in ("bits", "bits_error"):
-        per_dim = result[name.replace("bits", "bits_per_dim")]
-        found[name.replace("bits", "bits_per_word")] = per_dim * facts["tokens_per_word"]
-    return found | {"perplexity_per_word": perplexity(found["bits_per_word"])}
+def _counts(model, tally: Tally, facts: dict, sizes) -> dict:
+    """How many words, characters and such each example has, `[n]`, by their name.
+
+    Of a zero-shot set the words are those of the published text.
+    """
+    each = np.concatenate(tally.text_sizes)  # [examples, 3]
+    counts = {name: each[:, TextSize._fields.index(name)] for name in measures(model)}
+    if facts.get("tokens_per_word"):
+        counts["words"] = sizes / facts["tokens_per_word"]
+    return {name: count for name, count in counts.items() if count.sum()}
+
+
+def _by(counts: dict, found: evaluation.Nelbo) -> dict:
+    """What a text costs by its own measures, and how many of them there are, in JSON values."""
+    result = {}
+    for name, count in counts.items():
+        result[name] = round(count.sum())
+        result |= found.bits_per(count).as_dict(f"bits_per_{name.removesuffix('s')}")
+    if "words" in counts:
+        result |= found.perplexity_per(counts["words"]).as_dict("perplexity_per_word")
+    return result
 
 
 def _report(result: dict) -> str:

@@ -13,11 +13,17 @@ from md4keras.checks import is_number
 from md4keras.cli.terminal import printable, say
 from md4keras.cli.text_size import unit
 from md4keras.evaluation import report_parts, report_warnings
-from md4keras.evaluation.report import Report, check_report_folder, read_report, write_report
+from md4keras.evaluation.report import (
+    Report,
+    check_report_folder,
+    read_report,
+    report_folder,
+    write_report,
+)
 from md4keras.version import installed
 from md4keras.visualization.marked_text import token_symbols
 
-BESIDE = Path()  # stands for the folder `report` beside that of the model
+BESIDE = object()  # stands for the folder beside that of the model
 _ROWS = {
     (): "each row is scored on its own",
     ("padding_mask",): "each text is a row of its own, padded to the row's length",
@@ -43,8 +49,8 @@ def target(options: argparse.Namespace) -> Target | None:
     if options.report is None:
         return None
     model, folder = checkpoints.model_folder(options.model), options.report
-    if folder == BESIDE:
-        folder = Path(os.path.relpath(Path(os.path.realpath(model)).parent / "report"))
+    if folder is BESIDE:
+        folder = Path(os.path.relpath(report_folder(model)))
     check_report_folder(folder)
     weights = checkpoints.read_saved(model, unknown_tokenizer=True).weights_fingerprint
     with contextlib.suppress(ValueError):  # there is none
@@ -72,7 +78,7 @@ def make_report(target: Target, options: argparse.Namespace, model, measured) ->
     Args:
         target, options, model, measured: as of `write`.
     """
-    result, found, tally, _ = measured
+    result, found, tally, _, counts = measured
     is_text = model.tokenizer is not None
     report = Report(
         command=_command(options.typed),
@@ -103,7 +109,7 @@ def make_report(target: Target, options: argparse.Namespace, model, measured) ->
             "limit": options.limit,
         },
         conventions=_conventions(options, model, measured),
-        figures=report_parts.figures(found, result["dimension"], _counts(result), is_text),
+        figures=report_parts.figures(found, result["dimension"], counts, is_text),
         baselines=_baselines(model, measured.origin),
         curve=report_parts.curve(found),
         tables=report_parts.tables(found, _symbol_of(model)),
@@ -117,21 +123,9 @@ def _command(words: list[str]) -> str:
     return f"KERAS_BACKEND={backend.NAME} {shlex.join(['md4keras', *words])}"
 
 
-def _counts(result: dict) -> dict[str, float]:
-    """How many words, characters and bytes there are to a dimension, by the name of one."""
-    found = {}
-    for name in ("characters", "bytes", "words"):
-        if name in result:
-            found[name.removesuffix("s")] = result[name] / result["dimensions"]
-    tokens_per_word = (result.get("zero_shot") or {}).get("tokens_per_word")
-    if tokens_per_word:
-        found["word"] = 1 / tokens_per_word  # of the text as it was published
-    return found
-
-
 def _conventions(options: argparse.Namespace, model, measured) -> list[dict]:
     """How the figures are to be read, each convention by its name."""
-    result, found, tally, _ = measured
+    result, found, tally = measured[:3]
     steps = found.timesteps
     time = "Continuous time" if steps is None else f"A process of {steps:,} steps of time"
     asked = "as trained" if options.timesteps == "own" else "as --timesteps asks"

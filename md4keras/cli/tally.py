@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 
 from md4keras.cli.examples import Examples
-from md4keras.cli.text_size import TextSize
+from md4keras.cli.text_size import of_rows
 from md4keras.data.folders import fingerprint
 
 
@@ -16,7 +16,8 @@ class Tally:
         model: for which it is read.
 
     Attributes:
-        text: a `TextSize`, of the text of all scored tokens; zeros for images.
+        text_sizes: list of arrays `[n, 3]`, as `text_size.of_rows` returns them of each part; empty
+            for images.
         padding: int, positions that are not scored.
         layout: names of what the model was told of the tokens, such as `"padding_mask"`.
         has_labels: bool, whether it was told classes.
@@ -24,14 +25,14 @@ class Tally:
     """
 
     def __init__(self, model):
-        self.model, self.text, self.padding = model, TextSize(0, 0, 0), 0
+        self.model, self.text_sizes, self.padding = model, [], 0
         self.layout, self.has_labels, self.length = set(), False, 0
         self._digests = {}
 
     def add(self, part: Examples) -> Examples:
         """Counts a part; returns it."""
         if self.model.tokenizer is not None:
-            self.text += TextSize.of(self.model, part)
+            self.text_sizes.append(of_rows(self.model, part))
         self.padding += part.tokens.size - int(part.scored.sum())
         self.layout |= set(part.layout or {})
         self.has_labels |= part.labels is not None
@@ -39,8 +40,8 @@ class Tally:
         arrays = {"tokens": part.tokens, "labels": part.labels, **(part.layout or {})}
         for name, values in arrays.items():
             if values is not None:
-                digest = self._digests.setdefault(name, hashlib.sha256())
-                digest.update(repr(values.shape[1:]).encode())
+                shape = repr(values.shape[1:]).encode()
+                digest = self._digests.setdefault(name, hashlib.sha256(shape))
                 digest.update(np.ascontiguousarray(values, "<i4"))
         return part
 

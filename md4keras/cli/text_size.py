@@ -16,24 +16,6 @@ class TextSize(NamedTuple):
     words: int
 
     @classmethod
-    def of(cls, model, part: Examples) -> "TextSize":
-        """That of the text of all tokens that are scored, ends and padding apart.
-
-        Rows that are padded are texts of their own; others follow on each other.
-        """
-        special = (getattr(model.tokenizer, name, None) for name in ("end_token_id", "padding_id"))
-        special = [each for each in special if each is not None]
-        tokens, scored = part.tokens, part.scored
-        rows = zip(tokens, scored, strict=True) if part.layout else [(tokens, scored)]
-        size = cls(0, 0, 0)
-        for row, counted in rows:
-            row = row[counted]
-            ends = np.flatnonzero(np.isin(row, special))
-            for text in np.split(row, ends):  # what follows an end is another text
-                size += cls.of_tokens(model, text[~np.isin(text, special)])
-        return size
-
-    @classmethod
     def of_tokens(cls, model, tokens) -> "TextSize":
         """That of the text for which a model's tokens (int `[n]`) stand."""
         text = decode_masked(model.tokenizer, tokens)
@@ -43,8 +25,37 @@ class TextSize(NamedTuple):
         return TextSize(*(a + b for a, b in zip(self, other, strict=True)))
 
 
+def of_rows(model, part: Examples) -> np.ndarray:
+    """The `TextSize` of each row's scored tokens, ends and padding apart: float64 `[n, 3]`.
+
+    Rows that are padded are texts of their own; others follow on each other, and share a word (or
+    a character of several tokens) that is cut between them.
+    """
+    special = (getattr(model.tokenizer, name, None) for name in ("end_token_id", "padding_id"))
+    special = [each for each in special if each is not None]
+
+    def size_of(tokens):
+        ends = np.flatnonzero(np.isin(tokens, special))
+        texts = np.split(tokens, ends)  # what follows an end is another text
+        sizes = [TextSize.of_tokens(model, text[~np.isin(text, special)]) for text in texts]
+        return np.sum(sizes, axis=0, dtype="float64")
+
+    scored = part.scored
+    rows = [size_of(tokens[counted]) for tokens, counted in zip(part.tokens, scored, strict=True)]
+    sizes = np.stack(rows)
+    if part.layout:
+        return sizes
+    whole = size_of(part.tokens[scored])
+    return sizes * (whole / np.maximum(sizes.sum(axis=0), 1.0))
+
+
+def measures(model) -> tuple[str, ...]:
+    """The measures of a text that say more of a model than its own dimension does."""
+    return TextSize._fields if unit(model) == "token" else ("words",)
+
+
 def per_text(model, size: TextSize, result: dict) -> dict:
-    """What a text costs by its own measures.
+    """What a single text costs by its own measures.
 
     Args:
         model: whose tokenizer it is.
@@ -56,20 +67,14 @@ def per_text(model, size: TextSize, result: dict) -> dict:
         of characters and bytes for a word alone.
     """
     found = {}
-    for name, count in size._asdict().items():
-        if count and (name == "words" or unit(model) == "token"):
+    for name in measures(model):
+        count = getattr(size, name)
+        if count:
             found[name] = count
             for figure in ("bits_per_dim", "bits_per_dim_error"):
                 key = figure.replace("dim", name.removesuffix("s"))
                 found[key] = result[figure] * result["dimensions"] / count
-    if "words" in found:
-        found["perplexity_per_word"] = perplexity(found["bits_per_word"])
     return found
-
-
-def perplexity(bits: float) -> float | None:
-    """That of so many bits; `None` where it is too large for a number."""
-    return 2.0**bits if bits < 1000 else None
 
 
 def unit(model) -> str:

@@ -69,7 +69,7 @@ def facts_of(texts: Texts, conventions: Conventions, tokenizer, blocks: Blocks, 
         "tokenizer": _name_of(tokenizer),
         "tokens": int(lengths.sum(dtype="int64")),
         "joined_tokens": cut.joined,
-        "tokens_per_word": cut.joined / texts.words if texts.words else None,
+        "tokens_per_word": _tokens_per_word(texts.words, blocks, cut),
         "blocks": cut.blocks,
         "block_length": blocks.sequence_length,
         "end_tokens": _ends(blocks),
@@ -77,6 +77,14 @@ def facts_of(texts: Texts, conventions: Conventions, tokenizer, blocks: Blocks, 
         "padding": cut.padding,
         "changed": _changed(texts, conventions, tokenizer, blocks, cut),
     }
+
+
+def _tokens_per_word(words: int | None, blocks: Blocks, cut) -> float | None:
+    """Scored positions, the ends of blocks among them, to a published word that was kept."""
+    if not words or cut.joined == cut.dropped:
+        return None
+    scored = cut.blocks * blocks.sequence_length - cut.padding
+    return scored / (words * (cut.joined - cut.dropped) / cut.joined)
 
 
 def describe_zero_shot(facts: dict) -> list[str]:

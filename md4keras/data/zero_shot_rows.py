@@ -97,8 +97,9 @@ def zero_shot(
         `"set"`, `"split"` (its published name), `"document"` (what one is), `"documents"`,
         `"empty_documents"`, `"detokenizer"`, `"words"` (between white space, as published),
         `"words_detokenized"`, `"tokenizer"`, `"tokens"` (of the documents), `"joined_tokens"`
-        (with the end tokens between them), `"tokens_per_word"` (joined tokens a published word:
-        `exp(nats_per_token * tokens_per_word)` is the perplexity per word), `"blocks"`,
+        (with the end tokens between them), `"tokens_per_word"` (scored positions, the ends of
+        blocks among them, a published word that was kept: `exp(nats_per_token *
+        tokens_per_word)` is the perplexity per word), `"blocks"`,
         `"block_length"`, `"end_tokens"` (where they are), `"dropped_tokens"`, `"padding"`
         (positions) and `"changed"` (a list of what differs from the field's way, in words).
 

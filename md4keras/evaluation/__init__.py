@@ -18,10 +18,10 @@ from md4keras.evaluation import (
 from md4keras.evaluation.answers import answer_likelihood, multiple_choice
 from md4keras.evaluation.bound import check_bound
 from md4keras.evaluation.estimates import Estimate
+from md4keras.evaluation.likelihood_of_sets import OWN, likelihood, likelihood_steps
 from md4keras.evaluation.nelbo import Nelbo
 from md4keras.evaluation.report import Report, read_report, write_report
 from md4keras.evaluation.rolling import rolling_likelihood, rolling_rows
-from md4keras.evaluation.set_likelihood import OWN, likelihood, likelihood_steps
 
 __all__ = [
     "OWN",

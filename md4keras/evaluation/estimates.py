@@ -3,6 +3,10 @@
 import dataclasses
 import math
 
+import numpy as np
+
+from md4keras.checks import Interval, check_number
+
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
@@ -13,18 +17,20 @@ class Estimate:
         error: float, its standard error for the population of which the examples are a sample,
             and over the draws of masks.
         error_of_draws: float, its standard error over the draws alone, for these very examples.
-        num_examples: int, how many independent examples it is of.
+        freedom: int, the degrees of freedom of the error: the examples less one.
+        logarithm: the `Estimate` of whose value this is the exponential, or `None`.
 
     Example:
 
-    >>> Estimate(2.0, 0.1, 0.01, num_examples=1000).interval()
+    >>> Estimate(2.0, 0.1, 0.01, freedom=999).interval()
     (1.80..., 2.19...)
     """
 
     value: float
     error: float
     error_of_draws: float
-    num_examples: int
+    freedom: int
+    logarithm: "Estimate | None" = None
 
     @property
     def error_of_data(self) -> float:
@@ -34,61 +40,75 @@ class Estimate:
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """The interval that covers the population's figure with this probability (Student's t).
 
+        That of an exponential is the exponential of the logarithm's.
+
         Args:
             level: float in `(0, 1)`.
         """
         from scipy import stats  # JAX, on which the library stands, brings it
 
-        freedom = max(1, self.num_examples - 1)
-        half = float(stats.t.ppf(0.5 + level / 2, freedom)) * self.error
+        part = Interval(0, 1, with_low=False, with_high=False)
+        check_number("level", level, part, "Use 0.95 for 95 %.")
+        if self.logarithm is not None:
+            return tuple(map(_exp, self.logarithm.interval(level)))
+        half = float(stats.t.ppf(0.5 + level / 2, self.freedom)) * self.error
         return self.value - half, self.value + half
 
     def times(self, factor: float) -> "Estimate":
-        """The same in another unit."""
-        value, error, error_of_draws = (
-            factor * each for each in (self.value, self.error, self.error_of_draws)
-        )
-        return dataclasses.replace(self, value=value, error=error, error_of_draws=error_of_draws)
+        """The same in another unit; not of an exponential."""
+        if self.logarithm is not None:
+            raise ValueError(
+                "An exponential has no other unit. Expected nats or bits. Received: "
+                f"{self}. Change the unit before the exponential."
+            )
+        figures = (factor * each for each in (self.value, self.error, self.error_of_draws))
+        return Estimate(*figures, self.freedom)
 
     def exp(self) -> "Estimate":
         """Its exponential, such as a perplexity of nats; errors to first order."""
-        value = math.exp(self.value)
-        return dataclasses.replace(
-            self,
-            value=value,
-            error=value * self.error,
-            error_of_draws=value * self.error_of_draws,
+        value = _exp(self.value)
+        return Estimate(
+            value, value * self.error, value * self.error_of_draws, self.freedom, logarithm=self
         )
 
     def as_dict(self, name: str) -> dict:
-        """JSON values under this name: the figure, its errors, and the ends of the interval."""
-        return {
-            name: self.value,
-            f"{name}_error": self.error,
-            f"{name}_error_of_draws": self.error_of_draws,
-            f"{name}_interval": list(self.interval()),
-        }
+        """JSON values under this name: the figure, its errors, and the ends of the interval.
+
+        `None` stands for what is too large for a number.
+        """
+        errors = ("error", "error_of_data", "error_of_draws")
+        found = {name: self.value} | {f"{name}_{each}": getattr(self, each) for each in errors}
+        found = {key: _finite(value) for key, value in found.items()}
+        return found | {f"{name}_interval": list(map(_finite, self.interval()))}
 
 
-def ratio(values, errors, sizes) -> Estimate:
+def ratio(values, errors, sizes, num_draws: int) -> Estimate:
     """What one of `sizes` costs, over examples: `sum(values) / sum(sizes)`.
 
     The spread of the examples holds that of the draws. A single example has that of its draws.
 
     Args:
         values, errors: float arrays `[n]`, each example's value, and its error over the draws.
-        sizes: int array `[n]`.
+        sizes: array `[n]`, such as how many tokens or words each has.
+        num_draws: int, of each example.
 
     Example:
 
-    >>> import numpy as np
-    >>> ratio(np.array([2.0, 6.0]), np.array([0.2, 0.2]), np.array([2, 2])).error
+    >>> ratio(np.array([2.0, 6.0]), np.array([0.2, 0.2]), np.array([2, 2]), num_draws=16).error
     1.0
     """
-    count, total = len(values), float(sizes.sum())
-    mean = float(values.sum()) / total
-    error_of_draws = math.sqrt(float((errors**2).sum())) / total
+    count, total = len(values), float(np.sum(sizes))
+    mean = float(np.sum(values)) / total
+    error_of_draws = math.sqrt(float(np.sum(errors**2))) / total
     if count == 1:
-        return Estimate(mean, error_of_draws, error_of_draws, count)
-    spread = float(((values - mean * sizes) ** 2).sum()) * count / (count - 1)
-    return Estimate(mean, math.sqrt(spread) / total, error_of_draws, count)
+        return Estimate(mean, error_of_draws, error_of_draws, max(1, num_draws // 2))
+    spread = float(np.sum((values - mean * sizes) ** 2)) * count / (count - 1)
+    return Estimate(mean, math.sqrt(spread) / total, error_of_draws, count - 1)
+
+
+def _exp(value: float) -> float:
+    return math.exp(value) if value < 709 else math.inf
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

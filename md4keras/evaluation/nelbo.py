@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from md4keras.checks import check_whole
+from md4keras.checks import as_array
 from md4keras.evaluation.estimates import Estimate, ratio
 
 
@@ -17,12 +17,15 @@ class Curve:
         time: float64 `[num_draws]`, rising.
         masked_fraction: float64 `[num_draws]`, the part of the scored positions that is masked
             then.
-        nats_per_dim: float64 `[num_draws]`, the density over time; its integral is the bound.
+        width: float64 `[num_draws]`, of each stratum in time.
+        nats_per_dim: float64 `[num_draws]`, the density over time; its sum over the strata, each
+            times its width, is the bound.
         error: float64 `[num_draws]`, its standard error over the examples.
     """
 
     time: np.ndarray
     masked_fraction: np.ndarray
+    width: np.ndarray
     nats_per_dim: np.ndarray
     error: np.ndarray
 
@@ -71,7 +74,7 @@ class Nelbo:
     @property
     def nats_per_dim(self) -> Estimate:
         """Nats for a scored position: a pixel's channel, a token."""
-        return ratio(self.nats, self.error, self.sizes)
+        return ratio(self.nats, self.error, self.sizes, self.num_draws)
 
     @property
     def bits_per_dim(self) -> Estimate:
@@ -83,15 +86,29 @@ class Nelbo:
         """The exponential of the nats for a token."""
         return self.nats_per_dim.exp()
 
-    def nats_per(self, count: int) -> Estimate:
-        """Nats for one of the so many words, characters or bytes of the whole set."""
-        check_whole("count", count, mend="Count them in the text that was scored.")
-        return self.nats_per_dim.times(int(self.sizes.sum()) / count)
+    def nats_per(self, counts) -> Estimate:
+        """Nats for a word, a character or another measure of the same data.
 
-    def bits_per(self, count: int) -> Estimate:
-        """Bits for one of them."""
-        return self.nats_per(count).times(1 / math.log(2))
+        Args:
+            counts: numbers `[n]`, how many each example has; or one number of them all, whose
+                spread over the examples is then not in the error.
+        """
+        counts = as_array("counts", counts)
+        good = np.issubdtype(counts.dtype, np.number) and counts.shape in ((), self.sizes.shape)
+        if not good or not (counts >= 0).all() or not 0 < counts.sum() < np.inf:
+            raise ValueError(
+                "`counts` are of the examples that were scored. Expected numbers of at least 0, "
+                f"not all 0, of shape {self.sizes.shape}, or one. Received: counts={counts}. "
+                "Count the words of each example's text."
+            )
+        if counts.shape == ():
+            counts = self.sizes * (counts / self.sizes.sum())
+        return ratio(self.nats, self.error, counts, self.num_draws)
 
-    def perplexity_per(self, count: int) -> Estimate:
-        """The exponential of the nats for one of them, such as the perplexity of a word."""
-        return self.nats_per(count).exp()
+    def bits_per(self, counts) -> Estimate:
+        """As `nats_per`, in bits."""
+        return self.nats_per(counts).times(1 / math.log(2))
+
+    def perplexity_per(self, counts) -> Estimate:
+        """The exponential of `nats_per`, such as the perplexity of a word."""
+        return self.nats_per(counts).exp()

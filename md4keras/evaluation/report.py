@@ -7,10 +7,10 @@ from pathlib import Path
 
 from md4keras.checks import check_writable
 from md4keras.evaluation.report_form import Report, check
-from md4keras.evaluation.report_page import BEGIN, page
+from md4keras.evaluation.report_page import page
 from md4keras.files import import_optional, write_whole
 
-__all__ = ["Report", "check_report_folder", "read_page", "read_report", "write_report"]
+__all__ = ["Report", "check_report_folder", "read_report", "report_folder", "write_report"]
 
 FORMAT = 1
 JSON, PAGE = "report.json", "report.html"
@@ -103,17 +103,14 @@ def read_report(folder: str | os.PathLike) -> Report:
     return Report(**values)
 
 
-def read_page(folder: str | os.PathLike) -> str | None:
-    """The text of `report.html`, where it is one that can run nothing; else `None`.
+def report_folder(model: str | os.PathLike) -> Path:
+    """Where the report of a saved model lies: `report` beside a folder `model`, else `NAME_report`.
 
-    Such a page begins as `write_report` begins it, and so tells the browser to run no scripts and
-    load no files, whatever follows.
+    Args:
+        model: path of the model's folder.
     """
-    try:
-        text = _read(Path(folder, PAGE))
-    except (OSError, ValueError):
-        return None
-    return text if text.startswith(BEGIN) else None
+    model = Path(os.path.realpath(model))
+    return model.with_name("report" if model.name == "model" else f"{model.name}_report")
 
 
 def _read(path: Path) -> str:

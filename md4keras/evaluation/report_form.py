@@ -91,12 +91,17 @@ def number(value) -> bool:
     return is_number(value) and abs(value) < 2**1023 and math.isfinite(value)
 
 
+def error(value) -> bool:
+    """A finite number of at least 0."""
+    return number(value) and value >= 0
+
+
 _ROW = {
     "name": text,
     "unit": text,
     "value": number,
-    "error": number,
-    "error_of_draws": number,
+    "error": error,
+    "error_of_draws": error,
     "interval": Each(number, 2),
 }
 _TOKENS = Each({"id": whole, "text": text, "bits": number, "count": whole, "share": number})
@@ -185,8 +190,8 @@ def _of_other_lengths(values: dict) -> tuple[str, str] | None:
     rows, curve, tables = values["figures"], values["curve"], values["tables"]
     if not rows or any(len(row["interval"]) != 2 for row in rows):
         return "figures", "one row or more, with both ends of its interval"
-    if len({len(points) for points in curve.values()}) > 1:
-        return "curve", "lists of one length"
+    if len({len(points) for points in curve.values()}) > 1 or not curve["time"]:
+        return "curve", "lists of one length, of a point or more"
     if tables is not None:
         shape = tables["shape"]
         if not shape or math.prod(shape) != len(tables["positions"]) or 0 in shape:

@@ -16,13 +16,13 @@ _LARGE = 1e7  # what is larger is written as powers of ten
 _OFTEN = 10  # as often a value has to occur, to be among these
 
 
-def figures(found: Nelbo, dimension: str, counts: dict[str, float], is_text: bool) -> list[dict]:
+def figures(found: Nelbo, dimension: str, counts: dict, is_text: bool) -> list[dict]:
     """Rows of a `Report`: bits and nats per dimension, of text perplexity, and by other measures.
 
     Args:
         found: what `likelihood` returned.
         dimension: str, what a scored position is, such as `"token"`.
-        counts: how many words, characters and such there are to one dimension, by the name of one.
+        counts: arrays `[n]`, how many words, characters and such each example has, by their name.
         is_text: bool, whether the examples are text.
 
     Returns:
@@ -35,9 +35,8 @@ def figures(found: Nelbo, dimension: str, counts: dict[str, float], is_text: boo
     ]
     rows += _perplexity(found.nats_per_dim, dimension) if is_text else []
     for name, count in counts.items():
-        nats = found.nats_per_dim.times(1 / count)
-        rows.append(_row(f"bits per {name}", "bits", nats.times(_BITS)))
-        rows += _perplexity(nats, name) if name == "word" else []
+        rows.append(_row(f"bits per {name.removesuffix('s')}", "bits", found.bits_per(count)))
+        rows += _perplexity(found.nats_per(count), "word") if name == "words" else []
     return rows
 
 
@@ -56,7 +55,7 @@ def _row(name: str, unit: str, found: Estimate) -> dict:
 def in_words(row: dict) -> tuple[str, str, str]:
     """A row's figure with its error, the error of the draws alone, and the ends of the interval.
 
-    In as many digits as the error allows: two of its own, and four places at most.
+    In as many digits as the error allows: two of its own, and seven places at most.
 
     Args:
         row: as `figures` makes them.
@@ -74,7 +73,7 @@ def in_words(row: dict) -> tuple[str, str, str]:
             f"{row['error_of_draws']:.2g}",
             f"{low:.4g} to {high:.4g}",
         )
-    places = 4 if error <= 0 else min(4, max(0, 1 - math.floor(math.log10(error))))
+    places = 4 if error <= 0 else min(7, max(0, 1 - math.floor(math.log10(error))))
     value, error, draws, low, high = (
         f"{number:,.{places}f}" for number in (value, error, row["error_of_draws"], low, high)
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from md4keras.evaluation.report_form import Report
 
 _FEW = 100  # examples
+_TOLD = 1e-4  # bits, what is worth more draws
 _WIDE, _WIDE_BITS = 0.02, 0.05  # an error, as a part of the figure and in bits
 _TRAINING = {
     "changed": "The data have changed since the model was trained on them: their fingerprint is "
@@ -48,7 +49,7 @@ def _of_errors(row: dict, data: dict, settings: dict) -> Iterator[str]:
             f"The error is wide: {error:.4f} bits, {part:.1%} of the figure (above {_WIDE:.0%} or "
             f"{_WIDE_BITS} bits)."
         )
-    if examples > 1 and draws > error / 2:
+    if examples > 1 and draws > error / 2 and error >= _TOLD:
         yield (
             f"Of the error of {error:.4f} bits, the draws of masks have {draws:.4f}, more than "
             f"half: more than {settings['num_draws']} draws for each example make it smaller."

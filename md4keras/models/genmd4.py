@@ -89,6 +89,8 @@ class GenMD4(LongText):
         """The terms of `losses.genmd4_cost`."""
         return losses.genmd4_position_cost(logits, x, zt, self.schedule)
 
+    lean_costs = masked_costs
+
     @property
     def cost_power(self):
         """The exponents, `[V]`."""

@@ -1,7 +1,7 @@
 """The likelihood of single examples: `score`.
 
 Three ways: the bound that the model was trained for, an average of `stratified_loss` over draws of
-masks; two bounds round the likelihood of the order by chance (`bracket`); and the exact likelihood
+masks; two bounds round the likelihood of the order by chance (`brackets`); and the exact likelihood
 under a sampler that chooses its positions by the state (`order_likelihood`).
 """
 
@@ -13,9 +13,9 @@ from keras import ops
 
 from md4keras import backend, random
 from md4keras.checks import as_array, check_whole
-from md4keras.models import batches, bracket, order_likelihood, validation
+from md4keras.models import batches, brackets, order_likelihood, validation
 from md4keras.models.batches import Batch
-from md4keras.models.bracket import Bracket
+from md4keras.models.brackets import Bracket
 from md4keras.models.draws import Drawn, Draws, DrawSums, Plan, network_calls
 from md4keras.models.padding import with_padding
 from md4keras.models.set_likelihood import SetLikelihood
@@ -58,19 +58,21 @@ class Likelihood(SetLikelihood):
         as many equal strata). With `given`, a bound on `-log p(rest | given)`.
 
         With a `sampler` that chooses its positions by the state alone (`"confidence"` without
-        noise, `"left_to_right"`), the exact `-log p(x)` of what `generate` draws with it and
-        `ties="first"` (with `given`, of what `infill` draws), in as many network calls: see
-        `models.order_likelihood`. That is another distribution than the bound's.
+        noise, `"left_to_right"`), the exact `-log p(x)` of what `generate` draws with it where
+        `ties="first"` (with `given`, of what `infill` draws), at temperature 1 and without
+        guidance, in as many network calls: see `models.order_likelihood`. That is another
+        distribution than the bound's. (For a temperature, give the sampler a filter that divides
+        the logits.)
 
         With `bracket=True`, bounds from both sides for positions in the order of chance: see
-        `models.bracket`.
+        `models.brackets`.
 
         Args:
             x: int tokens `[n, *data_shape]`; a list of texts' ids, of any lengths; or a dictionary
                 with `"tokens"`, and `"label"`, `"padding_mask"`, `"given"` or `"segment_ids"` (see
                 `fit`). What a text costs does not depend on the padding behind it.
             labels: int or int `[n]`, for a network with classes.
-            num_samples: int, at least 2 (8 for a bracket): draws an example. Memory does not grow
+            num_samples: int, at least 2 (16 for a bracket): draws an example. Memory does not grow
                 with it.
             seed: int in `[0, 2**32)`; example `i` depends on `(seed, i)` alone.
             given: bool, the shape of `x` (or of one example; a list, if that is one): tokens that
@@ -97,7 +99,7 @@ class Likelihood(SetLikelihood):
             )
         if sampler is not None:
             batch = check_scoring(self.network, x, labels, given)
-            nats = order_likelihood.nats(self, batch, sampler, num_steps, time_grid, batch_size)
+            nats = order_likelihood.nats_of(self, batch, sampler, num_steps, time_grid, batch_size)
             return nats, np.zeros_like(nats)
         if bracket:
             batch = check_scoring(self.network, x, labels, given)
@@ -177,20 +179,20 @@ class Likelihood(SetLikelihood):
         return costs + each
 
     def _bracket(self, batch: Batch, num_samples: int, seed: int, batch_size: int) -> Bracket:
-        check_whole("num_samples", num_samples, bracket.LEAST, mend="A bracket needs two halves.")
+        check_whole("num_samples", num_samples, brackets.LEAST, mend="A bracket needs two halves.")
         check_whole("batch_size", batch_size)
         random.check_seed(seed)
-        bracket.check_model(self)
+        brackets.check_model(self)
         calls = network_calls(
             self._compiled(self.draw_estimates, batch, batch_size),
             Plan(batch, num_samples, seed),
             batch_size,
         )
-        return bracket.of_draws(calls, len(batch.x), num_samples)
+        return brackets.of_draws(calls, len(batch.x), num_samples)
 
     def draw_estimates(self, draws: Draws):
-        """`log X` of each row, float32 `[B]`; see `models.bracket`."""
-        return bracket.log_estimate(self, draws)
+        """`log X` of each row, float32 `[B]`; see `models.brackets`."""
+        return brackets.log_estimate(self, draws)
 
     def _compiled(self, function, batch: Batch, batch_size: int):
         """A function of `Draws`, compiled for the shape of a batch, and kept for a while."""

@@ -34,6 +34,9 @@ class MaskedDiffusion(WholeSteps):
     schedule: Any
     """The masking schedule; a subclass sets it."""
 
+    lean_costs = None
+    """The method `masked_costs` whose values `head_loss` computes, of classes that have one."""
+
     dense_loss = False
     """Whether `fit` and `evaluate` form the logits of all positions and take the loss from its
     definition, also where head and loss can go over the masked positions alone (`head_loss`). To
@@ -126,7 +129,7 @@ class MaskedDiffusion(WholeSteps):
             features `[B N, width]`, the head's kernel `[width, V]`, the clean tokens `[B N]`, and
             which of them are masked, bool `[B N]`.
         """
-        if self.dense_loss:
+        if self.dense_loss or not self._has_lean_costs():
             return None
         kernel = getattr(getattr(self.network, "head", None), "linear_kernel", None)
         if kernel is None:
@@ -135,6 +138,12 @@ class MaskedDiffusion(WholeSteps):
         features = ops.reshape(features, (-1, features.shape[-1]))
         masked = ops.reshape(ops.equal(zt, self.mask_token), (-1,))
         return features, kernel, ops.reshape(batch.x, (-1,)), masked
+
+    def _has_lean_costs(self) -> bool:
+        """Whether a masking costs what `head_loss` computes; not where a subclass has its own."""
+        kind, base = type(self), MaskedDiffusion
+        own = kind.masked_cost is not base.masked_cost or kind.masked_costs is not kind.lean_costs
+        return not own
 
     def _network_inputs(self, zt, time, batch: Batch) -> dict:
         inputs = {"tokens": zt}

@@ -77,6 +77,8 @@ class MD4(LongText):
         """The cross-entropy."""
         return losses.position_cross_entropy(logits, x, zt, self.mask_token)
 
+    lean_costs = masked_costs
+
     def draw_maskings(self, x, counted=None, unscored=None):
         """One masking, each position on its own, at random times (Eq. 5 and 6)."""
         seeds = self.seed_generator

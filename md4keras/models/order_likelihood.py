@@ -20,15 +20,16 @@ from md4keras.checks import check_whole
 from md4keras.losses import cross_entropy
 from md4keras.models import batches
 from md4keras.models.batches import Batch
+from md4keras.models.padding import padded_size
 from md4keras.models.settings import Settings
 from md4keras.samplers import Ordered
 from md4keras.samplers.reverse_process import Run, Start, State, SteppedProcess
 from md4keras.schedules import Rescaled
 
-_CUT = 1e6  # nats of a token that a filter cut away, whose probability is 0
+_CUT = 1e6  # nats: a token that a filter cut away, whose probability is 0, has more
 
 
-class _Plan(NamedTuple):
+class _Path(NamedTuple):
     """A `Grid`, and the tokens whose path is taken."""
 
     num_steps: Any
@@ -51,7 +52,7 @@ class PathProcess(SteppedProcess):
             start, settings: as of `ReverseProcess.run`.
         """
         run = self.prepare(start, settings)
-        run = run._replace(plan=_Plan(*run.plan, ops.convert_to_tensor(x)))
+        run = run._replace(plan=_Path(*run.plan, ops.convert_to_tensor(x)))
         return self._loop(run, self.first_state(start.z))
 
     def step(self, run: Run, state: State, t, s) -> State:
@@ -68,7 +69,7 @@ class PathProcess(SteppedProcess):
         return State(state.calls + 1, ops.where(revealed, x, z), remembered)
 
 
-def nats(model, batch: Batch, sampler, num_steps: int, time_grid: str, batch_size: int):
+def nats_of(model, batch: Batch, sampler, num_steps: int, time_grid: str, batch_size: int):
     """`-log p(x)` of each example under a sampler, float64 `[n]`.
 
     Args:
@@ -88,7 +89,7 @@ def nats(model, batch: Batch, sampler, num_steps: int, time_grid: str, batch_siz
     sampler = _check_by_state(settings.sampler)
     start = _start_of(model, batch)
     parts = distribution.batch_parts()
-    size = -(-min(batch_size, len(batch.x)) // parts) * parts
+    size = -(-min(batch_size, padded_size(len(batch.x))) // parts) * parts
     key = "path", sampler, size, start.z.shape[1:], *(part is None for part in start)
     process = model._functions.get(key, lambda: PathProcess(model, sampler))
     found = []
@@ -96,9 +97,9 @@ def nats(model, batch: Batch, sampler, num_steps: int, time_grid: str, batch_siz
         rows = np.minimum(np.arange(first, first + size), len(batch.x) - 1)
         part = Start(*(None if each is None else each[rows] for each in start))
         costs = to_numpy(process.path_of(batch.x[rows], part, settings).remembered)
-        found.append(costs.astype("float64").reshape(size, -1).sum(axis=1))
-    found = np.concatenate(found)[: len(batch.x)]
-    return np.where(found > _CUT, np.inf, found)
+        costs = np.where(costs > _CUT, np.inf, costs.astype("float64"))
+        found.append(costs.reshape(size, -1).sum(axis=1))
+    return np.concatenate(found)[: len(batch.x)]
 
 
 def _check_by_state(sampler) -> Ordered:

@@ -5,6 +5,7 @@ import pytest
 
 from md4keras import MD4, GenMD4, samplers
 from md4keras.evaluation.sources import Enumerable
+from md4keras.models import order_likelihood
 from md4keras.models.order_likelihood import PathProcess
 from md4keras.models.settings import Settings
 from md4keras.networks import Transformer
@@ -92,6 +93,14 @@ def test_a_token_that_a_filter_cuts_has_no_probability(model):
     assert np.isfinite(nats).sum() == 1  # the one that is always drawn
     (drawn,) = model.generate(1, sampler=Confidence(filters=(TopK(1),), ties="first"))
     assert (STATES[np.isfinite(nats)][0] == drawn).all()
+
+
+@pytest.mark.one_backend
+def test_a_large_example_is_possible(monkeypatch):
+    """However much it costs in all: what a filter has cut away is seen at its own position."""
+    monkeypatch.setattr(order_likelihood, "_CUT", 3.0)
+    nats, _ = MD4(FixedLogits(np.zeros(5), 4)).score(STATES[:1], sampler="left_to_right")
+    np.testing.assert_allclose(nats, 4 * np.log(5), rtol=1e-5)
 
 
 @pytest.mark.one_backend

@@ -57,7 +57,7 @@ def test_the_usual_way():
     facts = found.facts
     assert (facts["documents"], facts["empty_documents"]) == (3, 1)
     assert (facts["words"], facts["words_detokenized"]) == (2, 2)
-    assert (facts["tokens"], facts["joined_tokens"], facts["tokens_per_word"]) == (4, 6, 3.0)
+    assert (facts["tokens"], facts["joined_tokens"], facts["tokens_per_word"]) == (4, 6, 5.0)
     assert (facts["blocks"], facts["dropped_tokens"], facts["padding"]) == (2, 0, 0)
     assert facts["end_tokens"] == "between documents and at both ends of a block"
     assert facts["changed"] == [

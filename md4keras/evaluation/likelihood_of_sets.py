@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import ops
 
-from md4keras.checks import check_whole
+from md4keras.checks import check_has, check_whole
 from md4keras.evaluation.nelbo import Curve, Nelbo, Tables
 from md4keras.models import batches
 from md4keras.models.draws import DrawSums
@@ -14,6 +14,7 @@ from md4keras.models.likelihood import check_scoring
 from md4keras.models.md4 import MD4
 
 OWN = "own"  # the model's own number of steps
+_MODEL = ("network", "schedule", "draw_steps")
 
 
 class LikelihoodState(NamedTuple):
@@ -87,6 +88,7 @@ def likelihood_steps(
     tables: bool = False,
 ) -> Iterator[LikelihoodState]:
     """As `likelihood`, as an iterator: a `LikelihoodState` after each network call."""
+    check_has("a model", model, _MODEL, "Pass a `MD4`, or what `md4keras.load_model` returns.")
     model = _with_timesteps(model, timesteps)
     parts = _parts(data)
     first = _next_part(model, parts)
@@ -196,25 +198,22 @@ class _Sums:
         mean = total / sizes.sum()
         spread = squares - 2 * mean * products + mean**2 * (sizes**2).sum()
         error = np.sqrt(np.maximum(spread, 0.0) * len(sizes) / max(1, len(sizes) - 1))
-        middle = (np.arange(self.num_draws) + 0.5) / self.num_draws
-        time, masked, density = _of_time(model, middle)
-        return Curve(time, masked, mean * density, error / sizes.sum() * density)
+        edges = np.arange(self.num_draws + 1) / self.num_draws
+        time, masked = _at(model, (edges[1:] + edges[:-1]) / 2)
+        width = np.diff(_at(model, edges)[0])
+        density = 1.0 / (self.num_draws * width)  # strata in a unit of time
+        return Curve(time, masked, width, mean * density, error / sizes.sum() * density)
 
 
-def _of_time(model, fraction) -> tuple:
-    """Time and masked part at places in `[0, 1]`, and how many of these a unit of time has.
+def _at(model, places) -> tuple:
+    """Time and masked part at places in `[0, 1]`.
 
     The places are parts that are masked in continuous time, and times in discrete time.
     """
-    schedule = model.schedule
+    schedule, places = model.schedule, places.astype("float32")
     if getattr(model, "timesteps", None) is not None:
-        masked = _array(schedule.masked_fraction(fraction.astype("float32")))
-        return fraction, masked, np.ones_like(fraction)
-    time = _array(schedule.time_of_masked_fraction(fraction.astype("float32")))
-    step = 1e-3
-    ends = [np.clip(time + each, 0.0, 1.0) for each in (-step, step)]
-    low, high = (_array(schedule.masked_fraction(end.astype("float32"))) for end in ends)
-    return time, fraction, (high - low) / (ends[1] - ends[0])
+        return _array(places), _array(schedule.masked_fraction(places))
+    return _array(schedule.time_of_masked_fraction(places)), _array(places)
 
 
 def _array(tensor) -> np.ndarray:
@@ -223,33 +222,48 @@ def _array(tensor) -> np.ndarray:
 
 def _with_timesteps(model, timesteps):
     """The model, or another on the same network and schedule with so many steps."""
+    own = getattr(model, "timesteps", None)
     if isinstance(timesteps, str) and timesteps == OWN:
         return model
     if timesteps is not None:
         check_whole("timesteps", timesteps, mend="None is continuous time.")
-    if not isinstance(model, MD4):
+    if timesteps == own:
+        return model
+    if type(model) is not MD4:
         raise ValueError(
-            "The number of steps of this model's process cannot be chosen. Expected a MD4 model. "
+            "The number of steps of this model's process cannot be chosen. Expected a MD4. "
             f"Received: timesteps={timesteps}, a {type(model).__name__}. Leave it out."
         )
-    if timesteps == model.timesteps:
-        return model
     return MD4(model.network, schedule=model.schedule, timesteps=timesteps)
 
 
 def _parts(data: Any) -> Iterator:
     """The batches of a data set; arrays, dictionaries and lists of texts are one."""
-    several = isinstance(data, Iterable) and not isinstance(data, (dict, list, tuple, str))
-    if several and not hasattr(data, "shape"):
+    if hasattr(data, "shape") or isinstance(data, (dict, tuple)):
+        return iter([data])
+    if isinstance(data, list):
+        several = bool(data) and (isinstance(data[0], (dict, tuple)) or np.ndim(data[0]) > 1)
+        return iter(data if several else [data])
+    if isinstance(data, Iterable) and not isinstance(data, str):
         return iter(data)
-    return iter([data])
+    raise ValueError(
+        "These are no data. Expected tokens, `(tokens, labels)`, a dictionary, a list of texts' "
+        f"ids, or an iterable of such batches. Received: {type(data).__name__}. Encode texts with "
+        "the model's tokenizer."
+    )
 
 
 def _next_part(model, parts: Iterator):
     """The next batch that has examples, as `check_scoring` returns it; `None` after the last."""
     for part in parts:
-        x, y, *_ = part if isinstance(part, tuple) else (part, None)
+        x, *others = part if isinstance(part, tuple) else (part,)
+        labels, weights = (*others, None, None)[:2]
+        if weights is not None or len(others) > 2:
+            raise ValueError(
+                "Every example counts the same in a likelihood. Expected batches of tokens, or of "
+                f"tokens and labels. Received: a tuple of {len(part)}. Leave the weights out."
+            )
         tokens = x["tokens"] if isinstance(x, dict) and "tokens" in x else x
         if len(tokens):
-            return check_scoring(model.network, x, y)
+            return check_scoring(model.network, x, labels)
     return None

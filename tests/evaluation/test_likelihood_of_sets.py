@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from md4keras import MD4, GenMD4, backend, evaluation
+from md4keras.evaluation import Estimate, Nelbo
 from md4keras.evaluation.sources import Enumerable
 from md4keras.networks import Transformer, UNet
 from md4keras.schedules import Cosine
@@ -49,12 +50,49 @@ def test_the_same_figures_on_every_backend(cls):
 
 
 @pytest.mark.one_backend
+def test_intervals_of_words_cover_their_truth_too():
+    """200 draws of 300 texts of different lengths and words, whose cost goes with the tokens."""
+    rng, covered = np.random.default_rng(0), np.zeros(2, int)
+    true_bits, true_perplexity = 6 * 2.0 / 2.5, np.exp(6 * 2.0 / 2.5 * np.log(2))
+    for _ in range(200):
+        tokens, words = rng.integers(4, 9, 300), rng.integers(1, 5, 300)
+        bits = tokens * 2.0 + rng.normal(size=300)
+        found = nelbo_of(bits * np.log(2), tokens)
+        low, high = found.bits_per(words).interval()
+        covered[0] += low <= true_bits <= high
+        low, high = found.perplexity_per(words).interval()
+        covered[1] += low <= true_perplexity <= high
+    assert (180 <= covered).all() and (covered <= 199).all()
+
+
+def nelbo_of(nats, sizes):
+    return Nelbo(nats, np.zeros(len(nats)), sizes, 16, 0, None, None, None)
+
+
+@pytest.mark.one_backend
+def test_intervals_of_few_examples_and_of_exponentials():
+    few = nelbo_of(np.array([1.0, 9.0]), np.array([2, 2])).perplexity
+    low, high = few.interval()
+    assert 0 < low < few.value < high and few.logarithm.value == 2.5
+    assert nelbo_of(np.array([9000.0]), np.array([2])).perplexity.as_dict("it")["it"] is None
+    one = Estimate(2.0, 0.1, 0.1, freedom=8)
+    assert one.error_of_data == 0 and Estimate(2.0, 0.5, 0.3, 8).error_of_data == 0.4
+    for level in (95, 0, 1):
+        with pytest.raises(ValueError, match="`level`"):
+            one.interval(level)
+    with pytest.raises(ValueError, match="no other unit"):
+        few.times(2.0)
+
+
+@pytest.mark.one_backend
 def test_the_same_digits_at_every_batch_size_and_in_all_parts(model):
     whole = evaluation.likelihood(model, X)
     for batch_size in (1, 7):
         check_alike(evaluation.likelihood(model, X, batch_size=batch_size), whole)
     check_alike(evaluation.likelihood(model, iter([X[:5], X[:0], X[5:6], X[6:]])), whole)
     check_alike(evaluation.likelihood(model, list(X)), whole)
+    check_alike(evaluation.likelihood(model, [(X[:5],), {"tokens": X[5:]}]), whole)
+    check_alike(evaluation.likelihood(model, [X[:5], X[5:]]), whole)
     np.testing.assert_allclose(model.score(X, num_samples=16)[0], whole.nats, rtol=1e-6)
     other = evaluation.likelihood(model, X, seed=1).nats_per_dim
     assert abs(other.value - whole.nats_per_dim.value) > 1e-4
@@ -75,9 +113,9 @@ def test_the_curve_has_the_bound_as_its_integral(schedule):
     found = evaluation.likelihood(model, X, num_draws=64)
     curve = found.curve
     assert (np.diff(curve.time) > 0).all() and (curve.error > 0).all()
-    integral = np.trapezoid(curve.nats_per_dim, curve.time)
-    ends = curve.nats_per_dim[0] * curve.time[0] + curve.nats_per_dim[-1] * (1 - curve.time[-1])
-    np.testing.assert_allclose(integral + ends, found.nats_per_dim.value, rtol=0.03)
+    integral = (curve.nats_per_dim * curve.width).sum()
+    np.testing.assert_allclose(integral, found.nats_per_dim.value, rtol=1e-5)
+    np.testing.assert_allclose(curve.width.sum(), 1.0, rtol=0.03)
 
 
 @pytest.mark.parametrize("cls", [MD4, GenMD4])
@@ -136,6 +174,10 @@ def test_words_and_characters(model):
     found = evaluation.likelihood(model, X)
     total = found.nats.sum()
     np.testing.assert_allclose(found.nats_per(26).value, total / 26)
+    np.testing.assert_allclose(found.nats_per(np.full(13, 2)).value, total / 26)
+    for counts in (np.zeros(13), np.full(12, 2), -np.ones(13), "many"):
+        with pytest.raises(ValueError, match="counts"):
+            found.nats_per(counts)
     np.testing.assert_allclose(found.bits_per(26).value, total / 26 / np.log(2))
     np.testing.assert_allclose(found.perplexity_per(26).value, np.exp(total / 26))
     per_word = found.nats_per(26)
@@ -173,6 +215,20 @@ def test_mistakes(model):
         evaluation.likelihood(model, X, num_draws=1)
     with pytest.raises(ValueError, match="`timesteps`"):
         evaluation.likelihood(model, X, timesteps=0)
+    for data in (None, 5, "text"):
+        with pytest.raises(ValueError, match="no data"):
+            evaluation.likelihood(model, data)
+    with pytest.raises(ValueError, match="a model"):
+        evaluation.likelihood("model", X)
+    with pytest.raises(ValueError, match="weights"):
+        evaluation.likelihood(model, (X, None, np.ones(13)))
+
+    class Own(MD4):
+        def masking_weight(self, t):
+            return 3.0 * super().masking_weight(t)
+
+    with pytest.raises(ValueError, match="cannot be chosen"):
+        evaluation.likelihood(Own(model.network), X, timesteps=4)
     general = GenMD4(model.network)
     with pytest.raises(ValueError, match="cannot be chosen"):
         evaluation.likelihood(general, X, timesteps=8)
@@ -185,3 +241,17 @@ def test_mistakes(model):
     )
     with pytest.raises(ValueError, match="not finite"):
         evaluation.likelihood(broken, X)
+
+
+@pytest.mark.one_backend
+def test_costs_of_ones_own_are_what_is_measured():
+    """Not those that head and loss in one pass compute, whatever the network."""
+
+    class Half(MD4):
+        def masked_costs(self, logits, x, zt):
+            return 0.5 * super().masked_costs(logits, x, zt)
+
+    model = MD4(Transformer(5, 8, num_layers=0, num_heads=2, feature_dim=8))
+    whole = evaluation.likelihood(model, X, num_draws=2).nats
+    half = evaluation.likelihood(Half(model.network), X, num_draws=2).nats
+    np.testing.assert_allclose(half, 0.5 * whole, rtol=1e-2)  # all but the reconstruction term

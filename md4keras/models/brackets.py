@@ -4,9 +4,11 @@ The sampler `"first_hitting"` reveals one position a network call, whichever it 
 probability. So `p(x) = E[X]`, the mean over all orders of `X`, the product of the conditionals
 `mu(x_i | what was revealed before i)`. Of a few draws of the order,
 
-- `log p >= E[log X]`: in expectation this is the bound of the objective;
+- `log p >= E[log X]`: this is the bound of the objective, as `score` estimates it;
 - `log p <= E[X] / c - 1 + log c` for any `c > 0` that does not depend on the draws of the mean:
   the tangent of the logarithm at `c`, tight at `c = p`.
+
+(A discrete-time model, whose own bound is another, has no bracket.)
 
 Where the conditionals agree with one distribution, `X` is the same in all orders, and both bounds
 are `log p`. The worse they agree, and the longer `x` is, the more widely `X` is spread; a mean of
@@ -22,29 +24,32 @@ from keras import ops
 
 from md4keras.models.draws import Drawn, Draws
 
-LEAST = 8  # draws, of which half are for the mean
+LEAST = 16  # draws, of which half are for the mean
 _FEWEST = 7.0  # draws that share the mean
 _SHARE = 0.25  # of all draws
 _SPREAD = 1.0  # nats, the standard deviation of `log X`
+_UNSEEN = 2.0  # draws that may lack, each like the most extreme one
 _ROUNDING = 2.0**-22  # of float32 sums
 
 
 class Bracket(NamedTuple):
     """Bounds on `-log p(x)` from both sides, float64 arrays `[n]`, nats per example.
 
+    Errors of so few draws follow Student's t, of one degree of freedom less than there are draws.
+
     Attributes:
-        nats: the upper bound, the mean of `-log X`.
-        error: its standard error.
-        least: the lower bound, `1 - E[X] / c - log c`.
-        least_error: its standard error, with an allowance for orders that were not drawn.
+        upper: the mean of `-log X`.
+        upper_error: its standard error, with an allowance for orders that were not drawn.
+        lower: `1 - E[X] / c - log c`, or 0 where that is less.
+        lower_error: its standard error, with the same allowance.
         wide: bool `[n]`, where the lower bound means nothing: `log X` is spread by more than a
             nat, or few of the draws make up most of the mean.
     """
 
-    nats: np.ndarray
-    error: np.ndarray
-    least: np.ndarray
-    least_error: np.ndarray
+    upper: np.ndarray
+    upper_error: np.ndarray
+    lower: np.ndarray
+    lower_error: np.ndarray
     wide: np.ndarray
 
 
@@ -54,6 +59,12 @@ def check_model(model) -> None:
         raise ValueError(
             "The order in which positions are revealed depends on their tokens. Expected a model "
             f"with one schedule for all tokens (MD4). Received: a {type(model).__name__}. "
+            "`score` without `bracket` has its upper bound."
+        )
+    if getattr(model, "timesteps", None) is not None:
+        raise ValueError(
+            "A process of discrete steps reveals several positions at once. Expected a model of "
+            f"continuous time. Received: timesteps={model.timesteps}. "
             "`score` without `bracket` has its upper bound."
         )
 
@@ -100,12 +111,13 @@ def of_draws(drawn: Iterable[Drawn], num_examples: int, num_samples: int) -> Bra
     logs = np.zeros((num_examples, num_samples))
     for rows in drawn:
         logs[rows.example, rows.draw] = rows.values
-    nats = -logs.mean(axis=1)
-    variance = logs.var(axis=1, ddof=1) / num_samples
-    return Bracket(nats, _with_rounding(variance, nats), *_least(logs))
+    upper = -logs.mean(axis=1)
+    unseen = _UNSEEN * (-logs.min(axis=1) - upper) / num_samples
+    variance = logs.var(axis=1, ddof=1) / num_samples + unseen**2
+    return Bracket(upper, _with_rounding(variance, upper), *_lower(logs))
 
 
-def _least(logs):
+def _lower(logs):
     """The lower bound on `-log p`, its error, and where it is too wide, from `log X` `[n, draws]`.
 
     Each half of the draws gives `c` for the other; the mean of the two bounds is one, too. Both
@@ -116,15 +128,16 @@ def _least(logs):
     ratios = np.exp(logs - log_mean[:, None])  # X over its mean
     first, second = ratios[:, :half].mean(axis=1), ratios[:, half:].mean(axis=1)
     with np.errstate(all="ignore"):  # a half may have next to nothing
-        least = 1.0 - 0.5 * (second / first + first / second + np.log(first * second)) - log_mean
+        lower = 1.0 - 0.5 * (second / first + first / second + np.log(first * second)) - log_mean
         slopes = [0.5 * (1 / b - b / a**2 + 1 / a) for a, b in ((first, second), (second, first))]
     variance = ratios.var(axis=1, ddof=1)
     variance = variance * (slopes[0] ** 2 / half + slopes[1] ** 2 / (count - half))
-    unseen = 2.0 * (ratios.max(axis=1) - 1.0) / count  # two more draws like the largest
+    unseen = _UNSEEN * (ratios.max(axis=1) - 1.0) / count
     error = _with_rounding(variance + unseen**2, log_mean)
     effective = np.exp(2 * _log_sum_exp(logs) - _log_sum_exp(2 * logs))  # draws that share the mean
     wide = (effective < max(_FEWEST, _SHARE * count)) | (logs.std(axis=1, ddof=1) > _SPREAD)
-    return least, error, wide | ~np.isfinite(least + error)
+    useless = ~np.isfinite(lower + error)
+    return np.maximum(np.where(useless, 0.0, lower), 0.0), error, wide | useless
 
 
 def _with_rounding(variance, nats):
