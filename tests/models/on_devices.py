@@ -95,6 +95,13 @@ def figures(model, kind: str, part: Part, ways: str) -> tuple[list, list]:
         if kind == "Transformer":
             given = {"tokens": x[:4], "given": x[:4] == 2, "label": LABELS[:4]}
             numbers += np.concatenate(model.score(given, num_samples=3, batch_size=5)).tolist()
+            found = md4keras.evaluation.likelihood(model, (x, LABELS), num_draws=2, batch_size=7)
+            numbers += [found.nats_per_dim.value, found.nats_per_dim.error]
+            order = {"sampler": "confidence", "num_steps": 2, "batch_size": 3}
+            numbers += model.score(x[:5], LABELS[:5], **order)[0].tolist()
+            if not isinstance(model, md4keras.GenMD4):
+                bracket = model.score(x[:2], LABELS[:2], num_samples=16, bracket=True)
+                numbers += bracket.upper.tolist()
             lengths = [5, 8]
             tokens += [row.tolist() for row in model.generate(2, 1, num_steps=2, length=lengths)]
             blocks = model.generate_blocks(2, 6, 1, prompt=x[0, :3], num_steps=2)
