@@ -230,6 +230,31 @@ def test_an_empty_text_costs_nothing(chain):
     assert harness.loglikelihood([]) == harness.generate_until([]) == []
 
 
+def test_an_interrupted_run_keeps_the_texts_that_are_scored(chain, monkeypatch):
+    """`lm_eval`'s cache is told of each part before the next one is scored."""
+
+    class Cache:
+        kept = []
+
+        def add_partial(self, kind, arguments, result):
+            self.kept.append((kind, arguments, result))
+
+    harness = Harness(chain.model, num_samples=2)
+    harness.set_cache_hook(Cache())
+    monkeypatch.setattr("md4keras.evaluation.rolling.PART", 2)
+    texts = [("abc",), ("",), ("ag",), ("ga",)]
+    asked = requests("loglikelihood_rolling", *texts)
+    found = harness.loglikelihood_rolling(asked, disable_tqdm=True)
+    kept = [("loglikelihood_rolling", texts[i], found[i]) for i in (0, 2, 3)]
+    assert Cache.kept == kept
+    Cache.kept.clear()
+    steps = iter([chain.model.draw_steps])  # one part, and then the end
+    monkeypatch.setattr(chain.model, "draw_steps", lambda *args: next(steps)(*args))
+    with pytest.raises(RuntimeError):
+        harness.loglikelihood_rolling(asked, disable_tqdm=True)
+    assert Cache.kept == kept[:2]
+
+
 def test_end_tokens_are_scored_where_asked_for(chain, monkeypatch):
     monkeypatch.setattr(chain.model, "tokenizer", CharacterTokenizer(ALPHABET[:-1], end_token=True))
     asked = requests("loglikelihood", ("abcdefg", "fg"))
@@ -270,11 +295,22 @@ def test_what_cannot_be_asked_is_refused(chain):
     for settings, fault in (
         ({"top_n": 3, "best_of": 2}, r"Unknown settings.*\['best_of', 'top_n'\]"),
         ({"max_gen_toks": 0}, "`max_gen_toks` cannot be used"),
+        ({"max_gen_toks": "abc"}, "Settings of a generation cannot be read.*'abc'"),
+        ({"until": [3]}, r"Settings of a generation cannot be read.*Expected strings.*\[3\]"),
+        (None, "Unknown settings of a generation.*Received: None"),
         ({"block_length": 0}, "`block_length` cannot be used"),
         ({"do_sample": True, "temperature": -1.0}, "`temperature` cannot be used"),
     ):
         with pytest.raises(ValueError, match=fault):
             Harness(chain.model).generate_until(requests("generate_until", ("ab", settings)))
+    for kind, arguments in (
+        ("loglikelihood", (None, "a")),
+        ("loglikelihood", ("a", 5)),
+        ("loglikelihood_rolling", (None,)),
+        ("generate_until", (None, {})),
+    ):
+        with pytest.raises(ValueError, match="This request has no text.*Expected.*Received: args"):
+            getattr(Harness(chain.model), kind)(requests(kind, arguments))
     assert {"until", "max_gen_toks", "do_sample", "temperature"} < set(GENERATION)
 
 

@@ -166,6 +166,16 @@ def test_gpt2_is_known_by_its_ids():
             ("wikitext2", LETTERS),
             "texts of wikitext2 are not here.*data prepare wikitext2",
         ),
+        ((None, LETTERS), "`source` cannot be used.*Expected a list.*Received: source=None"),
+        (([1, 2], LETTERS), "`source` cannot be used.*Expected a list of strings.*Received: 1 am"),
+        (
+            (["a"], LETTERS, 5, "validation", {"ends": False}),
+            "`conventions` cannot be used.*Received: conventions={'ends': False}",
+        ),
+        (
+            ("lambada", LETTERS, 5, "validation", None, "nowhere"),
+            "cannot be read.*nowhere'. Name another: copy=FOLDER",
+        ),
         (("nowhere", LETTERS), "There is no prepared data set"),
     ],
 )
