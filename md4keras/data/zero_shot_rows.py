@@ -183,9 +183,9 @@ def _of_known(name: str, split: str) -> Texts:
 def _of_copy(name: str, copy, split: str, conventions: Conventions) -> tuple[list[str], Texts]:
     """The published texts of a split, read from a copy."""
     known, texts = KNOWN[name], _of_known(name, split)
-    if copy is None:
+    if not isinstance(copy, (str, os.PathLike)):
         raise ValueError(
-            f"The texts of {name} are not here. Expected a folder. Received: copy=None. Prepare "
+            f"The texts of {name} are not here. Expected a folder. Received: copy={copy!r}. Prepare "
             f"the set and name its folder in place of {name!r}: md4keras data prepare {name} --out "
             "FOLDER. Or name a copy of its published files: copy=FOLDER."
         )

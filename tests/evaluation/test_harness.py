@@ -155,16 +155,19 @@ def test_generated_texts_are_the_likeliest_first(documents, results):
     assert results["results"]["chain_generated"]["exact_match,none"] == 0.5
 
 
-def test_a_saved_model_is_made_of_the_arguments_of_a_command(chain, tmp_path):
-    """`lm_eval`'s own batch size of 1 and its device, which are always there, do not count."""
+@pytest.mark.slow
+def test_a_saved_model_is_made_of_the_arguments_of_a_command(tmp_path):
     save_text_model(tmp_path)
-    cls = get_model("md4keras")
-    model = cls.create_from_arg_string(
+    model = get_model("md4keras").create_from_arg_string(
         f"model={tmp_path},num_samples=4,stride=3", {"batch_size": 8}
     )
     told = {"num_samples": 4, "seed": 0, "window": 16, "stride": 3, "end_token": False}
     assert model.get_model_info() == {f"md4keras_{name}": x for name, x in told.items()}
     assert model.batch_size == 8
+
+
+def test_a_model_is_made_of_arguments(chain):
+    """`lm_eval`'s own batch size of 1 and its device, which are always there, do not count."""
     for arguments, batch_size, expected in (
         ({}, 1, (128, 64, 4)),
         ({}, 16, (128, 16, 4)),
@@ -172,20 +175,27 @@ def test_a_saved_model_is_made_of_the_arguments_of_a_command(chain, tmp_path):
         ({"stride": 8}, "auto:4", (128, 64, 8)),
     ):
         added = {"batch_size": batch_size, "device": "cuda:0", "max_batch_size": None}
-        model = cls.create_from_arg_obj({"model": chain.model, **arguments}, added)
+        model = get_model("md4keras").create_from_arg_obj(
+            {"model": chain.model, **arguments}, added
+        )
         assert (model.num_samples, model.batch_size, model.stride) == expected
 
 
-def test_settings_of_a_generation_are_kept(chain):
+@pytest.fixture
+def ask(chain):
+    """A function that asks for four texts for each of some settings."""
     harness = Harness(chain.model, batch_size=4)
 
-    def ask(*settings, seed=2):
-        """Four texts for each of the settings."""
+    def texts(*settings, seed=2):
         harness.seed = seed
         alike = [each | {"num_steps": 3} for each in settings for _ in range(4)]
         asked = requests("generate_until", *(("abcdefgh", each) for each in alike))
         return harness.generate_until(asked, disable_tqdm=True)
 
+    return texts
+
+
+def test_settings_of_a_generation_are_kept(ask):
     sampled = {"do_sample": True, "max_gen_toks": 6}
     drawn = ask(sampled, sampled)
     assert len(set(drawn)) > 4 and {len(text) for text in drawn} == {6}  # samples of their own
@@ -193,6 +203,10 @@ def test_settings_of_a_generation_are_kept(chain):
     assert drawn != ask(sampled, sampled, seed=3)
     stop = drawn[0][2]
     assert ask(sampled | {"until": stop}) == [text.split(stop)[0] for text in drawn[:4]]
+
+
+@pytest.mark.slow
+def test_temperatures_and_filters_of_a_generation_are_kept(chain, ask):
     cold = {"temperature": 0.001, "max_tokens": 1}  # sampled, as the temperature says
     greedy = {"temperature": 0.0, "max_tokens": 1}
     top = {"do_sample": True, "top_k": 1, "max_gen_toks": 1}
