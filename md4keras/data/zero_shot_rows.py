@@ -185,9 +185,9 @@ def _of_copy(name: str, copy, split: str, conventions: Conventions) -> tuple[lis
     known, texts = KNOWN[name], _of_known(name, split)
     if not isinstance(copy, (str, os.PathLike)):
         raise ValueError(
-            f"The texts of {name} are not here. Expected a folder. Received: copy={copy!r}. Prepare "
-            f"the set and name its folder in place of {name!r}: md4keras data prepare {name} --out "
-            "FOLDER. Or name a copy of its published files: copy=FOLDER."
+            f"The texts of {name} are not here. Expected a folder. Received: copy={copy!r}. "
+            f"Prepare the set and name its folder in place of {name!r}: md4keras data prepare "
+            f"{name} --out FOLDER. Or name a copy of its published files: copy=FOLDER."
         )
     check_name("split", split, known.files)
     if conventions.detokenize is not True:

@@ -159,6 +159,7 @@ def test_gpt2_is_known_by_its_ids():
     "arguments, words",
     [
         (([], LETTERS), "The set is empty.*Received: 0 documents.*Check where"),
+        (("lambada", LETTERS, 5, "validation", None, 5), "Expected a folder. Received: copy=5"),
         ((["", ""], LETTERS), "The set is empty.*Received: 2 documents"),
         ((["a"],), "Texts need a tokenizer.*Pass model.tokenizer"),
         ((["a"], LETTERS, 2), "sequence_length=2.*one more at each of its ends"),
