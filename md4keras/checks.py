@@ -8,7 +8,7 @@ give instead.
 import math
 import numbers
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,20 @@ def check_sizes(name: str, value, count: int | None = None, mend: str = "") -> t
             f"Received: {name}={value!r}. {mend}".rstrip()
         )
     return tuple(value)
+
+
+def check_list(name: str, value, least: int = 1, mend: str = "") -> list:
+    """The things in a value as a list of `least` or more; a string or a mapping is no list."""
+    try:
+        found = None if isinstance(value, (str, bytes, Mapping)) else list(iter(value))
+    except TypeError:  # not iterable
+        found = None
+    if found is None or len(found) < least:
+        raise ValueError(
+            f"`{name}` cannot be used. Expected a list{f' of at least {least}' if least else ''}. "
+            f"Received: {name}={value!r:.60}. {mend}".rstrip()
+        )
+    return found
 
 
 def check_number(name: str, value, interval: "Interval", mend: str = "") -> float:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from md4keras.checks import check_integers
+from md4keras.checks import check_integers, check_list
 
 pytestmark = pytest.mark.one_backend
 
@@ -64,3 +64,17 @@ def test_the_message_says_what_was_expected():
         check_integers("values", [[1, 2]], ("n", 3, ...), below=9)
     with pytest.raises(ValueError, match=r"\[length\], at least 2. Received: .*int64, from 4 to 4"):
         check_integers("values", [4], ("length",), least=2)
+
+
+@pytest.mark.parametrize(
+    "value, least", [([1, 2], 2), ((1,), 1), ([], 0), (np.arange(3), 1), ({1}, 1), (range(2), 1)]
+)
+def test_lists_come_back(value, least):
+    assert check_list("rows", value, least) == list(value)
+    assert check_list("rows", iter(value), least) == list(value)
+
+
+@pytest.mark.parametrize("value", [None, 5, np.array(5), "ab", b"ab", {"a": 1}, [], [1], int])
+def test_what_is_no_list_is_refused(value):
+    with pytest.raises(ValueError, match="`rows` cannot be used.*at least 2. Received: rows=.*Use"):
+        check_list("rows", value, 2, "Use two.")

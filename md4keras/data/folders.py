@@ -35,9 +35,11 @@ def opening(path: Path, expected: str, mend: str = "Change its permissions.") ->
     try:
         yield
     except OSError as error:
+        within = error.filename is not None and Path(error.filename) != Path(path)
+        inside = f", {printable(error.filename)!r}" if within else ""
         raise ValueError(
             f"This folder cannot be read ({reason_of(error)}). Expected {expected}. "
-            f"Received: path={printable(path)!r}, {error.filename!r}. {mend}"
+            f"Received: path={printable(path)!r}{inside}. {mend}"
         ) from error
 
 

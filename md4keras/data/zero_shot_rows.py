@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from md4keras import tokenizers
-from md4keras.checks import check_name
+from md4keras.checks import check_list, check_name
 from md4keras.data import detokenizers
 from md4keras.data.blocks import Blocks
 from md4keras.data.folders import printable
@@ -104,8 +104,8 @@ def zero_shot(
         (positions) and `"changed"` (a list of what differs from the field's way, in words).
 
     Raises:
-        ValueError: for a set that is empty or not there, or a tokenizer that is not the model's or
-            not that of the prepared set.
+        ValueError: for what are no texts, a set that is empty or not there, or a tokenizer that is
+            not the model's or not that of the prepared set.
 
     Example:
 
@@ -119,18 +119,24 @@ def zero_shot(
     Reference: Radford et al. 2019; Lou et al. 2024, https://arxiv.org/abs/2310.16834; Sahoo et al.
     2024, https://arxiv.org/abs/2406.07524
     """
-    conventions = conventions or Conventions()
+    conventions = Conventions() if conventions is None else conventions
+    if not isinstance(conventions, Conventions):
+        raise ValueError(
+            "`conventions` cannot be used. Expected a `md4keras.data.Conventions`. Received: "
+            f"conventions={conventions!r:.60}. Write Conventions(ends=False), for instance."
+        )
     if isinstance(source, (str, os.PathLike)) and os.fspath(source) not in ZERO_SHOT_SETS:
         source = prepared(source)
     if isinstance(source, Prepared):
         documents, texts = _of_prepared(source, tokenizer, split, conventions)
         tokenizer = tokenizer or source.tokenizer
     else:
+        found = None if isinstance(source, str) else _own_texts(source)
         tokenizer = _needed(tokenizer)
-        if isinstance(source, str):
+        if found is None:
             found, texts = _of_copy(source, copy, split, conventions)
         else:
-            found, texts = list(source), _own(conventions)
+            texts = _own(conventions)
         documents, texts = _encoded(found, texts, tokenizer)
     _check_vocabulary(tokenizer, vocabulary_size)
     if not conventions.keep_empty:
@@ -145,6 +151,18 @@ def zero_shot(
 def is_zero_shot(made: Prepared) -> bool:
     """Whether a prepared data set is a zero-shot set whose documents can be cut into blocks."""
     return made.kind == "documents" and bool(made.index.get("zero_shot"))
+
+
+def _own_texts(source) -> list[str]:
+    mend = "Give documents as strings, or the folder of a prepared set."
+    found = check_list("source", source, 0, mend)
+    wrong = [text for text in found if not isinstance(text, str)]
+    if wrong:
+        raise ValueError(
+            "`source` cannot be used: not all documents are strings. Expected a list of strings. "
+            f"Received: {wrong[0]!r:.60} among {len(found)}. {mend}"
+        )
+    return found
 
 
 def _own(conventions: Conventions) -> Texts:
@@ -166,16 +184,17 @@ def _of_known(name: str, split: str) -> Texts:
 def _of_copy(name: str, copy, split: str, conventions: Conventions) -> tuple[list[str], Texts]:
     """The published texts of a split, read from a copy."""
     known, texts = KNOWN[name], _of_known(name, split)
-    if copy is None:
+    if not isinstance(copy, (str, os.PathLike)):
         raise ValueError(
-            f"The texts of {name} are not here. Expected a folder. Received: copy=None. Prepare "
-            f"the set and name its folder in place of {name!r}: md4keras data prepare {name} --out "
-            "FOLDER. Or name a copy of its published files: copy=FOLDER."
+            f"The texts of {name} are not here. Expected a folder. Received: copy={copy!r}. "
+            f"Prepare the set and name its folder in place of {name!r}: md4keras data prepare "
+            f"{name} --out FOLDER. Or name a copy of its published files: copy=FOLDER."
         )
     check_name("split", split, known.files)
     if conventions.detokenize is not True:
         texts = texts._replace(detokenizer=conventions.detokenize or None)
-    places = files_in_copy(Path(copy).expanduser().absolute(), known.patterns(split))
+    copy = Path(copy).expanduser().absolute()
+    places = files_in_copy(copy, known.patterns(split), "copy=FOLDER")
     paths = [Path(place.path) for place in places]
     return [text for path in paths for _, text in read_texts(path, known.field, True)], texts
 

@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 
-from md4keras.checks import check_name, check_whole
+from md4keras.checks import check_list, check_name, check_whole
 from md4keras.evaluation import texts as text_inputs
 
 UNITS = ("none", "token", "character", "byte")
@@ -105,15 +105,7 @@ def encode_answers(model, pairs, end: bool = True) -> list[tuple[np.ndarray, np.
     Raises:
         ValueError: for what are no pairs, or an empty answer.
     """
-    pairs = list(pairs)
-    wrong = [i for i, pair in enumerate(pairs) if isinstance(pair, str) or len(pair) != 2]
-    if wrong or not pairs:
-        found = repr(pairs[wrong[0]]) if wrong else "none"
-        raise ValueError(
-            "Answers come in pairs with their prompts. Expected a list of (prompt, answer). "
-            f"Received: {found:.60}. A prompt may be empty: ('', answer)."
-        )
-    prompts, answers = zip(*pairs, strict=True)
+    prompts, answers = zip(*_check_pairs("pairs", pairs, "answer"), strict=True)
     encoded = text_inputs.encode(model, answers, "answer")
     end_token = getattr(model.tokenizer, "end_token_id", None) if end else None
     if end_token is not None:
@@ -194,13 +186,12 @@ def multiple_choice(
             where there is no tokenizer to decode the tokens.
     """
     check_name("normalize", normalize, UNITS)
-    questions = [(prompt, list(choices)) for prompt, choices in questions]
+    mend = "Use `answer_likelihood` for single answers."
+    questions = [
+        (prompt, check_list(f"questions[{number}][1]", choices, 2, mend))
+        for number, (prompt, choices) in enumerate(_check_pairs("questions", questions, "choices"))
+    ]
     counts = [len(choices) for _, choices in questions]
-    if not counts or min(counts) < 2:
-        raise ValueError(
-            "There is nothing to choose between. Expected questions of at least two choices. "
-            f"Received: {counts} choices. Use `answer_likelihood` for single answers."
-        )
     pairs = [(prompt, choice) for prompt, choices in questions for choice in choices]
     found = answer_likelihood(model, pairs, end, num_samples, seed, batch_size)
     sizes = _sizes(model, [answer for _, answer in pairs], found.tokens, normalize)
@@ -213,6 +204,20 @@ def multiple_choice(
     ]
     chosen, margin, decided = map(np.array, zip(*compared, strict=True))
     return ChosenAnswers(chosen, nats, error, costs, margin, decided, cut)
+
+
+def _check_pairs(name: str, values, second: str) -> list:
+    """The values as a list, if they are pairs of a prompt and what `second` names."""
+    mend = f"Give pairs (prompt, {second}); a prompt may be empty: ('', {second})."
+    values = check_list(name, values, mend=mend)
+    for number, pair in enumerate(values):
+        listed = isinstance(pair, (tuple, list)) or getattr(pair, "ndim", 0)  # rows of an array
+        if not listed or len(pair) != 2:
+            raise ValueError(
+                f"`{name}[{number}]` is no pair. Expected (prompt, {second}). "
+                f"Received: {name}[{number}]={pair!r:.60}. {mend}"
+            )
+    return values
 
 
 def _compare(cost, error) -> tuple[int, float, bool]:

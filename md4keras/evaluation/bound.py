@@ -7,6 +7,7 @@ predict, is seen at once.
 """
 
 import collections.abc
+import contextlib
 import functools
 import inspect
 import math
@@ -27,7 +28,8 @@ ERRORS = 6.0
 """Standard errors below the entropy at which an objective is held to be no bound."""
 
 _ENDS = 1e-3  # of N ln V: what schedules that do not quite reach 0 and 1 leave out
-_MODEL = ("compute_loss", "stratified_loss", "reconstruction_term", "schedule", "seed_generator")
+_METHODS = ("compute_loss", "stratified_loss", "reconstruction_term")
+_MODEL = (*_METHODS, "schedule", "seed_generator")
 
 
 class Finding(NamedTuple):
@@ -263,31 +265,37 @@ def _with_exact_denoiser(build, source):
 
 
 def _mean(losses, count: int) -> float:
-    losses = np.asarray(ops.convert_to_numpy(losses), "float64")
-    if losses.shape != (count,) or not np.isfinite(losses).all():
+    try:
+        found = np.asarray(ops.convert_to_numpy(losses), "float64")
+    except (TypeError, ValueError):  # no numbers
+        found = np.array(math.nan)
+    if found.shape != (count,) or not np.isfinite(found).all():
         raise ValueError(
             f"An objective gives each example's loss. Expected finite numbers of shape ({count},). "
-            f"Received: shape={losses.shape}, {str(losses)[:60]}. Sum over positions, and leave "
+            f"Received: shape={found.shape}, {str(losses)[:60]}. Sum over positions, and leave "
             "out what is infinite."
         )
-    return float(losses.mean())
+    return float(found.mean())
 
 
 def _builds_models(objective) -> bool:
     """Whether it makes a model of a network, rather than losses of `(x, denoiser, rng)`."""
     function = objective.func if isinstance(objective, functools.partial) else objective
-    if isinstance(function, type):
+    is_class = isinstance(function, type)
+    if is_class and all(hasattr(function, name) for name in _METHODS):
         return True
     required = []
-    if callable(objective):
-        parameters = inspect.signature(objective).parameters.values()
-        required = [
-            p.name for p in parameters if p.default is p.empty and p.kind < p.VAR_POSITIONAL
-        ]
+    if callable(objective) and not is_class:
+        with contextlib.suppress(TypeError, ValueError):  # of functions that do not tell
+            parameters = inspect.signature(objective).parameters.values()
+            required = [
+                p.name for p in parameters if p.default is p.empty and p.kind < p.VAR_POSITIONAL
+            ]
     if len(required) not in (1, 3):
+        found = f"without all of {_METHODS}" if is_class else f"with arguments {required}"
         raise ValueError(
             "This is no objective. Expected a model's class, a function of a network, or one of "
-            f"(x, denoiser, rng). Received: {objective!r} with arguments {required}. "
+            f"(x, denoiser, rng). Received: {objective!r} {found}. "
             "Fix the other arguments with `functools.partial`."
         )
     return len(required) == 1

@@ -233,7 +233,7 @@ def _load(preset: str):
     hub = import_optional("keras_hub", "reads causal language models", "keras-hub")
     try:
         return hub.models.CausalLM.from_preset(preset, dtype="float32", preprocessor=None)
-    except Exception as error:  # a missing one fails in many ways
+    except (OSError, ValueError, TypeError, LookupError) as error:  # what a missing one may raise
         reason = str(error).partition("\n")[0][:200]
         raise ValueError(
             f"KerasHub has no causal language model for this preset ({reason}). Expected "

@@ -14,9 +14,9 @@ def check_features(name: str, values, least: int = 2) -> np.ndarray:
         least: int, how many rows are needed.
     """
     values = as_array(name, values)
-    if values.ndim != 2 or len(values) < least or not np.issubdtype(values.dtype, np.number):
+    if values.ndim != 2 or len(values) < least or values.dtype.kind not in "iuf":
         raise ValueError(
-            f"`{name}` cannot be used. Expected numbers of shape [n, dim], with n of at least "
+            f"`{name}` cannot be used. Expected real numbers of shape [n, dim], with n of at least "
             f"{least}. Received: {name} of shape={values.shape}, dtype={values.dtype}. Pass what "
             "a network makes of all samples, one row each."
         )

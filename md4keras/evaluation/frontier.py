@@ -7,12 +7,12 @@ where none is better in everything: `md4keras.visualization.frontiers.plot_front
 
 import collections
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
 from md4keras.checks import check_has, check_name, check_whole
-from md4keras.models.generation import Settings
+from md4keras.models.settings import Settings
 from md4keras.models.validation import check_sampling_labels
 
 _DEFAULTS = dict(
@@ -43,9 +43,9 @@ def frontier(
         mean over batches, a call being for a batch), and what the report has.
 
     Raises:
-        ValueError: before anything is drawn: for settings that are unknown or cannot be used,
-            labels that are missing or do not fit, or a report on another tokenizer or other
-            images than the model's.
+        ValueError: before anything is drawn: for what is no model or report, settings that are
+            unknown or cannot be used, labels that are missing or do not fit, or a report on another
+            tokenizer or other images than the model's.
 
     Example:
 
@@ -56,6 +56,7 @@ def frontier(
     plot_frontier(rows).savefig("frontier.png")
     ```
     """
+    check_has("a model", model, ("sample_steps", "network"), "Pass a `MD4` or `GenMD4`.")
     check_whole("num_samples", num_samples, least=2, mend="Use 512 or so.")
     check_whole("batch_size", batch_size, mend="Use 64 or so.")
     combined = _combinations(model, vary, seed)
@@ -98,6 +99,11 @@ def _rows(model, report, num_samples, combined, labels, how):
 
 def _combinations(model, vary: dict, seed) -> list[dict]:
     """The settings of each row, all of them checked."""
+    if not isinstance(vary, Mapping):
+        raise ValueError(
+            "`vary` names the settings with their values. Expected a dictionary of lists. "
+            f"Received: vary={vary!r:.60}. Write {{'temperature': [0.7, 1.0]}}, for instance."
+        )
     values = {}
     for name, several in vary.items():
         check_name("vary", name, _DEFAULTS, "These are arguments of `model.generate`.")

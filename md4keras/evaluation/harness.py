@@ -12,11 +12,11 @@ import os
 import numpy as np
 
 from md4keras import checkpoints, random, samplers
-from md4keras.checks import check_has, check_whole
+from md4keras.checks import check_whole
 from md4keras.evaluation import texts as text_inputs
 from md4keras.evaluation.answers import answer_likelihood, answer_rows, encode_answers
 from md4keras.evaluation.continuations import LIKELIEST_FIRST, continue_until, is_likeliest
-from md4keras.evaluation.rolling import check_strides, rolling_likelihood
+from md4keras.evaluation.rolling import check_strides, rolling_steps
 from md4keras.files import import_optional
 
 _EXTRA = "asks models the tasks of lm-evaluation-harness", "md4keras[eval]"
@@ -72,8 +72,6 @@ class Harness(lm_model.LM):
     ):
         super().__init__()
         model = checkpoints.load_model(model) if isinstance(model, (str, os.PathLike)) else model
-        mend = "Give a `MD4` or `GenMD4`, or the folder of a saved one."
-        check_has("a model", model, ("score", "infill", "network", "tokenizer"), mend)
         self.window, self.stride = check_strides(text_inputs.training_length(model), stride)
         text_inputs.tokenizer_of(model)
         check_whole("num_samples", num_samples, 2, mend="A standard error needs two draws.")
@@ -129,7 +127,7 @@ class Harness(lm_model.LM):
         """
         if not requests:
             return []
-        pairs = [self._pair(*request.args) for request in requests]
+        pairs = [self._pair(*_texts_of(request, 2)) for request in requests]
         encoded = encode_answers(self.model, pairs, self.end_token)
         rows, how = answer_rows(encoded, self.window), (self.seed, self.batch_size)
         greedy, results, cut = is_likeliest(self.model, rows, *how), [], 0
@@ -150,14 +148,21 @@ class Harness(lm_model.LM):
 
         A text without tokens has 0.
         """
-        texts = [text for (text,) in (request.args for request in requests)]
-        found = np.zeros(len(texts))
-        some = np.array([bool(text) for text in texts], bool)
-        if some.any():
-            texts = [text for text in texts if text]
-            how = self.num_samples, self.seed, self.batch_size
-            found[some] = -rolling_likelihood(self.model, texts, self.stride, None, *how).nats
-        return found.tolist()
+        texts = [_texts_of(request, 1)[0] for request in requests]
+        results, some = [0.0] * len(texts), [number for number, text in enumerate(texts) if text]
+        if not some:
+            return results
+        asked, how = [texts[number] for number in some], (self.num_samples, self.seed)
+        steps = rolling_steps(self.model, asked, self.stride, None, *how, self.batch_size)
+        with tqdm(total=len(some), desc="Texts", disable=disable_tqdm) as progress:
+            numbers = iter(some)
+            for part in steps:
+                for nats, number in zip(part.nats, numbers, strict=False):
+                    results[number] = -float(nats)
+                    args = requests[number].args
+                    self.cache_hook.add_partial("loglikelihood_rolling", args, results[number])
+                progress.update(len(part.nats))
+        return results
 
     def generate_until(self, requests, disable_tqdm: bool = False) -> list[str]:
         """For each (context, settings): how the text goes on, as `model.generate_blocks` draws it.
@@ -169,12 +174,14 @@ class Harness(lm_model.LM):
             ValueError: for unknown settings, or ones that cannot be used.
         """
         alike, texts = {}, [""] * len(requests)
+        contexts = [_texts_of(request, 1)[0] for request in requests]
         for number, request in enumerate(requests):
             _, settings = request.args
-            alike.setdefault(json.dumps(settings, sort_keys=True), []).append(number)
+            key = json.dumps(settings, sort_keys=True, default=repr)
+            alike.setdefault(key, (settings, []))[1].append(number)
         parts = [
-            (json.loads(settings), numbers[begin : begin + self.batch_size])
-            for settings, numbers in alike.items()
+            (settings, numbers[begin : begin + self.batch_size])
+            for settings, numbers in alike.values()
             for begin in range(0, len(numbers), self.batch_size)
         ]
         read = [_read_settings(settings, self.window) for settings, _ in parts]
@@ -182,8 +189,8 @@ class Harness(lm_model.LM):
         for place, (_, numbers) in enumerate(tqdm(parts, "Texts", disable=disable_tqdm)):
             until, length, settings = read[place]
             seed = np.random.SeedSequence((self.seed, place)).generate_state(1)[0]
-            contexts = [requests[number].args[0] for number in numbers]
-            prompts = text_inputs.encode(self.model, contexts, "context", 0)
+            asked = [contexts[number] for number in numbers]
+            prompts = text_inputs.encode(self.model, asked, "context", 0)
             room = self.window - min(length, settings["block_length"])
             cut += sum(len(prompt) > room for prompt in prompts)
             settings = {**settings, "seed": int(seed)}
@@ -201,15 +208,38 @@ class Harness(lm_model.LM):
         return kept, context[len(kept) :] + continuation
 
 
+def _texts_of(request, count: int) -> tuple[str, ...]:
+    """The first `count` arguments of a request, which are texts."""
+    texts = request.args[:count]
+    if len(texts) < count or not all(isinstance(text, str) for text in texts):
+        raise ValueError(
+            f"This request has no text. Expected {count} or more. Received: args={request.args!r}. "
+            "Look at the task's `doc_to_text`, `doc_to_choice` and `doc_to_target`."
+        )
+    return texts
+
+
 def _read_settings(settings: dict, window: int) -> tuple[list[str], int, dict]:
     """What a task wants to be generated: where to stop, the most tokens, and how."""
-    unknown = set(settings) - set(GENERATION) - _SAME_AS_MAX
-    if unknown:
+    mend = "Change the task's `generation_kwargs`, or `--gen_kwargs`."
+    named = isinstance(settings, dict)
+    unknown = (
+        sorted(map(str, set(settings) - set(GENERATION) - _SAME_AS_MAX)) if named else settings
+    )
+    if not named or unknown:
         raise ValueError(
             f"Unknown settings of a generation. Expected some of {list(GENERATION)}. Received: "
-            f"{sorted(unknown)}. Change the task's `generation_kwargs`, or `--gen_kwargs`."
+            f"{unknown}. {mend}"
         )
-    found = lm_requests.normalize_gen_kwargs(settings)
+    try:
+        found = lm_requests.normalize_gen_kwargs(settings)
+        until = [string for string in found["until"] if string]
+        "".join(until)  # a `TypeError` where some are no strings
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Settings of a generation cannot be read ({error}). Expected strings in `until`, and "
+            f"else numbers. Received: {settings}. {mend}"
+        ) from error
     length = check_whole("max_gen_toks", found["max_gen_toks"])
     half = max(1, window // 2)
     block_length = min(check_whole("block_length", found.get("block_length", half)), length)
@@ -222,7 +252,7 @@ def _read_settings(settings: dict, window: int) -> tuple[list[str], int, dict]:
         "sampler": samplers.Ancestral(filters=filters) if sampled else LIKELIEST_FIRST,
         "temperature": found.get("temperature", 1.0) if sampled else 1.0,
     }
-    return [string for string in found["until"] if string], length, how
+    return until, length, how
 
 
 def _tell_cut(count: int, total: int) -> None:

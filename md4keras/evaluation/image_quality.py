@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from md4keras import random
 from md4keras.checks import check_whole
 from md4keras.evaluation.features import check_features, check_pair
 
@@ -90,7 +91,7 @@ def kid(generated, real, subsets: int = 100, subset_size: int = 1000, seed: int 
         generated, real: float `[n, dim]` and `[m, dim]`.
         subsets: int, how many estimates are averaged.
         subset_size: int, samples of each set in an estimate; no more than there are.
-        seed: int, of the subsets.
+        seed: int in `[0, 2**32)`, of the subsets.
 
     Returns:
         A `Spread` over the subsets.
@@ -102,6 +103,7 @@ def kid(generated, real, subsets: int = 100, subset_size: int = 1000, seed: int 
     """
     check_whole("subsets", subsets, mend="Papers take 100.")
     check_whole("subset_size", subset_size, least=2, mend="Papers take 1000.")
+    random.check_seed(seed)
     one, other = check_pair(("generated", "real"), generated, real)
     fewest = min(len(one), len(other))
     if subset_size > fewest:
@@ -127,7 +129,7 @@ def inception_score(logits, splits: int = 10, seed: int = SEED) -> Spread:
     Args:
         logits: float `[n, classes]`, of generated images.
         splits: int, parts of the samples, each with a score of its own.
-        seed: int, of the order in which the samples are shuffled before.
+        seed: int in `[0, 2**32)`, of the order in which the samples are shuffled before.
 
     Returns:
         A `Spread` over the splits; from 1 to the number of classes.
@@ -138,6 +140,7 @@ def inception_score(logits, splits: int = 10, seed: int = SEED) -> Spread:
     Reference: Salimans et al. 2016, *Improved Techniques for Training GANs*.
     """
     check_whole("splits", splits, mend="Papers take 10.")
+    random.check_seed(seed)
     logits = check_features("logits", logits, least=splits)
     n = len(logits)
     logits = logits[np.random.RandomState(seed).permutation(n)]

@@ -11,7 +11,6 @@ Evaluation*, for how much the enlarging matters.
 """
 
 import os
-from pathlib import Path
 from typing import NamedTuple
 
 import keras
@@ -91,7 +90,7 @@ def load_inception(path: str | os.PathLike) -> Inception:
         ImportError: if what reads the file is missing.
         ValueError: if there is no such file, or it is of another network.
     """
-    return Inception(read_weights(Path(path)))
+    return Inception(read_weights(path))
 
 
 @keras.saving.register_keras_serializable(package="md4keras")

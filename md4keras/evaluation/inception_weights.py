@@ -1,5 +1,6 @@
 """The published weights of FID's Inception network, from a file, without running code in it."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ SOURCE = (
 """Where torch-fidelity publishes them; Apache-2.0, converted from TensorFlow's."""
 
 
-def read_weights(path: Path) -> dict[str, np.ndarray]:
+def read_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """The arrays of a file by their names, such as `"Mixed_5b.branch1x1.conv.weight"`.
 
     Args:
@@ -23,7 +24,9 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
         ImportError: if PyTorch or safetensors is missing for its kind of file.
         ValueError: if there is no such file, or it cannot be read.
     """
-    if path.suffix not in _READERS or not path.is_file():
+    named = isinstance(path, (str, os.PathLike))
+    path = Path(path) if named else path
+    if not named or path.suffix not in _READERS or not path.is_file():
         raise ValueError(
             f"There are no weights of the Inception network at '{path}'. Expected a file of the "
             f"kind {', '.join(_READERS)}. Received: path='{path}'. Download {SOURCE} where there "

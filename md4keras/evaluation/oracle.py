@@ -12,7 +12,7 @@ import numpy as np
 
 from md4keras import random
 from md4keras import samplers as known_samplers
-from md4keras.checks import check_has, check_whole
+from md4keras.checks import check_has, check_list, check_whole
 from md4keras.evaluation.sources import (
     SOURCE_MEMBERS,
     Entropy,
@@ -21,8 +21,8 @@ from md4keras.evaluation.sources import (
     Markov,
     Source,
 )
-from md4keras.models.generation import Settings
 from md4keras.models.md4 import MD4
+from md4keras.models.settings import Settings
 
 __all__ = [
     "THE_SOURCE",
@@ -91,7 +91,8 @@ def rows(
 ) -> collections.abc.Iterator[dict]:
     """The rows of `compare`, one after another as they are measured."""
     chosen = _named(samplers, temperature)
-    steps = [steps] if np.ndim(steps) == 0 else list(steps)
+    steps = [steps] if np.ndim(steps) == 0 else steps
+    steps = check_list("steps", steps, mend="Use 32, for instance.")
     check_whole("num_samples", num_samples, 2, mend="A standard error needs two samples.")
     random.check_seed(seed)
     source = Markov.random() if source is None else source
@@ -128,8 +129,11 @@ def markdown(rows: list[dict]) -> str:
 
     A cell is the distance of pairs, the mean of `-log p` in nats, and in brackets the network
     calls.
+
+    Raises:
+        ValueError: for no rows.
     """
-    first, *rest = rows
+    first, *rest = check_list("rows", rows, mend="Pass what `compare` returns, its first row too.")
     columns = list(dict.fromkeys(row["steps"] for row in rest))
     lines = [["sampler", *(f"{number} steps" for number in columns)]]
     lines += [["---"] * len(lines[0])]
@@ -169,10 +173,11 @@ def _named(samplers, temperature) -> dict:
     chosen = {
         name: each if isinstance(each, tuple) else (each, temperature) for name, each in pairs
     }
-    if not chosen or len(chosen) < len(pairs):
+    if not chosen or len(chosen) < len(pairs) or any(len(each) != 2 for each in chosen.values()):
         raise ValueError(
-            "There are no samplers to compare, or two of one name. Expected names, samplers or a "
-            f"dictionary of them. Received: samplers={samplers!r}. Name them in a dictionary."
+            "There are no samplers to compare, two of one name, or one that is no pair with its "
+            "temperature. Expected names, samplers or a dictionary of them, also as pairs. "
+            f"Received: samplers={samplers!r}. Write {{'cold': ('ancestral', 0.5)}}, for instance."
         )
     return {
         name: (known_samplers.get(sampler), number) for name, (sampler, number) in chosen.items()

@@ -1,11 +1,15 @@
 """Likelihoods of texts of any length: windows in which each token is scored once."""
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 
 from md4keras.checks import check_integers, check_whole
 from md4keras.evaluation import texts as text_inputs
+
+PART = 32
+"""Texts whose windows are scored together."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,7 +38,7 @@ def rolling_rows(tokens, window: int, stride: int | None = None) -> dict:
     new tokens and more that are given.
 
     Args:
-        tokens: ints `[length]`, at least one.
+        tokens: ints `[length]` in `[0, 2**31)`, at least one.
         window: int, the tokens of a row: the length that the model was trained at.
         stride: int from 1 to `window`, how far a window moves; `None` for half a window. With
             `window` nothing is given, but in the last window.
@@ -44,7 +48,7 @@ def rolling_rows(tokens, window: int, stride: int | None = None) -> dict:
         `"given"`; and bool `"padding_mask"` where the text is shorter than a window.
 
     Raises:
-        ValueError: for no tokens, or a bad window or stride.
+        ValueError: for what are no tokens, or a bad window or stride.
 
     Example:
 
@@ -58,7 +62,7 @@ def rolling_rows(tokens, window: int, stride: int | None = None) -> dict:
            [1, 1, 0, 0],
            [1, 1, 1, 0]])
     """
-    tokens = check_integers("tokens", tokens, ("length",), mend="Give the tokens of one text.")
+    tokens = check_integers("tokens", tokens, ("length",), 2**31, "Give the tokens of one text.")
     window, stride = check_strides(window, stride)
     length = len(tokens)
     ends = np.append(np.arange(window, length, stride), length)  # [rows]
@@ -94,27 +98,57 @@ def rolling_likelihood(
         A `RollingLikelihood`, which states window and stride.
 
     Raises:
-        ValueError: for an empty text, a bad window or stride, a model of images, or text without a
-            tokenizer.
+        ValueError: for what is no list of texts, an empty text, a bad window or stride, a model of
+            images, or text without a tokenizer.
+    """
+    parts = list(rolling_steps(model, texts, stride, window, num_samples, seed, batch_size))
+    sums = (
+        np.concatenate([getattr(p, name) for p in parts]) for name in ("nats", "error", "tokens")
+    )
+    return RollingLikelihood(*sums, parts[0].window, parts[0].stride)
+
+
+def rolling_steps(
+    model,
+    texts,
+    stride: int | None = None,
+    window: int | None = None,
+    num_samples: int = 64,
+    seed: int = 0,
+    batch_size: int = 64,
+) -> Iterator[RollingLikelihood]:
+    """The bounds of `rolling_likelihood`, which takes the same, as an iterator: `PART` texts each.
+
+    Everything is checked before anything is scored.
     """
     length = text_inputs.training_length(model)
     window, stride = check_strides(length if window is None else window, stride)
     encoded = text_inputs.encode(model, texts)
-    parts = [rolling_rows(text, window, stride) for text in encoded]
+    return _parts(model, encoded, (window, stride), (num_samples, seed, batch_size))
+
+
+def _parts(model, encoded, strides, how):
+    """A `RollingLikelihood` of each `PART` of texts that are encoded."""
+    first = 0  # row of a part, counted through all texts
+    for begin in range(0, len(encoded), PART):
+        texts = encoded[begin : begin + PART]
+        parts = [rolling_rows(text, *strides) for text in texts]
+        rows = _together(parts)
+        nats, error = text_inputs.score_batch(model, rows, *how, first)
+        first += len(nats)
+        text = np.repeat(np.arange(len(parts)), [len(p["tokens"]) for p in parts])  # of each row
+        lengths = np.array([len(tokens) for tokens in texts])
+        nats, error = np.bincount(text, nats), np.sqrt(np.bincount(text, error**2))
+        yield RollingLikelihood(nats, error, lengths, *strides)
+
+
+def _together(parts: list[dict]) -> dict:
+    """The rows of several texts in one dictionary."""
     rows = {name: np.concatenate([part[name] for part in parts]) for name in ("tokens", "given")}
-    if min(map(len, encoded)) < window:
-        whole = np.ones((1, window), bool)
-        masks = [np.broadcast_to(p.get("padding_mask", whole), p["given"].shape) for p in parts]
+    if any("padding_mask" in part for part in parts):
+        masks = [part.get("padding_mask", np.ones_like(part["given"])) for part in parts]
         rows["padding_mask"] = np.concatenate(masks)
-    nats, error = model.score(rows, None, num_samples, seed, None, batch_size)
-    text = np.repeat(np.arange(len(parts)), [len(part["tokens"]) for part in parts])  # of each row
-    return RollingLikelihood(
-        np.bincount(text, nats),
-        np.sqrt(np.bincount(text, error**2)),
-        np.array([len(tokens) for tokens in encoded]),
-        window,
-        stride,
-    )
+    return rows
 
 
 def check_strides(window, stride) -> tuple[int, int]:

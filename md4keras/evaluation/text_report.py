@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from md4keras import random
 from md4keras.checks import check_has, check_whole
 from md4keras.evaluation import ngrams, variety
 from md4keras.evaluation.causal import CausalModel
@@ -23,7 +24,7 @@ def mauve(generated, references, num_buckets="auto", seed: int = 25) -> float:
         generated, references: float `[n, dim]` and `[m, dim]`, such as `CausalModel.features` of
             texts.
         num_buckets: int, clusters; `"auto"` for a tenth of the smaller number of texts.
-        seed: int, of the clusters.
+        seed: int in `[0, 2**32)`, of the clusters.
 
     Returns:
         In `(0, 1]`, 1 where all clusters are equally full.
@@ -37,6 +38,7 @@ def mauve(generated, references, num_buckets="auto", seed: int = 25) -> float:
     """
     if num_buckets != "auto":
         check_whole("num_buckets", num_buckets, least=2, mend="'auto' is the authors' choice.")
+    random.check_seed(seed)
     generated, references = check_pair(("generated", "references"), generated, references)
     package = import_optional("mauve", "computes MAUVE", "mauve-text")
     found = package.compute_mauve(
@@ -74,7 +76,7 @@ class TextReport:
 
     Raises:
         ValueError: for no tokenizer, references without a causal model or without a text, fewer
-            than two samples, or ids that are not the tokenizer's.
+            than two samples, tokens of images, or ids that are not the tokenizer's, masks included.
 
     Example:
 
@@ -107,7 +109,11 @@ class TextReport:
             )
 
     def __call__(self, tokens) -> dict:
-        rows = until_end(self.tokenizer, variety.rows_of(tokens))
+        mend = (
+            "Pass what `generate` returns, and take the tokenizer that encoded its training data."
+        )
+        size = self.tokenizer.vocabulary_size
+        rows = until_end(self.tokenizer, variety.rows_of(tokens, ("n", "length"), size, mend))
         texts = [decode_masked(self.tokenizer, row) for row in rows]
         found = {
             "samples": len(rows),

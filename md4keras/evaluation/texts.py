@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 from md4keras import tokenizers
-from md4keras.checks import check_integers
+from md4keras.checks import check_has, check_integers, check_list
 from md4keras.models.draws import DrawSums
 from md4keras.models.likelihood import check_scoring
 from md4keras.models.padding import padded_length
@@ -17,8 +17,10 @@ def training_length(model) -> int:
     """The tokens of a row of a model of text.
 
     Raises:
-        ValueError: for a model of images, or one with classes.
+        ValueError: for what is no model, a model of images, or one with classes.
     """
+    mend = "Give a `MD4` or `GenMD4` of text: `md4keras.load_model` reads a saved one."
+    check_has("a model", model, ("score", "infill", "network", "tokenizer"), mend)
     shape, num_classes = tuple(model.network.data_shape), model.network.num_classes
     if len(shape) != 1 or num_classes:
         raise ValueError(
@@ -52,24 +54,18 @@ def encode(model, texts, what: str = "text", least: int = 1) -> list[np.ndarray]
         ValueError: for what is no list of texts, one with too few tokens, tokens outside the
             vocabulary, or a string where there is no tokenizer.
     """
-    texts = texts if isinstance(texts, str) else list(texts)
-    if isinstance(texts, str) or not texts:
-        raise ValueError(
-            f"There is no list of texts. Expected one {what} or more. Received: {texts!r:.60}. "
-            f"{_MEND}"
-        )
+    texts, size = check_list(f"{what}s", texts, mend=_MEND), model.network.vocabulary_size
     strings = [text for text in texts if isinstance(text, str)]
     own = iter(tokenizers.encode_batch(tokenizer_of(model), strings) if strings else [])
     found = [next(own) if isinstance(text, str) else text for text in texts]
+    found = [check_integers(what, row, ("length",), size, _MEND, least=0) for row in found]
     for number, tokens in enumerate(found):
         if len(tokens) < least:
             raise ValueError(
                 f"The {what} with index {number} has no tokens. Expected at least {least}. "
                 f"Received: {texts[number]!r:.60}. Leave it out."
             )
-    size = model.network.vocabulary_size
-    checked = (check_integers(what, row, ("length",), size, _MEND, least) for row in found)
-    return [row.astype("int32") for row in checked]
+    return [row.astype("int32") for row in found]
 
 
 def decode(model, tokens) -> str:
@@ -95,10 +91,16 @@ def score_rows(model, rows, num_samples: int, seed: int, batch_size: int, first:
     network, found = model.network, []
     for _, group in itertools.groupby(rows, lambda row: padded_length(network, len(row[0]))):
         tokens, given = map(list, zip(*group, strict=True))
-        batch = check_scoring(network, {"tokens": tokens, "given": given})
         begin = first + sum(len(nats) for nats, _ in found)
-        sums = DrawSums(len(tokens), num_samples)
-        for drawn in model.draw_steps(batch, num_samples, seed, batch_size, begin):
-            sums.add(drawn.example, drawn.draw, drawn.values)
-        found.append((sums.nats, sums.error))
+        batch = {"tokens": tokens, "given": given}
+        found.append(score_batch(model, batch, num_samples, seed, batch_size, begin))
     return tuple(np.concatenate(part) for part in zip(*found, strict=True))
+
+
+def score_batch(model, batch: dict, num_samples: int, seed: int, batch_size: int, first: int = 0):
+    """As `score_rows`, for rows in a dictionary as `model.score` takes it."""
+    batch = check_scoring(model.network, batch)
+    sums = DrawSums(len(batch.x), num_samples)
+    for drawn in model.draw_steps(batch, num_samples, seed, batch_size, first):
+        sums.add(drawn.example, drawn.draw, drawn.values)
+    return sums.nats, sums.error

@@ -51,15 +51,20 @@ def token_entropy(tokens) -> float:
     return float(0.0 - (f * np.log2(f)).sum())
 
 
-def rows_of(tokens) -> list[np.ndarray]:
+def rows_of(
+    tokens,
+    shape: tuple = ("n", "length", ...),
+    below: int | None = None,
+    mend: str = "Pass what `generate` returns.",
+) -> list[np.ndarray]:
     """The tokens of each sample, a list of int arrays `[length]`.
 
     Args:
         tokens: as in `token_entropy`.
+        shape, below, mend: as of `checks.check_integers`.
     """
     found, lengths = batches.from_lists({"tokens": tokens})
-    mend = "Pass what `generate` returns."
-    tokens = check_integers("tokens", found["tokens"], ("n", "length", ...), mend=mend)
+    tokens = check_integers("tokens", found["tokens"], shape, below, mend)
     rows = [row.ravel() for row in tokens]
     lengths = [len(row) for row in rows] if lengths is None else lengths
     return [row[:length] for row, length in zip(rows, lengths, strict=True)]

@@ -151,9 +151,14 @@ def test_an_end_token_ends_a_continuation(ending, monkeypatch):
 
 def test_what_is_no_question_is_refused(ending):
     for pairs, fault in (
-        ([], "come in pairs"),
-        (["ab"], "come in pairs"),
-        ([("a", "b", "c")], "come in pairs"),
+        ([], "`pairs` cannot be used. Expected a list of at least 1"),
+        (None, "`pairs` cannot be used"),
+        ("ab", "`pairs` cannot be used"),
+        (["ab"], r"`pairs\[0\]` is no pair"),
+        ([5], r"`pairs\[0\]` is no pair"),
+        ([("a", "b"), ("a", "b", "c")], r"`pairs\[1\]` is no pair"),
+        ([("a", 5)], "`answer` cannot be used: wrong shape"),
+        ([(None, "a")], "`prompt` cannot be used: wrong type"),
         ([("a", "b"), ("a", "")], "index 1 has no tokens"),
         ([("a", "abcdefgab")], "index 0 cannot be scored. Expected 1 to 8 tokens"),
         ([([8], [1])], "`prompt` cannot be used: values out of range"),
@@ -161,10 +166,15 @@ def test_what_is_no_question_is_refused(ending):
         with pytest.raises(ValueError, match=f"{fault}.*Received"):
             answer_likelihood(ending, pairs)
     for questions, settings, fault in (
-        ([("a", ["b"])], {}, "at least two choices"),
-        ([], {}, "at least two choices"),
+        ([("a", ["b", "c"]), ("a", ["b"])], {}, r"`questions\[1\]\[1\]`.*list of at least 2"),
+        ([("a", "xyz")], {}, r"`questions\[0\]\[1\]`.*list of at least 2"),
+        ([("a", ["x", "y"], 1)], {}, r"`questions\[0\]` is no pair"),
+        ("ab", {}, "`questions` cannot be used"),
+        ([], {}, "`questions` cannot be used"),
         ([("a", ["b", "c"])], {"normalize": "word"}, "Unknown `normalize`"),
         ([("a", [[END], [1]])], {"normalize": "byte", "num_samples": 2}, "has no byte"),
     ):
         with pytest.raises(ValueError, match=f"{fault}.*Received"):
             multiple_choice(ending, questions, **settings)
+    with pytest.raises(ValueError, match="This is not a model.*Received: None"):
+        answer_likelihood(None, [("a", "b")])

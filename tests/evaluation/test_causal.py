@@ -83,6 +83,17 @@ def test_names_a_preset_that_is_not_there(tmp_path):
         causal_models.generative_perplexity(["a cat"], missing)
 
 
+def test_other_errors_are_not_taken_for_a_missing_preset(monkeypatch):
+    import keras_hub
+
+    def fails(*arguments, **others):
+        raise MemoryError
+
+    monkeypatch.setattr(keras_hub.models.CausalLM, "from_preset", fails)
+    with pytest.raises(MemoryError):
+        causal_models.CausalModel("gpt2_large")
+
+
 def test_names_a_tokenizer_of_another_model(preset):
     wide = add_spare(tiny_gpt2.tokenizer(), 1)
     with pytest.raises(ValueError, match=r"Expected at most 281\. Received: tokenizer of 282"):

@@ -53,6 +53,7 @@ def test_calls_are_counted_where_the_sampler_plans_them(model):
     "vary, match",
     [
         ({"steps": [2]}, "Unknown `vary`.*'steps'.*generate"),
+        (["temperature"], r"`vary` names.*Expected a dictionary.*\['temperature'\]"),
         ({"temperature": 1.0}, r"no values for 'temperature'.*Write \[1\.0\]"),
         ({"temperature": []}, "no values for 'temperature'"),
         ({"temperature": [1.0, 0.0]}, "`temperature` cannot be used"),
@@ -78,5 +79,9 @@ def test_names_labels_that_are_not_there(model):
         frontier(with_classes, len, 4, {}, labels=[0, 1, 2, 3])
     with pytest.raises(ValueError, match=r"does not match the vocabulary.*of 4 tokens"):
         frontier(model, TextReport(CharacterTokenizer("abc")), 4, {})
+    with pytest.raises(ValueError, match="not a model.*Received: None"):
+        frontier(None, len, 4, {})
+    with pytest.raises(ValueError, match="not a report.*Received: None"):
+        frontier(model, None, 4, {})
     with pytest.raises(ValueError, match="`num_samples` cannot be used"):
         frontier(model, len, 0, {})

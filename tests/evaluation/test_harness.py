@@ -155,16 +155,19 @@ def test_generated_texts_are_the_likeliest_first(documents, results):
     assert results["results"]["chain_generated"]["exact_match,none"] == 0.5
 
 
-def test_a_saved_model_is_made_of_the_arguments_of_a_command(chain, tmp_path):
-    """`lm_eval`'s own batch size of 1 and its device, which are always there, do not count."""
+@pytest.mark.slow
+def test_a_saved_model_is_made_of_the_arguments_of_a_command(tmp_path):
     save_text_model(tmp_path)
-    cls = get_model("md4keras")
-    model = cls.create_from_arg_string(
+    model = get_model("md4keras").create_from_arg_string(
         f"model={tmp_path},num_samples=4,stride=3", {"batch_size": 8}
     )
     told = {"num_samples": 4, "seed": 0, "window": 16, "stride": 3, "end_token": False}
     assert model.get_model_info() == {f"md4keras_{name}": x for name, x in told.items()}
     assert model.batch_size == 8
+
+
+def test_a_model_is_made_of_arguments(chain):
+    """`lm_eval`'s own batch size of 1 and its device, which are always there, do not count."""
     for arguments, batch_size, expected in (
         ({}, 1, (128, 64, 4)),
         ({}, 16, (128, 16, 4)),
@@ -172,20 +175,27 @@ def test_a_saved_model_is_made_of_the_arguments_of_a_command(chain, tmp_path):
         ({"stride": 8}, "auto:4", (128, 64, 8)),
     ):
         added = {"batch_size": batch_size, "device": "cuda:0", "max_batch_size": None}
-        model = cls.create_from_arg_obj({"model": chain.model, **arguments}, added)
+        model = get_model("md4keras").create_from_arg_obj(
+            {"model": chain.model, **arguments}, added
+        )
         assert (model.num_samples, model.batch_size, model.stride) == expected
 
 
-def test_settings_of_a_generation_are_kept(chain):
+@pytest.fixture
+def ask(chain):
+    """A function that asks for four texts for each of some settings."""
     harness = Harness(chain.model, batch_size=4)
 
-    def ask(*settings, seed=2):
-        """Four texts for each of the settings."""
+    def texts(*settings, seed=2):
         harness.seed = seed
         alike = [each | {"num_steps": 3} for each in settings for _ in range(4)]
         asked = requests("generate_until", *(("abcdefgh", each) for each in alike))
         return harness.generate_until(asked, disable_tqdm=True)
 
+    return texts
+
+
+def test_settings_of_a_generation_are_kept(ask):
     sampled = {"do_sample": True, "max_gen_toks": 6}
     drawn = ask(sampled, sampled)
     assert len(set(drawn)) > 4 and {len(text) for text in drawn} == {6}  # samples of their own
@@ -193,6 +203,10 @@ def test_settings_of_a_generation_are_kept(chain):
     assert drawn != ask(sampled, sampled, seed=3)
     stop = drawn[0][2]
     assert ask(sampled | {"until": stop}) == [text.split(stop)[0] for text in drawn[:4]]
+
+
+@pytest.mark.slow
+def test_temperatures_and_filters_of_a_generation_are_kept(chain, ask):
     cold = {"temperature": 0.001, "max_tokens": 1}  # sampled, as the temperature says
     greedy = {"temperature": 0.0, "max_tokens": 1}
     top = {"do_sample": True, "top_k": 1, "max_gen_toks": 1}
@@ -228,6 +242,31 @@ def test_an_empty_text_costs_nothing(chain):
     )
     assert first == 0.0 > second
     assert harness.loglikelihood([]) == harness.generate_until([]) == []
+
+
+def test_an_interrupted_run_keeps_the_texts_that_are_scored(chain, monkeypatch):
+    """`lm_eval`'s cache is told of each part before the next one is scored."""
+
+    class Cache:
+        kept = []
+
+        def add_partial(self, kind, arguments, result):
+            self.kept.append((kind, arguments, result))
+
+    harness = Harness(chain.model, num_samples=2)
+    harness.set_cache_hook(Cache())
+    monkeypatch.setattr("md4keras.evaluation.rolling.PART", 2)
+    texts = [("abc",), ("",), ("ag",), ("ga",)]
+    asked = requests("loglikelihood_rolling", *texts)
+    found = harness.loglikelihood_rolling(asked, disable_tqdm=True)
+    kept = [("loglikelihood_rolling", texts[i], found[i]) for i in (0, 2, 3)]
+    assert Cache.kept == kept
+    Cache.kept.clear()
+    steps = iter([chain.model.draw_steps])  # one part, and then the end
+    monkeypatch.setattr(chain.model, "draw_steps", lambda *args: next(steps)(*args))
+    with pytest.raises(RuntimeError):
+        harness.loglikelihood_rolling(asked, disable_tqdm=True)
+    assert Cache.kept == kept[:2]
 
 
 def test_end_tokens_are_scored_where_asked_for(chain, monkeypatch):
@@ -270,11 +309,22 @@ def test_what_cannot_be_asked_is_refused(chain):
     for settings, fault in (
         ({"top_n": 3, "best_of": 2}, r"Unknown settings.*\['best_of', 'top_n'\]"),
         ({"max_gen_toks": 0}, "`max_gen_toks` cannot be used"),
+        ({"max_gen_toks": "abc"}, "Settings of a generation cannot be read.*'abc'"),
+        ({"until": [3]}, r"Settings of a generation cannot be read.*Expected strings.*\[3\]"),
+        (None, "Unknown settings of a generation.*Received: None"),
         ({"block_length": 0}, "`block_length` cannot be used"),
         ({"do_sample": True, "temperature": -1.0}, "`temperature` cannot be used"),
     ):
         with pytest.raises(ValueError, match=fault):
             Harness(chain.model).generate_until(requests("generate_until", ("ab", settings)))
+    for kind, arguments in (
+        ("loglikelihood", (None, "a")),
+        ("loglikelihood", ("a", 5)),
+        ("loglikelihood_rolling", (None,)),
+        ("generate_until", (None, {})),
+    ):
+        with pytest.raises(ValueError, match="This request has no text.*Expected.*Received: args"):
+            getattr(Harness(chain.model), kind)(requests(kind, arguments))
     assert {"until", "max_gen_toks", "do_sample", "temperature"} < set(GENERATION)
 
 

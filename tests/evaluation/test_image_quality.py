@@ -81,5 +81,13 @@ def test_names_what_is_wrong_with_features():
     bad[3, 2] = np.nan
     with pytest.raises(ValueError, match="Received: 1 of 80 rows with NaN"):
         image_quality.fid(bad, REAL)
+    with pytest.raises(ValueError, match="`real`.*Expected real numbers.*dtype=complex128"):
+        image_quality.fid(GENERATED, REAL + 1j)
+    for call in (
+        lambda: image_quality.kid(GENERATED, REAL, 5, 50, seed=-1),
+        lambda: image_quality.inception_score(logits(), splits=4, seed=-1),
+    ):
+        with pytest.raises(ValueError, match="`seed` cannot be used.*Received: seed=-1"):
+            call()
     with pytest.raises(ValueError, match="at most 80.*subset_size=1000.*use subset_size=80"):
         image_quality.kid(GENERATED, REAL)

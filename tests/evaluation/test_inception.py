@@ -89,6 +89,8 @@ def test_hostile_and_broken_files_are_named(kind, tmp_path):
 def test_names_a_file_that_is_not_there(name, tmp_path):
     with pytest.raises(ValueError, match=rf"no weights.*{name}.*Download https://.*\.pth"):
         inception.load_inception(tmp_path / name)
+    with pytest.raises(ValueError, match=r"no weights.*Received: path='None'.*Download"):
+        inception.load_inception(None)
 
 
 @pytest.mark.one_backend

@@ -59,11 +59,11 @@ def by_definition(joint, zt, weight):
 @pytest.mark.parametrize(
     "name, power",
     [
-        ("markov", None),
+        pytest.param("markov", None, marks=pytest.mark.slow),
         ("gaps in a markov chain", None),
         ("hidden", POWER),
         ("more states than tokens", None),
-        ("more states than tokens", POWER),
+        pytest.param("more states than tokens", POWER, marks=pytest.mark.slow),
     ],
     ids=str,
 )
@@ -193,6 +193,9 @@ def test_mistakes_are_named_before_any_work():
         "Unknown sampler": lambda: oracle.compare("fast", 2, source),
         "no samplers to compare": lambda: oracle.compare([], 2, source),
         "two of one name": lambda: oracle.compare(["event", "event"], 2, source),
+        "no pair with its temperature": lambda: oracle.compare({"a": ("ancestral",)}, 4, source),
+        "`steps` cannot be used": lambda: oracle.compare("event", [], source),
+        "`rows` cannot be used": lambda: oracle.markdown([]),
         "num_steps=0": lambda: oracle.compare("event", [2, 0], source),
         "temperature=0": lambda: oracle.compare({"cold": ("event", 0)}, 2, source),
         "num_samples=1": lambda: oracle.compare("event", 2, source, num_samples=1),

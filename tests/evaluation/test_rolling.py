@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from md4keras import MD4
-from md4keras.evaluation.rolling import rolling_likelihood, rolling_rows
+from md4keras.evaluation import rolling
+from md4keras.evaluation.rolling import rolling_likelihood, rolling_rows, rolling_steps
 from tests.evaluation.chains import Chain
 from tests.models.tabular import FixedLogits
 
@@ -83,8 +84,21 @@ def test_a_row_costs_what_it_does_in_score():
     np.testing.assert_allclose(found.error**2, np.add.reduceat(error**2, begins), rtol=1e-6)
 
 
+def test_a_set_in_parts_costs_what_it_does_whole(monkeypatch):
+    """The draws are those of the whole set, with texts that are padded and not."""
+    model = Chain(8).model
+    texts = ["abcdefgabc", "ab", "ga", "abcdefgaa", "a"]
+    whole = rolling_likelihood(model, texts, num_samples=4, seed=3)
+    monkeypatch.setattr(rolling, "PART", 2)
+    parts = list(rolling_steps(model, texts, num_samples=4, seed=3))
+    assert [len(part.nats) for part in parts] == [2, 2, 1]
+    for name in ("nats", "error", "tokens"):
+        found = np.concatenate([getattr(part, name) for part in parts])
+        np.testing.assert_allclose(found, getattr(whole, name), rtol=1e-5)
+
+
 def test_what_cannot_be_scored_is_refused():
-    for tokens in ([], [[1, 2]], [0.5], "text"):
+    for tokens in ([], [[1, 2]], [0.5], "text", [-1, 2], [2**31]):
         with pytest.raises(ValueError, match="`tokens` cannot be used.*Expected.*Received"):
             rolling_rows(tokens, 4)
     for window, stride in ((0, None), (4, 0), (4, 5), (4, 1.5), (2.0, 1)):
@@ -95,14 +109,18 @@ def test_what_cannot_be_scored_is_refused():
     model = Chain(8).model
     model.tokenizer = None
     for texts, fault in (
-        ([], "no list of texts"),
-        ("a text", "no list of texts"),
+        ([], "`texts` cannot be used"),
+        ("a text", "`texts` cannot be used"),
+        (None, "`texts` cannot be used"),
+        ([5], "`text` cannot be used: wrong shape"),
         (["a text"], "needs a tokenizer"),
         ([[1, 2], []], "index 1 has no tokens"),
         ([[1, 8]], "out of range"),
     ):
         with pytest.raises(ValueError, match=f"{fault}.*Expected.*Received"):
             rolling_likelihood(model, texts)
+    with pytest.raises(ValueError, match="This is not a model.*Received: None"):
+        rolling_likelihood(None, ["a text"])
     images = MD4(FixedLogits(np.zeros(5), 8))
     images.network.data_shape = (8, 8, 1)
     with pytest.raises(ValueError, match="Expected a model of sequences.*data_shape="):

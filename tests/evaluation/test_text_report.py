@@ -68,6 +68,11 @@ def test_names_what_is_missing():
         TextReport(TOKENIZER, references=["abc"])
     with pytest.raises(ValueError, match=r"`tokens` cannot be used.*Pass what `generate` returns"):
         TextReport(TOKENIZER)([])
+    for tokens, fault in ((np.zeros((2, 2, 2, 3), int), "wrong shape"), ([[0, 4], [1]], "range")):
+        with pytest.raises(
+            ValueError, match=rf"`tokens` cannot.*{fault}.*\[n, length\] in \[0, 4\)"
+        ):
+            TextReport(TOKENIZER)(tokens)
     with pytest.raises(ValueError, match=r"at least 2 of them. Received: 1"):
         TextReport(TOKENIZER)(SAMPLES[:1])
 
@@ -80,6 +85,8 @@ def test_names_the_package_of_mauve(monkeypatch):
         text_report.mauve(np.eye(3), [])
     with pytest.raises(ValueError, match="`num_buckets` cannot be used"):
         text_report.mauve(np.eye(3), np.eye(3), num_buckets=1)
+    with pytest.raises(ValueError, match="`seed` cannot be used"):
+        text_report.mauve(np.eye(3), np.eye(3), seed=-1)
 
 
 @pytest.mark.slow  # PyTorch, Faiss and KerasHub in one process

@@ -159,12 +159,23 @@ def test_gpt2_is_known_by_its_ids():
     "arguments, words",
     [
         (([], LETTERS), "The set is empty.*Received: 0 documents.*Check where"),
+        (("lambada", LETTERS, 5, "validation", None, 5), "Expected a folder. Received: copy=5"),
         ((["", ""], LETTERS), "The set is empty.*Received: 2 documents"),
         ((["a"],), "Texts need a tokenizer.*Pass model.tokenizer"),
         ((["a"], LETTERS, 2), "sequence_length=2.*one more at each of its ends"),
         (
             ("wikitext2", LETTERS),
             "texts of wikitext2 are not here.*data prepare wikitext2",
+        ),
+        ((None, LETTERS), "`source` cannot be used.*Expected a list.*Received: source=None"),
+        (([1, 2], LETTERS), "`source` cannot be used.*Expected a list of strings.*Received: 1 am"),
+        (
+            (["a"], LETTERS, 5, "validation", {"ends": False}),
+            "`conventions` cannot be used.*Received: conventions={'ends': False}",
+        ),
+        (
+            ("lambada", LETTERS, 5, "validation", None, "nowhere"),
+            "cannot be read.*nowhere'. Name another: copy=FOLDER",
         ),
         (("nowhere", LETTERS), "There is no prepared data set"),
     ],

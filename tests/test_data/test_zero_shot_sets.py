@@ -231,6 +231,8 @@ def test_missing_files_are_named(key, tmp_path):
         prepare(name, tmp_path / "out", Settings(BYTES), copy, 1, print)
     with pytest.raises(ValueError, match="cannot be read.*--source FOLDER"):
         prepare(name, tmp_path / "out", Settings(BYTES), tmp_path / "nowhere", 1, print)
+    with pytest.raises(ValueError, match="cannot be read"):  # before the tokenizer is looked for
+        prepare(name, tmp_path / "out", Settings("no_tokenizer"), tmp_path / "nowhere", 1, print)
     with pytest.raises(ValueError, match=f"has no such files. Expected .*{expected}"):
         zero_shot(name, BYTES, copy=copy)
 

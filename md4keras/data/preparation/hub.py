@@ -8,6 +8,8 @@ from typing import NamedTuple
 from md4keras.data.folders import files_below, opening, printable
 from md4keras.files import import_optional
 
+_OPTION = "--source FOLDER"
+
 
 class Place(NamedTuple):
     """A file that may have to be fetched first; all of it in JSON values.
@@ -63,17 +65,18 @@ def files_on_hub(repository: str, revision: str | None, pattern: str) -> tuple[l
     return _some(places, pattern, repository), info.sha
 
 
-def files_in_copy(folder: Path, patterns: tuple[str, ...]) -> list[Place]:
+def files_in_copy(folder: Path, patterns: tuple[str, ...], option: str = _OPTION) -> list[Place]:
     """The same files in a local copy of the data set's folder.
 
     Args:
         folder: path.
         patterns: strings, of which the first counts that any file has.
+        option: str, how the folder is named, for messages.
 
     Raises:
         ValueError: if the folder cannot be read, or has no such files.
     """
-    with opening(folder, "a copy of the data set's folder", "Name another: --source FOLDER."):
+    with opening(folder, "a copy of the data set's folder", f"Name another: {option}."):
         found = {file.relative_to(folder).as_posix(): file for file in files_below(folder)}
     for pattern in patterns:
         names = [name for name in found if fnmatch.fnmatch(name, pattern)]
@@ -82,7 +85,7 @@ def files_in_copy(folder: Path, patterns: tuple[str, ...]) -> list[Place]:
                 Place(name, path=str(found[name]), size=found[name].stat().st_size)
                 for name in names
             ]
-    return _some([], " or ".join(patterns), str(folder))
+    return _some([], " or ".join(patterns), str(folder), option)
 
 
 def headers() -> dict[str, str]:
@@ -91,10 +94,10 @@ def headers() -> dict[str, str]:
     return hub.build_hf_headers(library_name="md4keras")
 
 
-def _some(places: list, pattern: str, where: str) -> list:
+def _some(places: list, pattern: str, where: str, option: str = _OPTION) -> list:
     if not places:
         raise ValueError(
             f"The data set has no such files. Expected {pattern!r}. "
-            f"Received: {printable(where)!r} without any. Name a copy that has them: --source."
+            f"Received: {printable(where)!r} without any. Name a copy that has them: {option}."
         )
     return places

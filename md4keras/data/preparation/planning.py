@@ -37,6 +37,12 @@ def find_parts(name, known, settings, source) -> dict:
     return {"parts": parts, "source": origin}
 
 
+def check_source(known, settings, source) -> None:
+    """Raises a `ValueError` where a copy of a corpus lacks its files, which takes no time."""
+    if isinstance(known, Corpus) and source is not None:
+        _of_corpus(known, settings.splits, source)
+
+
 def text_steps(out: Path, known, settings, tokenizer, parts: list) -> tuple[list, dict]:
     """The steps of documents, and what the index says of them."""
     parts = [

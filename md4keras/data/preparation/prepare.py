@@ -117,10 +117,11 @@ def make_plan(
         ValueError: as of `prepare`, if the data are not found.
     """
     out, settings = Path(out).expanduser(), checked(name, settings or Settings(), source)
-    known = KNOWN.get(os.fspath(name))
+    known, index = KNOWN.get(os.fspath(name)), read_index(out)
+    if index is None:
+        planning.check_source(known, settings, source)
     tokenizer = None if isinstance(known, Images) else load_tokenizer(settings.tokenizer)
     request = _request(name, settings, source, known, tokenizer)
-    index = read_index(out)
     if index is not None:
         _check_same(index["settings"], request, out)
         kept = {"parts": [], "source": index["source"]}  # nothing is left to do
