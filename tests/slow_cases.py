@@ -48,6 +48,9 @@ SLOW_CASES = {
     "test_training.py::test_recomputation_draws_nothing_of_its_own[activations]",
     "test_training.py::test_the_step_of_fit_follows_the_gradient_of_compute_loss[GenMD4]",
     "test_training.py::test_the_way_of_accelerators_agrees_too[GenMD4]",
+    "test_transformer.py::test_padding_changes_neither_logits_nor_gradients[learned, activations]",
+    "test_transformer.py::test_padding_changes_neither_logits_nor_gradients"
+    "[neither time nor label, full]",
     "test_transformer.py::test_padding_changes_neither_logits_nor_gradients[learned, full]",
     "test_uvit.py::test_images_of_any_shape_that_can_be_halved[image_shape0-channel_multipliers0]",
     "test_whole_steps.py::test_evaluate_of_a_data_set_that_fails_changes_nothing[5]",

@@ -140,6 +140,7 @@ def test_first_weights_from_a_saved_model(tmp_path, texts, capsys, monkeypatch):
     assert "Expected Transformer" in told(first / "model", "--set", "network=UNet")
 
 
+@pytest.mark.slow
 def test_unknown_characters_are_replaced_where_asked(tmp_path, texts, capsys):
     first, second = tmp_path / "first", tmp_path / "second"
     run(first, *TINY, "--data", texts)

@@ -40,6 +40,7 @@ def test_the_most_rows_that_fit_are_found():
     assert devices.most_rows(step, 3) == 0
 
 
+@pytest.mark.slow
 def test_a_small_step_of_two_devices_is_measured():
     found = devices.measure("MD4-S", "sharded", rows=1, devices=2, tiny=True)
     assert 0 < found["state_gb"] < 1e-3 and 0 < found["temporary_gb"] < 1e-2

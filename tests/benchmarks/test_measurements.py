@@ -55,6 +55,7 @@ def test_sampling(sampler):
     assert 1 <= result["network_calls"] <= 5 and result["seconds"] > 0
 
 
+@pytest.mark.slow
 def test_the_command_writes_what_was_measured(tmp_path, capsys):
     arguments = ["compiled", "--tiny", "--settings", "sampling_step", "--output", str(tmp_path)]
     __main__.main(arguments)
