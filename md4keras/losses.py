@@ -113,6 +113,29 @@ def genmd4_position_cost(logits, x, zt, schedule):
     return ops.cast(ops.equal(zt, logits.shape[-1]), "float32") * cost
 
 
+def genmd4_step_divergence(logits, x, s, t, schedule):
+    """The divergence of the model's reverse step from the exact posterior, at masked positions.
+
+    `r_x (-log mu_x) + (1 - r_x) (log(1 - r_x) - log sum_v (1 - r_v) mu_v)`, where `r_v` is the
+    probability that what is masked at `t` is revealed by `s`.
+
+    Args:
+        logits: float tensor `[B, *data_shape, V]`.
+        x: int tensor `[B, *data_shape]`, the clean tokens.
+        s, t: float tensors `[B]`, `0 < s < t`.
+        schedule: a `LearnablePolynomial`.
+
+    Returns:
+        float32 tensor `[B, *data_shape]`, nats.
+    """
+    log_ratio = ops.log(expand_like(s, x)) - ops.log(expand_like(t, x))
+    log_stay = schedule.token_power(x) * log_ratio  # log(1 - r_x)
+    log_mu = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
+    expected = ops.logsumexp(log_mu + schedule.power * ops.expand_dims(log_ratio, -1), axis=-1)
+    stay = ops.exp(log_stay)
+    return -ops.expm1(log_stay) * cross_entropy(logits, x) + stay * (log_stay - expected)
+
+
 def genmd4_ranked_weight(x, zt, t, schedule, t1: float, unscored=None):
     """Weight of `genmd4_cost`, integrated over `[t1, 1]`, for an exact number of masks.
 

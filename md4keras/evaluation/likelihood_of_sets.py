@@ -10,6 +10,8 @@ from md4keras.checks import check_has, check_whole
 from md4keras.evaluation.nelbo import Curve, Nelbo, Tables
 from md4keras.models import batches
 from md4keras.models.draws import DrawSums
+from md4keras.models.genmd4 import GenMD4
+from md4keras.models.genmd4_steps import GenMD4Steps
 from md4keras.models.likelihood import check_scoring
 from md4keras.models.md4 import MD4
 
@@ -55,7 +57,7 @@ def likelihood(
         seed: int in `[0, 2**32)`.
         batch_size: int, rows in one network call.
         timesteps: int, to measure the bound of the discrete-time process of so many steps; `None`
-            for that of continuous time; by default as the model was trained. (MD4 alone.)
+            for that of continuous time; by default as the model was trained.
         tables: bool, whether to tell what each position and token value costs.
 
     Returns:
@@ -229,10 +231,12 @@ def _with_timesteps(model, timesteps):
         check_whole("timesteps", timesteps, mend="None is continuous time.")
     if timesteps == own:
         return model
+    if type(model) is GenMD4:
+        return GenMD4Steps(model, timesteps)
     if type(model) is not MD4:
         raise ValueError(
-            "The number of steps of this model's process cannot be chosen. Expected a MD4. "
-            f"Received: timesteps={timesteps}, a {type(model).__name__}. Leave it out."
+            "The number of steps of this model's process cannot be chosen. Expected a MD4 or "
+            f"GenMD4. Received: timesteps={timesteps}, a {type(model).__name__}. Leave it out."
         )
     return MD4(model.network, schedule=model.schedule, timesteps=timesteps)
 

@@ -8,6 +8,7 @@ from md4keras.evaluation import Estimate, Nelbo
 from md4keras.evaluation.sources import Enumerable
 from md4keras.networks import Transformer, UNet
 from md4keras.schedules import Cosine
+from tests.models.tabular import true_posterior
 from tests.models.weights import randomised
 
 X = np.random.default_rng(1).integers(0, 5, (13, 8))
@@ -170,6 +171,32 @@ def test_any_number_of_steps():
 
 
 @pytest.mark.one_backend
+def test_any_number_of_steps_of_a_learned_schedule():
+    """The exact posterior: one step has the divergence by definition, many the continuous bound."""
+    source, power = Enumerable.random(3, 4), np.array([0.5, 1.0, 2.0])
+    model = GenMD4(true_posterior(source.joint, power), eps=0.0)
+    model.schedule.theta.assign(np.log(np.expm1(power)))
+    x = source.draw(400)
+
+    def bound(timesteps, num_draws=16):
+        how = {"batch_size": 6400, "timesteps": timesteps, "num_draws": num_draws}
+        return evaluation.likelihood(model, x, **how).nats_per_dim
+
+    mu = [source.joint.sum(axis=tuple({0, 1, 2, 3} - {place})) for place in range(4)]
+    stay = 1e-3**power  # all is masked at time 1, and t1 is 1e-3
+    costs = [
+        (1 - stay[v]) * -np.log(mu[i][v]) + stay[v] * np.log(stay[v] / (mu[i] @ stay))
+        for i in range(4)
+        for v in x[:, i]
+    ]
+    reconstruction = float(np.mean(model.reconstruction_loss(x))) / 4
+    np.testing.assert_allclose(bound(1).value, np.mean(costs) + reconstruction, rtol=1e-4)
+    coarse, fine, limit = bound(4), bound(512, 32), bound(None, 32)
+    assert coarse.value > limit.value + 0.01
+    assert abs(fine.value - limit.value) < 4 * (fine.error_of_draws + limit.error_of_draws) + 0.01
+
+
+@pytest.mark.one_backend
 def test_words_and_characters(model):
     found = evaluation.likelihood(model, X)
     total = found.nats.sum()
@@ -229,9 +256,6 @@ def test_mistakes(model):
 
     with pytest.raises(ValueError, match="cannot be chosen"):
         evaluation.likelihood(Own(model.network), X, timesteps=4)
-    general = GenMD4(model.network)
-    with pytest.raises(ValueError, match="cannot be chosen"):
-        evaluation.likelihood(general, X, timesteps=8)
     labelled = MD4(UNet(3, (4, 4, 1), num_layers=0, feature_dim=64, num_classes=2))
     with pytest.raises(ValueError, match="labels"):
         evaluation.likelihood(labelled, np.zeros((2, 4, 4, 1), "int32"))
