@@ -144,6 +144,8 @@ def test_tables_of_images_have_their_shape():
     x, labels = np.random.default_rng(0).integers(0, 3, (5, 4, 4, 1)), np.arange(5) % 2
     found = evaluation.likelihood(model, (x, labels), num_draws=4, tables=True)
     assert found.tables.position_nats.shape == (4, 4, 1)
+    again = evaluation.likelihood(model, [(x, labels)], num_draws=4)
+    np.testing.assert_allclose(again.nats, found.nats, rtol=1e-5)
     np.testing.assert_allclose(np.mean(found.tables.position_nats), found.nats_per_dim.value)
 
 
