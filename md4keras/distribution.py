@@ -139,6 +139,12 @@ def batch_parts() -> int:
     return 1 if distribution is None else distribution.num_model_replicas
 
 
+def whole_rows(count: int) -> int:
+    """The smallest number of rows, `count` at least, of which every part has as many."""
+    parts = batch_parts()
+    return -(-count // parts) * parts
+
+
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
     """A part of the program without a layout: what it makes lies on one device."""

@@ -21,9 +21,6 @@ class TextSize(NamedTuple):
         text = decode_masked(model.tokenizer, tokens)
         return cls(len(text), len(text.encode()), len(text.split()))
 
-    def __add__(self, other):
-        return TextSize(*(a + b for a, b in zip(self, other, strict=True)))
-
 
 def of_rows(model, part: Examples) -> np.ndarray:
     """The `TextSize` of each row's scored tokens, ends and padding apart: float64 `[n, 3]`.

@@ -9,7 +9,6 @@ from md4keras.evaluation.estimates import Estimate
 from md4keras.evaluation.nelbo import Nelbo
 
 _BITS = 1 / math.log(2)
-_MOST_NATS = 700  # whose exponential is a number
 _CELLS = {1: 512, 2: 64}  # of each axis of a table by position, at most
 _ROWS = 12  # of the dearest token values, and of the cheapest
 _LARGE = 1e7  # what is larger is written as powers of ten
@@ -42,9 +41,8 @@ def figures(found: Nelbo, dimension: str, counts: dict, is_text: bool) -> list[d
 
 def _perplexity(nats: Estimate, name: str) -> list[dict]:
     """The row of the exponential; none where that is too large for a number."""
-    if nats.value > _MOST_NATS:
-        return []
-    return [_row(f"perplexity per {name}", "", nats.exp())]
+    row = _row(f"perplexity per {name}", "", nats.exp())
+    return [row] if all(map(math.isfinite, (row["value"], *row["interval"]))) else []
 
 
 def _row(name: str, unit: str, found: Estimate) -> dict:

@@ -6,8 +6,6 @@ import numpy as np
 
 from md4keras import tokenizers
 from md4keras.checks import check_has, check_integers, check_list
-from md4keras.models.draws import DrawSums
-from md4keras.models.likelihood import check_scoring
 from md4keras.models.padding import padded_length
 
 _MEND = "Give a list of strings, or of arrays of tokens."
@@ -99,8 +97,6 @@ def score_rows(model, rows, num_samples: int, seed: int, batch_size: int, first:
 
 def score_batch(model, batch: dict, num_samples: int, seed: int, batch_size: int, first: int = 0):
     """As `score_rows`, for rows in a dictionary as `model.score` takes it."""
-    batch = check_scoring(model.network, batch)
-    sums = DrawSums(len(batch.x), num_samples)
-    for drawn in model.draw_steps(batch, num_samples, seed, batch_size, first):
-        sums.add(drawn.example, drawn.draw, drawn.values)
-    return sums.nats, sums.error
+    how = {"num_samples": num_samples, "seed": seed, "batch_size": batch_size}
+    *_, last = model.score_steps(batch, **how, first_example=first)
+    return last.nats, last.error

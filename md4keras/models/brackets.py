@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from keras import ops
 
+from md4keras import losses
 from md4keras.models.draws import Drawn, Draws
 
 LEAST = 16  # draws, of which half are for the mean
@@ -88,13 +89,16 @@ def log_estimate(model, draws: Draws):
         some = ops.maximum(count, 1.0)
         # The largest of so many uniforms, below the one before.
         mask_probability = mask_probability * ops.take(times, call, axis=1) ** (1.0 / some)
-        costs = model.costs_of(batch, z, model.time_of_masks(batch, mask_probability))
-        log_mu = -ops.reshape(costs, flat)  # [B, N]
-        # The same chance for each of them, and none for others.
+        t = model.time_of_masks(batch, mask_probability)
+        # The same chance for each masked position, and none for others.
         place = ops.argmax(ops.where(masked, order, -1.0), axis=-1)
-        here = masked & ops.equal(ops.arange(order.shape[-1]), ops.cast(place, "int32")[:, None])
+        place = ops.expand_dims(ops.cast(place, "int32"), -1)  # [B, 1]
+        logits = model.network_logits(z, t, batch.labels, positions=place, **batch.layout)
+        x = ops.take_along_axis(ops.reshape(batch.x, flat), place, axis=-1)
+        log_mu = -losses.cross_entropy(logits, x)[:, 0]  # [B]
+        here = masked & ops.equal(ops.arange(order.shape[-1]), place)
         z = ops.where(ops.reshape(here, shape), batch.x, z)
-        total = total + ops.sum(ops.where(here, log_mu, 0.0), axis=-1)
+        total = total + ops.where(count > 0.0, log_mu, 0.0)
         return call + 1, z, mask_probability, total
 
     ones = ops.ones((shape[0],), dtype="float32")

@@ -85,8 +85,7 @@ def network_calls(function: Callable, plan: Plan, batch_size: int) -> Iterator[D
         batch_size: int, rows of a call (more where that lets all devices have a part). The last
             ones are repeated, so that one shape is compiled.
     """
-    parts, count = distribution.batch_parts(), len(plan.batch.x) * plan.num_samples
-    size = -(-batch_size // parts) * parts
+    count, size = len(plan.batch.x) * plan.num_samples, distribution.whole_rows(batch_size)
     most = -(-count // size)
     for call in range(most):
         rows = np.minimum(np.arange(call * size, (call + 1) * size), count - 1)

@@ -194,8 +194,7 @@ def _padded(start: Start, network) -> Start:
     Few sizes are compiled, whatever sizes are asked for, and all devices have a part of the rows.
     """
     count, *shape = start.z.shape
-    parts = distribution.batch_parts()
-    more = -(-padded_size(count) // parts) * parts - count
+    more = distribution.whole_rows(padded_size(count)) - count
     padding_mask, segment_ids = start[3:]
     z, columns = start.z, 0
     if len(shape) == 1:

@@ -115,13 +115,17 @@ class Likelihood(SetLikelihood):
         seed: int = 0,
         given=None,
         batch_size: int = 64,
+        first_example: int = 0,
     ) -> Iterator[ScoreState]:
         """The bound of `score` as an iterator, a `ScoreState` after each network call.
 
-        Takes the first arguments of `score`.
+        Args:
+            x, labels, num_samples, seed, given, batch_size: as of `score`.
+            first_example: int, the number of the first example, where a set is scored in parts:
+                the draws are those of the whole set.
         """
         batch = check_scoring(self.network, x, labels, given)
-        steps = self.draw_steps(batch, num_samples, seed, batch_size)
+        steps = self.draw_steps(batch, num_samples, seed, batch_size, first_example)
 
         def states():
             sums = DrawSums(len(batch.x), num_samples)
@@ -146,9 +150,7 @@ class Likelihood(SetLikelihood):
 
         Args:
             batch: of `check_scoring`.
-            num_samples, seed, batch_size: as of `score`.
-            first_example: int, the number of the first example, where a set is scored in parts:
-                the draws are those of the whole set.
+            num_samples, seed, batch_size, first_example: as of `score_steps`.
             by_position: bool, whether the values are `[rows, *data_shape]`, what each position
                 adds to the bound (the reconstruction term evenly), rather than `[rows]`.
         """

@@ -88,8 +88,7 @@ def nats_of(model, batch: Batch, sampler, num_steps: int, time_grid: str, batch_
     settings = Settings(sampler, num_steps, time_grid, 1.0, 0, 1.0)
     sampler = _check_by_state(settings.sampler)
     start = _start_of(model, batch)
-    parts = distribution.batch_parts()
-    size = -(-min(batch_size, padded_size(len(batch.x))) // parts) * parts
+    size = distribution.whole_rows(min(batch_size, padded_size(len(batch.x))))
     key = "path", sampler, size, start.z.shape[1:], *(part is None for part in start)
     process = model._functions.get(key, lambda: PathProcess(model, sampler))
     found = []
