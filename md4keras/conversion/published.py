@@ -1,22 +1,21 @@
 """Models from the constructor arguments and parameters of the published implementation."""
 
-from collections.abc import Mapping
-
-import numpy as np
-
 from md4keras.conversion.arguments import (
     EXPONENTS,
     GENMD4_ALONE,
     GENMD4_ARGUMENTS,
     MD4_ARGUMENTS,
-    complete,
     is_genmd4,
 )
+from md4keras.conversion.arrays import check_names, checked_array
+from md4keras.conversion.entries import check_mapping, complete
 from md4keras.conversion.names import parameter_names
+from md4keras.layers import initializers
 from md4keras.models import MD4, GenMD4
 from md4keras.networks import Transformer, UNet, UViT
 
 _CLASS_TABLE = "cond_embeddings/embedding"
+_WHAT = "constructor argument"
 
 
 def from_md4(constructor: dict, params: dict):
@@ -41,17 +40,14 @@ def from_md4(constructor: dict, params: dict):
     Raises:
         ValueError: for an unknown or missing argument or parameter, or a wrong value or shape.
     """
-    for name, value in (("constructor", constructor), ("params", params)):
-        if not isinstance(value, Mapping):
-            raise ValueError(
-                f"`{name}` must be a dictionary by published names. "
-                f"Received: {name} of type {type(value).__name__}. Read it from the checkpoint."
-            )
+    check_mapping("constructor", constructor)
+    check_mapping("params", params)
     learned = is_genmd4(constructor, params)
-    arguments = complete(constructor, GENMD4_ARGUMENTS if learned else MD4_ARGUMENTS)
+    arguments = complete(constructor, GENMD4_ARGUMENTS if learned else MD4_ARGUMENTS, _WHAT)
     if learned:
         _check_genmd4(arguments, params)
-    network = build_network({k: v for k, v in arguments.items() if k not in GENMD4_ALONE})
+    with initializers.left_out():
+        network = build_network({k: v for k, v in arguments.items() if k not in GENMD4_ALONE})
     load_network(network, {k: v for k, v in params.items() if k != EXPONENTS})
     time_sampling = "antithetic" if arguments["antithetic_time_sampling"] else "independent"
     if not learned:
@@ -59,7 +55,7 @@ def from_md4(constructor: dict, params: dict):
         return MD4(network, arguments["noise_schedule_type"], timesteps, time_sampling)
     model = GenMD4(network, arguments["power_init"], arguments["t1"], time_sampling=time_sampling)
     theta = model.schedule.theta
-    theta.assign(_checked_array(EXPONENTS, params[EXPONENTS], tuple(theta.shape)))
+    theta.assign(checked_array(EXPONENTS, params[EXPONENTS], tuple(theta.shape)))
     return model
 
 
@@ -87,8 +83,15 @@ def build_network(arguments: dict):
     Args:
         arguments: published arguments by name; `data_shape` is `(L,)` for text and `(H, W, C)`
             for images. What is left out takes its published default.
+
+    Example:
+
+    >>> sizes = {"n_layers": 1, "num_heads": 2, "feature_dim": 8}
+    >>> network = build_network({"data_shape": (8,), "vocab_size": 5, **sizes})
+    >>> type(network).__name__, network.data_shape
+    ('Transformer', (8,))
     """
-    arguments = complete(arguments)
+    arguments = complete(arguments, MD4_ARGUMENTS, _WHAT)
     data_shape = tuple(map(int, arguments["data_shape"]))
     common = {
         "vocabulary_size": arguments["vocab_size"],
@@ -134,49 +137,14 @@ def load_network(network, params: dict) -> None:
             then.
     """
     expected = {_full_name(name): target for name, target in parameter_names(network).items()}
-    unknown, missing = set(params) - set(expected), set(expected) - set(params)
-    if unknown or missing:
-        raise ValueError(
-            "The parameters are not those of this network. Expected one array for each parameter. "
-            f"Received: unknown={sorted(unknown, key=str)}, missing={sorted(missing)}. Check the "
-            "constructor arguments."
-        )
-    checked = [
-        (variable, _checked_array(name, params[name], shape))
-        for name, (variable, shape) in expected.items()
-    ]
-    for variable, array in checked:
-        variable.assign(array.reshape(tuple(variable.shape)))
+    check_names(params, expected)
+    # Twice, so that nothing is assigned where one is wrong, and none is kept where all are right.
+    for name, (_, shape) in expected.items():
+        checked_array(name, params[name], shape)
+    for name, (variable, shape) in expected.items():
+        variable.assign(checked_array(name, params[name], shape).reshape(tuple(variable.shape)))
 
 
 def _full_name(name: str) -> str:
     """The class table lies beside the published network, all else in it."""
     return f"params/{name}" if name == _CLASS_TABLE else f"params/classifier/{name}"
-
-
-def _checked_array(name: str, value, shape: tuple) -> np.ndarray:
-    """The value as float32, if it is an array of real, finite numbers of that shape."""
-    try:
-        array = np.asarray(value)
-    except ValueError:  # nested lists of unequal lengths
-        array = np.asarray(None)
-    if array.dtype.kind not in "fiu" and array.dtype.name != "bfloat16":
-        raise ValueError(
-            f"The parameter '{name}' is no array of real numbers. Expected floats. "
-            f"Received: {type(value).__name__} of dtype={array.dtype}. Flatten nested "
-            "dictionaries, joining their keys by '/'."
-        )
-    if array.shape != shape:
-        raise ValueError(
-            f"The parameter '{name}' does not fit the model. Expected shape {shape}. "
-            f"Received: shape={array.shape}. Check the constructor arguments."
-        )
-    with np.errstate(over="ignore"):
-        array = array.astype("float32")
-    if not np.isfinite(array).all():
-        raise ValueError(
-            f"The parameter '{name}' holds NaN or infinity. Expected finite float32 numbers. "
-            f"Received: {int(np.sum(~np.isfinite(array)))} of {array.size} that are not. Take an "
-            "undamaged checkpoint."
-        )
-    return array

@@ -2,11 +2,34 @@
 
 from keras import ops
 
-from md4keras.checks import RATE, check_number, check_whole
+from md4keras.checks import RATE, Interval, check_number, check_whole
 from md4keras.layers.base import Layer, register
 from md4keras.layers.dropout import Dropout
-from md4keras.layers.positions import apply_rotary, rotary_tables
+from md4keras.layers.positions import MAX_WAVELENGTH, apply_rotary, rotary_tables
 from md4keras.layers.projections import dense, product
+
+
+def check_heads(name: str, width: int, num_heads: int, multiple: int = 2) -> None:
+    """Raises a `ValueError` unless the width is that of heads whose size is such a multiple."""
+    if width % (multiple * num_heads):
+        raise ValueError(
+            "The width cannot be split into heads (of even size with rotary positions). Expected "
+            f"a multiple of {multiple * num_heads}. Received: {name}={width}, "
+            f"num_heads={num_heads}. Change one of the two."
+        )
+
+
+def check_groups(num_key_value_heads: int | None, num_heads: int) -> int | None:
+    """The number of groups of heads, if so many groups are equal, or `None` for no groups."""
+    if num_key_value_heads is None:
+        return None
+    if num_heads % check_whole("num_key_value_heads", num_key_value_heads):
+        raise ValueError(
+            "The heads cannot be split into equal groups that share keys and values. Expected a "
+            f"divisor of num_heads={num_heads}. Received: "
+            f"num_key_value_heads={num_key_value_heads}. Change one of the two."
+        )
+    return num_key_value_heads
 
 
 @register
@@ -20,6 +43,8 @@ class SelfAttention(Layer):
         dropout: float in `[0, 1)`, of the output, shared along the sequence.
         attention_dropout: float in `[0, 1)`, of the attention probabilities.
         use_bias: bool, whether the projections to query, key and value have biases.
+        num_key_value_heads: int, a divisor of `num_heads`: neighbouring heads share their keys and
+            values in so many groups; `None` for heads that share nothing.
 
     Call arguments:
         x: float `[B, L, width]`.
@@ -32,7 +57,15 @@ class SelfAttention(Layer):
         tensor `[B, L, width]`.
 
     Raises:
-        ValueError: if the heads do not divide the width.
+        ValueError: if the heads do not divide the width, or the groups the heads.
+
+    Example:
+
+    >>> attention = md4keras.layers.SelfAttention(num_heads=2)
+    >>> tuple(attention(np.ones((2, 3, 8)), np.array([[True, True, False]] * 2)).shape)
+    (2, 3, 8)
+
+    Reference: Ainslie et al. 2023, *GQA* (arXiv 2305.13245), of heads in groups.
     """
 
     head_dim_multiple = 1
@@ -43,10 +76,12 @@ class SelfAttention(Layer):
         dropout: float = 0.0,
         attention_dropout: float = 0.0,
         use_bias: bool = False,
+        num_key_value_heads: int | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.num_heads = check_whole("num_heads", num_heads)
+        self.num_key_value_heads = check_groups(num_key_value_heads, num_heads)
         self.dropout_rate = float(check_number("dropout", dropout, RATE))
         check_number("attention_dropout", attention_dropout, RATE)
         self.attention_dropout_rate = float(attention_dropout)
@@ -57,16 +92,13 @@ class SelfAttention(Layer):
 
     def build(self, x_shape):
         width = x_shape[-1]
-        if width % (self.head_dim_multiple * self.num_heads):
-            raise ValueError(
-                "The width cannot be split into heads (of even size with rotary positions). "
-                f"Expected a multiple of {self.head_dim_multiple * self.num_heads}. Received: "
-                f"width={width}, num_heads={self.num_heads}. Change one of the two."
-            )
+        check_heads("width", width, self.num_heads, self.head_dim_multiple)
         self.head_dim = width // self.num_heads
+        groups = self.num_key_value_heads or self.num_heads
         for name in ("query", "key", "value", "output_projection"):
             use_bias = self.use_bias and name != "output_projection"
-            self.add_layer(dense(width, self.dtype_policy, name, use_bias), x_shape)
+            units = groups * self.head_dim if name in ("key", "value") else width
+            self.add_layer(dense(units, self.dtype_policy, name, use_bias), x_shape)
         self.dropout.build(x_shape)
         self.attention_dropout.build((x_shape[0], self.num_heads, x_shape[1], x_shape[1]))
 
@@ -75,13 +107,16 @@ class SelfAttention(Layer):
         return self.output(mixed, training)
 
     def project(self, x):
-        """Queries, keys and values, each `[B, L, heads, head_dim]`."""
-        sizes = self.num_heads, self.head_dim
-        return tuple(product(layer, x, *sizes) for layer in (self.query, self.key, self.value))
+        """Queries `[B, L, heads, head_dim]`; keys and values `[B, L, groups, head_dim]`."""
+        groups = self.num_key_value_heads or self.num_heads
+        pairs = (self.query, self.num_heads), (self.key, groups), (self.value, groups)
+        return tuple(product(layer, x, heads, self.head_dim) for layer, heads in pairs)
 
     def attend(self, query, key, value, padding_mask=None, training=None, positions=None):
         """Values mixed by attention, `[B, L, heads, head_dim]`."""
         query, key = self.with_positions(query, key, positions)
+        if (shared := self.num_heads // (self.num_key_value_heads or self.num_heads)) > 1:
+            key, value = (ops.repeat(each, shared, axis=2) for each in (key, value))
         mask = padding_mask
         if mask is not None:  # [B, 1, 1, L], or [B, 1, L, L]
             mask = mask[:, None, None, :] if len(mask.shape) == 2 else mask[:, None]
@@ -113,16 +148,45 @@ class SelfAttention(Layer):
 
 @register
 class RotarySelfAttention(SelfAttention):
-    """`SelfAttention` with rotary positions: the same arguments, heads of even size.
+    """`SelfAttention` with rotary positions, on heads of even size.
+
+    Args:
+        num_heads, dropout, attention_dropout, use_bias, num_key_value_heads: as of
+            `SelfAttention`.
+        max_wavelength: float, `theta`; see `rotary_tables`.
+        halves: bool, which features are rotated together; see `apply_rotary`.
 
     Raises:
-        ValueError: if the heads do not divide the width, or have an odd size.
+        ValueError: if the heads do not divide the width, or the groups the heads, or the heads
+            have an odd size.
+
+    Example:
+
+    >>> tuple(md4keras.layers.RotarySelfAttention(num_heads=2)(np.ones((2, 3, 8))).shape)
+    (2, 3, 8)
     """
 
     head_dim_multiple = 2
 
+    def __init__(
+        self,
+        num_heads: int,
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        use_bias: bool = False,
+        num_key_value_heads: int | None = None,
+        max_wavelength: float = MAX_WAVELENGTH,
+        halves: bool = False,
+        **kwargs,
+    ):
+        rates = dropout, attention_dropout
+        super().__init__(num_heads, *rates, use_bias, num_key_value_heads, **kwargs)
+        check_number("max_wavelength", max_wavelength, Interval(1, with_low=False))
+        self.max_wavelength = float(max_wavelength)
+        self.halves = bool(halves)
+
     def with_positions(self, query, key, positions=None):
-        cos, sin = rotary_tables(ops.shape(query)[1], self.head_dim)
+        cos, sin = rotary_tables(ops.shape(query)[1], self.head_dim, self.max_wavelength)
         if positions is not None:
             cos, sin = (ops.take(table, positions, axis=0) for table in (cos, sin))
-        return apply_rotary(query, cos, sin), apply_rotary(key, cos, sin)
+        return tuple(apply_rotary(each, cos, sin, self.halves) for each in (query, key))

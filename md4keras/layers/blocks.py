@@ -16,6 +16,7 @@ from md4keras.layers.modulation import (
     modulate,
     rms_norm,
 )
+from md4keras.layers.positions import MAX_WAVELENGTH
 from md4keras.layers.remat import REMAT_MODES, rematerialize
 
 DIT_EPSILON = 1e-6
@@ -26,9 +27,9 @@ DIT_ACTIVATION = "swiglu"
 class PreNormBlock(Layer):
     """`h = x + g_1 Attention(norm(x)); h + g_2 MLP(norm(h))`, what all transformer blocks do.
 
-    With conditioning the norms are LayerNorms without parameters, followed by `x (1 + scale) +
-    shift`, and the gates `g` come from the conditioning too; without it they are RMSNorms and the
-    gates are 1.
+    With conditioning the norms are LayerNorms without parameters (with a learned scale if
+    `norm_scale`), followed by `x (1 + scale) + shift`, and the gates `g` come from the conditioning
+    too; without it they are RMSNorms and the gates are 1.
 
     Made of a `SelfAttention` and a `TwoLayers`; `activation` and `conditioning_type` are those of
     the `Modulation`.
@@ -46,13 +47,24 @@ class PreNormBlock(Layer):
     (arXiv 2212.09748), Figure 3.
     """
 
-    def __init__(self, attention, mlp, activation, conditioning_type, epsilon, remat, **kwargs):
+    def __init__(
+        self,
+        attention,
+        mlp,
+        activation,
+        conditioning_type,
+        epsilon,
+        remat,
+        norm_scale=False,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.activation = activation
         check_name("conditioning_type", conditioning_type, (None, *CONDITIONING_TYPES))
         self.conditioning_type = conditioning_type
         self.remat = check_name("remat", remat, REMAT_MODES)
-        norm = rms_norm if conditioning_type is None else layer_norm
+        norm = functools.partial(layer_norm, scale=norm_scale)
+        norm = rms_norm if conditioning_type is None else norm
         self.attention_norm = norm(self.dtype_policy, "attention_norm", epsilon)
         self.attention = attention
         self.mlp_norm = norm(self.dtype_policy, "mlp_norm", epsilon)
@@ -121,6 +133,12 @@ class TransformerBlock(PreNormBlock):
         remat: what the backward pass computes again; see `md4keras.layers.REMAT_MODES`.
 
     Call arguments, returned and reference: as those of `PreNormBlock`.
+
+    Example:
+
+    >>> block = md4keras.layers.TransformerBlock(num_heads=2, conditioning_type="adaln")
+    >>> tuple(block(np.ones((2, 3, 8)), np.ones((2, 4))).shape)
+    (2, 3, 8)
     """
 
     def __init__(
@@ -161,6 +179,13 @@ class DiTBlock(PreNormBlock):
         remat: what the backward pass computes again; see `md4keras.layers.REMAT_MODES`.
 
     Call arguments, returned and reference: as those of `PreNormBlock`.
+
+    Example:
+
+    >>> block, x = md4keras.layers.DiTBlock(num_heads=2, conditioned=True), np.ones((2, 3, 8))
+    >>> y = block(x, np.ones((2, 4)))
+    >>> bool(np.allclose(keras.ops.convert_to_numpy(y), x))  # the identity at the start
+    True
     """
 
     def __init__(
@@ -180,6 +205,91 @@ class DiTBlock(PreNormBlock):
         self.num_heads = num_heads
         self.conditioned = conditioned
         self.dropout = dropout
+
+
+@register
+class RotaryDiTBlock(PreNormBlock):
+    """The block of `networks.DiT`: attention with rotated halves, an `MLP`, epsilon 1e-5.
+
+    No biases in attention; the norms have a learned scale, and the projection of the conditioning
+    is zero at the start (adaLN-zero), so that the block is the identity.
+
+    Args:
+        num_heads: int.
+        dropout: float in `[0, 1)`, of the outputs of attention and MLP, each position on its own.
+        remat: what the backward pass computes again; see `md4keras.layers.REMAT_MODES`.
+
+    Call arguments and returned: as those of `PreNormBlock`; there is always a conditioning.
+
+    Example:
+
+    >>> block = md4keras.layers.RotaryDiTBlock(num_heads=2)
+    >>> tuple(block(np.ones((3, 5, 8)), np.ones((3, 6))).shape)
+    (3, 5, 8)
+
+    Reference: Sahoo et al. 2024, *Simple and Effective Masked Diffusion Language Models*
+    (arXiv 2406.07524).
+    """
+
+    def __init__(self, num_heads: int, dropout: float = 0.0, remat: str | None = None, **kwargs):
+        dtype = kwargs.get("dtype")
+        rotary = {"halves": True, "dtype": dtype, "name": "attention"}
+        attention = RotarySelfAttention(num_heads, dropout, **rotary)
+        attention.dropout.shared_axis = None
+        mlp = MLP(None, dropout, 0.0, dtype=dtype, name="mlp")
+        arguments = (DIT_ACTIVATION, "adaln_zero", EPSILON, remat, True)
+        super().__init__(attention, mlp, *arguments, **kwargs)
+        self.num_heads = num_heads
+        self.dropout = dropout
+
+
+@register
+class LlamaBlock(PreNormBlock):
+    """Llama's block without its causal mask: RMSNorms, rotated halves, heads in groups, SwiGLU.
+
+    Args:
+        num_heads: int, a divisor of the width.
+        num_key_value_heads: int, a divisor of `num_heads`, or `None`; see `SelfAttention`.
+        hidden_dim: int, of the `GatedMLP`.
+        dropout: float in `[0, 1)`, of the attention probabilities and the outputs of attention
+            and MLP.
+        max_wavelength: float, of the rotary positions.
+        epsilon: float, of the norms.
+        remat: what the backward pass computes again; see `md4keras.layers.REMAT_MODES`.
+
+    Call arguments and returned: as those of a `PreNormBlock` without conditioning.
+
+    Example:
+
+    >>> block = md4keras.layers.LlamaBlock(num_heads=4, num_key_value_heads=2, hidden_dim=16)
+    >>> tuple(block(np.ones((2, 3, 16))).shape)
+    (2, 3, 16)
+
+    Reference: Touvron et al. 2023, *Llama 2* (arXiv 2307.09288), Section 2.2.
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        num_key_value_heads: int | None = None,
+        hidden_dim: int | None = None,
+        dropout: float = 0.0,
+        max_wavelength: float = MAX_WAVELENGTH,
+        epsilon: float = EPSILON,
+        remat: str | None = None,
+        **kwargs,
+    ):
+        dtype = kwargs.get("dtype")
+        heads = (num_heads, dropout, dropout, False, num_key_value_heads)
+        attention = RotarySelfAttention(*heads, max_wavelength, True, dtype=dtype, name="attention")
+        mlp = GatedMLP("swiglu", hidden_dim, dropout, dtype=dtype, name="mlp")
+        super().__init__(attention, mlp, "swiglu", None, epsilon, remat, **kwargs)
+        self.num_heads = num_heads
+        self.num_key_value_heads = num_key_value_heads
+        self.hidden_dim = hidden_dim
+        self.dropout = dropout
+        self.max_wavelength = max_wavelength
+        self.epsilon = epsilon
 
 
 def _gated(x, gate):

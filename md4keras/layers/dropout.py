@@ -43,6 +43,13 @@ class Dropout(Layer):
 
     Returns:
         tensor like `x`.
+
+    Example:
+
+    >>> dropout = md4keras.layers.Dropout(0.5, shared_axis=1, seed=0)
+    >>> y = keras.ops.convert_to_numpy(dropout(np.ones((1, 3, 4)), training=True))
+    >>> bool((y == y[:, :1]).all()), set(np.unique(y).tolist()) <= {0.0, 2.0}
+    (True, True)
     """
 
     def __init__(self, rate: float, shared_axis: int | None = None, seed=None, **kwargs):

@@ -57,6 +57,13 @@ class GroupNorm(Layer):
     Returns:
         tensor `[B, H, W, channels]`.
 
+    Example:
+
+    >>> x = np.arange(32.0).reshape(1, 1, 1, 32) + np.array([0.0, 1.0]).reshape(1, 2, 1, 1)
+    >>> y = md4keras.layers.GroupNorm()(x)  # a group is one channel here, of two pixels
+    >>> print(keras.ops.convert_to_numpy(y)[0, :, 0, 0].round(2))
+    [-1. 1.]
+
     Reference: Wu and He 2018, *Group Normalization* (arXiv 1803.08494).
     """
 
@@ -82,6 +89,12 @@ class AdaptiveGroupNorm(Layer):
 
     Returns:
         tensor `[B, H, W, channels]`.
+
+    Example:
+
+    >>> layer = md4keras.layers.AdaptiveGroupNorm()
+    >>> tuple(layer(np.ones((2, 4, 4, 32)), np.ones((2, 8))).shape)
+    (2, 4, 4, 32)
 
     Reference: Perez et al. 2018, *FiLM* (arXiv 1709.07871); Dhariwal and Nichol 2021 (arXiv
     2105.05233), Section 3.1.

@@ -1,11 +1,11 @@
 """The two-layer networks of a transformer block: gated, and plain."""
 
-import keras
 from keras import ops
 
 from md4keras.checks import RATE, check_name, check_number, check_whole
 from md4keras.layers.base import Layer, register
 from md4keras.layers.dropout import Dropout
+from md4keras.layers.initializers import Scaled
 from md4keras.layers.modulation import ACTIVATIONS
 from md4keras.layers.projections import dense, product
 
@@ -44,6 +44,12 @@ class GatedMLP(TwoLayers):
     Returns:
         tensor `[B, L, width]`.
 
+    Example:
+
+    >>> mlp = md4keras.layers.GatedMLP("swiglu", hidden_dim=32)
+    >>> tuple(mlp(np.ones((2, 3, 8))).shape), mlp.count_params()
+    ((2, 3, 8), 768)
+
     Reference: Shazeer 2020, *GLU Variants Improve Transformer* (arXiv 2002.05202).
     """
 
@@ -69,8 +75,7 @@ class GatedMLP(TwoLayers):
             ("input_projection", hidden_dim, x_shape),
             ("output_projection", width, hidden_shape),
         ):
-            arguments = (self.initializer_scale, "fan_in", "truncated_normal")
-            initializer = keras.initializers.VarianceScaling(*arguments)
+            initializer = Scaled(self.initializer_scale)
             self.add_layer(dense(units, self.dtype_policy, name, False, initializer), shape)
         self.dropout.build(x_shape)
 
@@ -95,6 +100,7 @@ class MLP(TwoLayers):
     Args:
         hidden_dim: int; `None` for four times the width.
         dropout: float in `[0, 1)`.
+        hidden_dropout: float in `[0, 1)`, of the hidden layer; `None` for that of the output.
 
     Call arguments:
         x: float `[B, L, width]`.
@@ -102,11 +108,25 @@ class MLP(TwoLayers):
 
     Returns:
         tensor `[B, L, width]`.
+
+    Example:
+
+    >>> mlp = md4keras.layers.MLP()
+    >>> tuple(mlp(np.ones((2, 3, 8))).shape), mlp.count_params()
+    ((2, 3, 8), 552)
     """
 
-    def __init__(self, hidden_dim: int | None = None, dropout: float = 0.0, **kwargs):
+    def __init__(
+        self,
+        hidden_dim: int | None = None,
+        dropout: float = 0.0,
+        hidden_dropout: float | None = None,
+        **kwargs,
+    ):
         super().__init__(hidden_dim, dropout, **kwargs)
-        self.hidden_dropout = Dropout(dropout, dtype=self.dtype_policy, name="hidden_dropout")
+        self.hidden_dropout_rate = hidden_dropout
+        rate = dropout if hidden_dropout is None else hidden_dropout
+        self.hidden_dropout = Dropout(rate, dtype=self.dtype_policy, name="hidden_dropout")
         self.dropout = Dropout(dropout, dtype=self.dtype_policy, name="dropout")
 
     def build(self, x_shape):

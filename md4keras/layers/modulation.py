@@ -16,10 +16,10 @@ EPSILON = 1e-5
 """Of the norms in the text transformer."""
 
 
-def layer_norm(dtype, name: str, epsilon: float = EPSILON):
-    """Layer normalisation without parameters."""
+def layer_norm(dtype, name: str, epsilon: float = EPSILON, scale: bool = False):
+    """Layer normalisation without parameters, or with a learned scale."""
     return keras.layers.LayerNormalization(
-        epsilon=epsilon, center=False, scale=False, dtype=dtype, name=name
+        epsilon=epsilon, center=False, scale=scale, dtype=dtype, name=name
     )
 
 
@@ -29,7 +29,13 @@ def rms_norm(dtype, name: str, epsilon: float = EPSILON):
 
 
 def modulate(x, shift, scale):
-    """`x (1 + scale) + shift`, or `x` where both are `None`."""
+    """`x (1 + scale) + shift`, or `x` where both are `None`.
+
+    Example:
+
+    >>> md4keras.layers.modulate(3.0, shift=1.0, scale=0.5)
+    5.5
+    """
     return x if scale is None else x * (1.0 + scale) + shift
 
 
@@ -51,6 +57,13 @@ class Modulation(Layer):
     Returns:
         tuple of `num_vectors` tensors `[B, 1, dim]`.
 
+    Example:
+
+    >>> modulation = md4keras.layers.Modulation(dim=8, num_vectors=2)
+    >>> shift, scale = modulation(np.ones((2, 4)))
+    >>> tuple(shift.shape), tuple(scale.shape)
+    ((2, 1, 8), (2, 1, 8))
+
     Reference: Peebles and Xie 2023, *Scalable Diffusion Models with Transformers*
     (arXiv 2212.09748), Section 3.2.
     """
@@ -69,7 +82,7 @@ class Modulation(Layer):
         self.activation = check_name("activation", activation, ACTIVATIONS)
         check_name("conditioning_type", conditioning_type, CONDITIONING_TYPES)
         self.conditioning_type = conditioning_type
-        initializer = "lecun_normal" if conditioning_type == "adaln" else "zeros"
+        initializer = None if conditioning_type == "adaln" else "zeros"
         units = num_vectors * dim
         self.projection = dense(units, self.dtype_policy, "projection", True, initializer)
 
@@ -93,6 +106,7 @@ class AdaptiveLayerNorm(Layer):
         activation: `"glu"`, `"swiglu"` or `"geglu"`; see `Modulation`.
         conditioning_type: `"adaln"` or `"adaln_zero"`; see `Modulation`.
         epsilon: float, added to the variance.
+        norm_scale: bool, whether the norm has a learned scale of its own.
 
     Call arguments:
         x: float `[B, L, width]`.
@@ -100,6 +114,13 @@ class AdaptiveLayerNorm(Layer):
 
     Returns:
         tensor `[B, L, width]`.
+
+    Example:
+
+    >>> layer = md4keras.layers.AdaptiveLayerNorm(conditioning_type="adaln_zero")
+    >>> y = layer(np.array([[[1.0, 3.0]]]), np.ones((1, 8)))  # no scale and no shift at the start
+    >>> print(keras.ops.convert_to_numpy(y).round(2))
+    [[[-1. 1.]]]
     """
 
     def __init__(
@@ -107,6 +128,7 @@ class AdaptiveLayerNorm(Layer):
         activation: str = "swiglu",
         conditioning_type: str = "adaln",
         epsilon: float = EPSILON,
+        norm_scale: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -114,7 +136,8 @@ class AdaptiveLayerNorm(Layer):
         check_name("conditioning_type", conditioning_type, CONDITIONING_TYPES)
         self.conditioning_type = conditioning_type
         self.epsilon = epsilon
-        self.norm = layer_norm(self.dtype_policy, "norm", epsilon)
+        self.norm_scale = bool(norm_scale)
+        self.norm = layer_norm(self.dtype_policy, "norm", epsilon, self.norm_scale)
 
     def build(self, x_shape, conditioning_shape):
         self.norm.build(x_shape)

@@ -43,6 +43,12 @@ class ResidualBlock(Layer):
     Returns:
         tensor `[B, H, W, width]`, with `H` and `W` as resampled.
 
+    Example:
+
+    >>> block = md4keras.layers.ResidualBlock(64, conditioned=True)
+    >>> tuple(block(np.ones((2, 4, 4, 32)), np.ones((2, 8))).shape)
+    (2, 4, 4, 64)
+
     Reference: Kingma et al. 2021, *Variational Diffusion Models* (arXiv 2107.00630), Appendix B;
     Dhariwal and Nichol 2021 (arXiv 2105.05233), Section 3, for adaptive norms and resampling.
     """
@@ -147,6 +153,11 @@ class SelfAttention2D(Layer):
 
     Returns:
         tensor `[B, H, W, channels]`.
+
+    Example:
+
+    >>> tuple(md4keras.layers.SelfAttention2D()(np.ones((2, 4, 4, 32))).shape)
+    (2, 4, 4, 32)
     """
 
     def __init__(self, remat: str | None = None, **kwargs):

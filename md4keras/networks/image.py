@@ -28,12 +28,18 @@ class ImageNetwork(Network):
         self.image_shape = check_sizes("image_shape", image_shape, 3, mend)
         super().__init__(vocabulary_size, self.image_shape, num_layers, feature_dim, **kwargs)
 
+    def default_lora_layer_names(self):
+        """The layers that get adapters: convolutions of the blocks, and attention's products."""
+        return [*super().default_lora_layer_names(), "conv_1", "conv_2", "shortcut"]
+
     def make_layers(self, dtype):
         self.token_embedding = self.make_token_embedding(self.feature_dim, dtype)
         self.input_conv = conv3x3(self.feature_dim, dtype, "input_conv")
         adaptive = self.adaptive_norm and self.conditioned
         self.output_norm = group_norm(adaptive, dtype, "output_norm")
-        self.head = ImageVocabularyHead(self.vocabulary_size, self.data_shape[-1], name="head")
+        self.head = ImageVocabularyHead(
+            self.vocabulary_size, self.data_shape[-1], dtype=dtype, name="head"
+        )
 
     def residual_block(self, width: int, dtype, name: str, resampling: str | None = None):
         """A new residual block of this network."""

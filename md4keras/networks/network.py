@@ -6,13 +6,19 @@ from keras import ops
 from md4keras.checks import RATE, check_name, check_number, check_whole
 from md4keras.layers import REMAT_MODES, ConditioningMLP, LabelEmbedding, TimeEmbedding
 from md4keras.layers.base import argument_names, arguments_of
+from md4keras.layers.initializers import Normal
+from md4keras.layers.policies import by_path
+from md4keras.networks.quantization import Quantizable
+from md4keras.saving import NetworkPreset
 
 TIME_FEATURES = ("t", "none")
-LAYOUTS = {"padding_mask", "segment_ids"}
-"""Inputs that say which positions of a row belong together; a call has one of them, or none."""
+_KEYWORDS = {"dtype", "name", "trainable", "quantization_config"}
+LAYOUTS = {"padding_mask", "segment_ids", "blocks", "clean"}
+"""Inputs that say which positions of a row belong together; a call has one of them, or none
+(`"clean"` alone goes along with `"blocks"`)."""
 
 
-class Network(keras.Model):
+class Network(NetworkPreset, Quantizable):
     """A functional model `{"tokens", "time", "label"} -> logits`, in two parts.
 
     `features` runs all but the last layer and `head` is that layer, so that a caller can compute
@@ -23,7 +29,8 @@ class Network(keras.Model):
     `connect(tokens, conditioning)`, which returns the features. A network whose
     `takes_padding_mask` is true is connected once more, `connect(tokens, conditioning,
     padding_mask)`, and may be called with this input; likewise `takes_segment_ids` and
-    `connect(tokens, conditioning, segment_ids=segment_ids)`.
+    `connect(tokens, conditioning, segment_ids=segment_ids)`. One whose `takes_blocks` is true is
+    connected with `blocks`, and with `blocks` and `clean`, when first called so.
 
     Args:
         vocabulary_size: int `V`, without the mask.
@@ -38,8 +45,9 @@ class Network(keras.Model):
         remat: what training computes again in the backward pass instead of keeping it in memory:
             `None` (nothing), `"activations"` (norms, activations and attention weights: hardly
             more arithmetic) or `"full"` (whole blocks: a third more, the least memory).
-        kwargs: `dtype` (the layers' dtype policy; `None` for the global one), `name` and
-            `trainable`, as of any Keras model.
+        kwargs: `dtype` (the layers' dtype policy; `None` for the global one; a `DTypePolicyMap`
+            of some layers' own, by path), `name` and `trainable`, as of any Keras model; and the
+            `quantization_config` of such layers, see `quantize`.
 
     Call arguments:
         inputs: dictionary with `"tokens"`, int `[B, *data_shape]`, the mask token
@@ -47,11 +55,21 @@ class Network(keras.Model):
             time; `"label"`, int `[B]`, of a network with classes; and, if the network takes it and
             there is padding, `"padding_mask"`, bool like the tokens, `False` for padding; or, if
             it takes them and documents share rows, `"segment_ids"`, int like the tokens, equal
-            within a document.
+            within a document; or, if it takes them, `"blocks"`, int like the tokens, the number of
+            each token's block (-1 for padding), and along with it `"clean"`, the clean tokens that
+            those of later blocks see in place of `"tokens"`: see `layers.attended_in_blocks`.
         training: bool.
 
     Returns:
         float32 tensor `[B, *data_shape, vocabulary_size]`: logits, whatever the dtype policy.
+
+    Example:
+
+    >>> network.data_shape, network.mask_token
+    ((8,), 5)
+    >>> inputs = {"tokens": np.full((2, 8), network.mask_token), "time": np.ones(2)}
+    >>> tuple(network.features(inputs).shape), tuple(network(inputs).shape)
+    ((2, 8, 16), (2, 8, 5))
     """
 
     takes_padding_mask = False
@@ -59,6 +77,12 @@ class Network(keras.Model):
 
     takes_segment_ids = False
     """Whether the inputs may have `"segment_ids"`."""
+
+    takes_blocks = False
+    """Whether the inputs may have `"blocks"`, alone or with `"clean"`."""
+
+    not_taken = frozenset()
+    """The arguments of this class that a network does not take."""
 
     config_names = ()  # set where a network is registered
 
@@ -95,39 +119,45 @@ class Network(keras.Model):
                 f"Received: label_dropout={label_dropout}, num_classes=None. Give the number of "
                 "classes, or leave out `label_dropout`."
             )
-        if unknown := sorted(kwargs.keys() - {"dtype", "name", "trainable"}):
+        if unknown := sorted(kwargs.keys() - _KEYWORDS):
             raise TypeError(f"A {type(self).__name__} has no argument {unknown[0]!r}.")
         self._assemble(**kwargs)
 
-    def _assemble(self, dtype=None, name=None, trainable=True):
-        dtype = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+    def _assemble(self, dtype=None, name=None, trainable=True, quantization_config=None):
+        dtype = by_path(dtype or keras.config.dtype_policy())
         shape = (None,) if len(self.data_shape) == 1 else self.data_shape  # text of any length
         inputs = {"tokens": keras.Input(shape, dtype="int32", name="tokens")}
         if self.time_conditioned:
             inputs["time"] = keras.Input((), dtype="float32", name="time")
         if self.num_classes is not None:
             inputs["label"] = keras.Input((), dtype="int32", name="label")
-        conditioning = self._condition(inputs)
+        conditioning = self._condition(inputs, dtype)
 
         # === Layers ===
         self.make_layers(dtype)
 
         # === Functional model ===
+        self.symbols = inputs, conditioning
+        self.block_backbones = {}
         features = self.connect(inputs["tokens"], conditioning)
         self.backbone = keras.Model(inputs, features, name="backbone")
         if self.takes_padding_mask:
             padding_mask = keras.Input(shape, dtype="bool", name="padding_mask")
             features = self.connect(inputs["tokens"], conditioning, padding_mask)
-            self.masked_backbone = keras.Model({**inputs, "padding_mask": padding_mask}, features)
+            inputs_of = {**inputs, "padding_mask": padding_mask}
+            self.masked_backbone = keras.Model(inputs_of, features, name="masked_backbone")
         if self.takes_segment_ids:
             segment_ids = keras.Input(shape, dtype="int32", name="segment_ids")
             features = self.connect(inputs["tokens"], conditioning, segment_ids=segment_ids)
-            self.packed_backbone = keras.Model({**inputs, "segment_ids": segment_ids}, features)
+            inputs_of = {**inputs, "segment_ids": segment_ids}
+            self.packed_backbone = keras.Model(inputs_of, features, name="packed_backbone")
         logits = self.head(self.backbone(inputs))
         super().__init__(inputs=inputs, outputs=logits, name=name, trainable=trainable)
-        self.dtype_policy = dtype
+        self.dtype_policy = getattr(dtype, "default_policy", dtype)
+        self._take_policies(dtype)
+        self._take_config(quantization_config)
 
-    def _condition(self, inputs: dict):
+    def _condition(self, inputs: dict, dtype):
         """The conditioning vector `[B, feature_dim]`, float32, or `None` where there is none.
 
         With time: an MLP of its embedding, the label's joined to it. With labels alone: the
@@ -144,7 +174,7 @@ class Network(keras.Model):
         embedding = TimeEmbedding(self.feature_dim, name="time_embedding")(inputs["time"])
         if label is not None:
             embedding = ops.concatenate([embedding, label], axis=-1)  # [B, 2 feature_dim]
-        self.conditioning_mlp = ConditioningMLP(self.feature_dim, name="conditioning")
+        self.conditioning_mlp = ConditioningMLP(self.feature_dim, dtype=dtype, name="conditioning")
         return self.conditioning_mlp(embedding)
 
     def make_layers(self, dtype) -> None:
@@ -157,7 +187,7 @@ class Network(keras.Model):
 
     def make_token_embedding(self, dim: int, dtype):
         """Embedding of the tokens and the mask, with variance `1 / dim` at the start."""
-        initializer = keras.initializers.RandomNormal(stddev=dim**-0.5)
+        initializer = Normal(stddev=dim**-0.5)
         return keras.layers.Embedding(
             self.vocabulary_size + 1, dim, initializer, dtype=dtype, name="token_embedding"
         )
@@ -182,13 +212,38 @@ class Network(keras.Model):
             return self.masked_backbone(inputs, training=training)
         if names == {"segment_ids"} and self.takes_segment_ids:
             return self.packed_backbone(inputs, training=training)
-        taken = [name for name in sorted(LAYOUTS) if getattr(self, f"takes_{name}")]
+        if "blocks" in names and names <= {"blocks", "clean"} and self.takes_blocks:
+            return self._block_backbone("clean" in names)(inputs, training=training)
+        taken = [name for name in sorted(LAYOUTS) if getattr(self, f"takes_{name}", False)]
         more = f", and one of {taken}" if taken else ""
         unknown = " and ".join(f"'{name}'" for name in sorted(names - set(taken)) or sorted(names))
         raise ValueError(
             f"A {type(self).__name__} does not know these inputs. Expected inputs among "
             f"{[*self.input]}{more}. Received: {[*inputs]}. Leave out {unknown}."
         )
+
+    def _block_backbone(self, two_streams: bool):
+        """The features of text in blocks, as a functional model, made when it is first needed."""
+        if two_streams not in self.block_backbones:
+            inputs, conditioning = self.symbols
+            names = ("blocks", "clean") if two_streams else ("blocks",)
+            layout = {name: keras.Input((None,), dtype="int32", name=name) for name in names}
+            features = self.connect(inputs["tokens"], conditioning, **layout)
+            self.block_backbones[two_streams] = keras.Model({**inputs, **layout}, features)
+        return self.block_backbones[two_streams]
+
+    def summary(
+        self,
+        line_length=None,
+        positions=None,
+        print_fn=None,
+        expand_nested=True,
+        show_trainable=False,
+        layer_range=None,
+    ):
+        """As `keras.Model.summary`, by default with the layers of the nested model `backbone`."""
+        shown = (print_fn, expand_nested, show_trainable, layer_range)
+        super().summary(line_length, positions, *shown)
 
     def compute_output_spec(self, inputs, training=None):
         shape = (*inputs["tokens"].shape, self.vocabulary_size)
@@ -215,7 +270,7 @@ class Network(keras.Model):
             **arguments_of(self, (*shared, *self.config_names)),
             "name": self.name,
             "trainable": self.trainable,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            **self._policy_config(),
         }
 
     @classmethod

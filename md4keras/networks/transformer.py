@@ -1,7 +1,5 @@
 """The denoising network of text: a transformer with rotary positions."""
 
-from keras import ops
-
 from md4keras.checks import check_name, check_whole
 from md4keras.layers import (
     AdaptiveLayerNorm,
@@ -9,8 +7,8 @@ from md4keras.layers import (
     PositionEmbedding,
     TransformerBlock,
     VocabularyHead,
+    attended_and_positions,
     positions_from_first,
-    positions_in_segments,
 )
 from md4keras.layers.base import register
 from md4keras.layers.modulation import ACTIVATIONS, CONDITIONING_TYPES, rms_norm
@@ -133,17 +131,11 @@ class Transformer(Network):
             )
         else:
             self.output_norm = rms_norm(dtype, "output_norm")
-        self.head = VocabularyHead(self.vocabulary_size, name="head")
+        self.head = VocabularyHead(self.vocabulary_size, dtype=dtype, name="head")
 
     def connect(self, tokens, conditioning, padding_mask=None, segment_ids=None):
-        mask, positions, places = padding_mask, None, None
-        if segment_ids is not None:
-            positions, mask = positions_in_segments(segment_ids)
-            places = positions
-        elif mask is not None:  # a row that is nothing but padding attends to itself
-            mask = ops.logical_or(mask, ops.logical_not(ops.any(mask, axis=-1, keepdims=True)))
-            # Rotary positions are distances, which padding before a text does not change.
-            places = positions_from_first(mask)
+        mask, positions = attended_and_positions(padding_mask, segment_ids)
+        places = positions if padding_mask is None else positions_from_first(mask)
         x = self.token_embedding(tokens)
         if self.embedding == "outside":
             x = self.embedding_projection(x)  # [B, L, width]

@@ -2,13 +2,14 @@
 
 import math
 
-import keras
 from keras import ops
 
 from md4keras.checks import check_sizes, check_whole
 from md4keras.layers import AdaptiveLayerNorm, DiTBlock, PositionEmbedding2D
 from md4keras.layers.base import register
 from md4keras.layers.blocks import DIT_ACTIVATION, DIT_EPSILON
+from md4keras.layers.convolution import Conv2D
+from md4keras.layers.initializers import Scaled
 from md4keras.layers.modulation import rms_norm
 from md4keras.layers.projections import dense
 from md4keras.networks.image import ImageNetwork
@@ -101,13 +102,13 @@ class UViT(ImageNetwork):
         """The layers of the middle, for a feature map of that many channels."""
         shrinking = PATCH_SIZE * 2 ** (len(self.channel_multipliers) - 1)
         height, width = (size // shrinking for size in self.data_shape[:2])  # of the patches
-        self.patch_embedding = keras.layers.Conv2D(
+        self.patch_embedding = Conv2D(
             self.hidden_dim,
             PATCH_SIZE,
             strides=PATCH_SIZE,
             data_format="channels_last",
             # Its seed is drawn when the weights are: in the order of the graph, as all others.
-            kernel_initializer=lambda shape, dtype: keras.initializers.LecunNormal()(shape, dtype),
+            kernel_initializer=lambda shape, dtype: Scaled()(shape, dtype),
             dtype=dtype,
             name="patch_embedding",
         )

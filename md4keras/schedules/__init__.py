@@ -11,10 +11,11 @@ import keras
 
 from md4keras.checks import check_has
 from md4keras.schedules.learnable import LearnablePolynomial
+from md4keras.schedules.log_linear import LogLinear
 from md4keras.schedules.rescaled import Rescaled
 from md4keras.schedules.scalar import Cosine, Linear, Polynomial, Schedule
 
-_SCHEDULES = {"linear": Linear, "cosine": Cosine, "polynomial": Polynomial}
+_SCHEDULES = {"linear": Linear, "cosine": Cosine, "polynomial": Polynomial, "log_linear": LogLinear}
 _MEMBERS = ("per_token", "alpha", "weight", "reveal_probability")
 _MEMBERS += ("masked_fraction", "time_of_masked_fraction")
 
@@ -22,6 +23,7 @@ __all__ = [
     "Cosine",
     "LearnablePolynomial",
     "Linear",
+    "LogLinear",
     "Polynomial",
     "Rescaled",
     "Schedule",
@@ -33,12 +35,17 @@ def get(schedule) -> Schedule:
     """Returns a schedule from an object, a name, or a serialised configuration.
 
     Args:
-        schedule: a schedule; or `"linear"`, `"cosine"`, `"polynomial"` (exponent 2),
-            `"poly<exponent>"` such as `"poly0.5"`; or what `keras.saving` made of one.
+        schedule: a schedule; or `"linear"`, `"cosine"`, `"polynomial"` (exponent 2), `"log_linear"`
+            (MDLM's), `"poly<exponent>"` such as `"poly0.5"`; or what `keras.saving` made of one.
 
     Raises:
         ValueError: for an unknown name, listing the known ones, or an object that is no schedule,
             listing what it lacks.
+
+    Example:
+
+    >>> md4keras.schedules.get("poly0.5").get_config()
+    {'exponent': 0.5, 'eps': 0.0001}
     """
     found = _deserialized(schedule) if isinstance(schedule, dict) else schedule
     if isinstance(schedule, str):

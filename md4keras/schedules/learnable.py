@@ -23,6 +23,12 @@ class LearnablePolynomial(keras.layers.Layer):
         vocabulary_size: int, `V`.
         power_init: positive, finite float, every exponent at the start.
         eps: float in `[0, 0.5)`, the probability of being clean that is left at time 1.
+
+    Example:
+
+    >>> schedule = md4keras.schedules.LearnablePolynomial(3, power_init=2.0)
+    >>> print(keras.ops.convert_to_numpy(schedule.alpha(0.5)).round(2))  # 1 - t**2, of each value
+    [0.75 0.75 0.75]
     """
 
     per_token = True

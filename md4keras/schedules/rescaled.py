@@ -11,6 +11,12 @@ class Rescaled:
     Args:
         schedule: a schedule.
         start_time: float tensor `[B]`.
+
+    Example:
+
+    >>> late = md4keras.schedules.Rescaled(md4keras.schedules.Linear(), np.array([0.5], "float32"))
+    >>> print(np.asarray(late.masked_fraction(np.array([0.5, 0.25], "float32"))).round(2))
+    [1.  0.5]
     """
 
     def __init__(self, schedule, start_time):

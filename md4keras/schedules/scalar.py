@@ -18,6 +18,18 @@ class Schedule:
     Args:
         eps: float in `[0, 0.5)`. `alpha` is squeezed into `[eps, 1 - eps]`, which keeps the loss
             weight finite at time 0.
+
+    Example:
+
+    >>> schedule = md4keras.schedules.Linear()
+    >>> round(float(schedule.alpha(0.25)), 2)  # three quarters of the tokens are clean
+    0.75
+    >>> round(float(schedule.weight(0.25)), 2)  # of the cross-entropy: 1 / t
+    4.0
+    >>> round(float(schedule.reveal_probability(0.25, 0.5)), 2)  # half of what is masked at 0.5
+    0.5
+    >>> round(float(schedule.time_of_masked_fraction(0.25)), 2)
+    0.25
     """
 
     per_token = False  # whether values have a last axis, one for each token value
@@ -87,7 +99,13 @@ class Schedule:
 
 @keras.saving.register_keras_serializable(package="md4keras")
 class Linear(Schedule):
-    """`a(t) = 1 - t`: the schedule of the best likelihoods in the paper."""
+    """`a(t) = 1 - t`: the schedule of the best likelihoods in the paper.
+
+    Example:
+
+    >>> round(float(md4keras.schedules.Linear().masked_fraction(0.3)), 3)
+    0.3
+    """
 
     def clean_fraction(self, t):
         return 1.0 - t
@@ -101,7 +119,13 @@ class Linear(Schedule):
 
 @keras.saving.register_keras_serializable(package="md4keras")
 class Cosine(Schedule):
-    """`a(t) = 1 - cos(pi/2 (1 - t))`: the schedule of the best image samples in the paper."""
+    """`a(t) = 1 - cos(pi/2 (1 - t))`: the schedule of the best image samples in the paper.
+
+    Example:
+
+    >>> round(float(md4keras.schedules.Cosine().masked_fraction(0.5)), 3)  # sqrt(1/2)
+    0.707
+    """
 
     def clean_fraction(self, t):
         return 1.0 - ops.cos(0.5 * math.pi * (1.0 - t))
@@ -120,6 +144,11 @@ class Polynomial(Schedule):
     Args:
         exponent: positive float. 1 is the linear schedule; below 1, `alpha'(0)` is infinite.
         eps: see `Schedule`.
+
+    Example:
+
+    >>> round(float(md4keras.schedules.Polynomial(2.0).masked_fraction(0.5)), 3)
+    0.25
     """
 
     def __init__(self, exponent: float = 2.0, eps: float = 1e-4):
