@@ -11,8 +11,8 @@ from md4keras.export import ExportError
 
 # A verb's file has `add_verb`, which adds its parser and sets `run`, a function of the parsed
 # options that returns the exit status.
-VERBS = ("train", "evaluate", "generate", "infill", "score", "models", "export", "request")
-VERBS += ("data", "app")
+VERBS = ("train", "evaluate", "generate", "infill", "score", "models", "convert", "export")
+VERBS += ("request", "data", "quantize", "app")
 
 
 class Parser(argparse.ArgumentParser):

@@ -29,7 +29,8 @@ def add_verb(verbs) -> None:
         type=Path,
         nargs="?",
         default=Path("runs"),
-        help="where models are saved; the app takes them from nowhere else (default: runs)",
+        help="where models are saved; the app takes them from nowhere else (default: runs); where "
+        "it has none, the presets that ship are shown",
     )
     parser.add_argument(
         "--port", type=int, default=8501, help="of the local server (default: 8501)"

@@ -18,9 +18,9 @@ from md4keras.cli.text_size import TextSize, measures, unit
 
 _EXAMPLE = """\
 examples:
-  md4keras evaluate runs/demo/digits/model
-  md4keras evaluate runs/demo/pydoc/model --data notes.txt --replace-unknown --json
-  md4keras evaluate runs/demo/digits/model --report
+  md4keras evaluate digits
+  md4keras evaluate runs/pydoc/model --data notes.txt --replace-unknown --json
+  md4keras evaluate digits --report
 """
 
 

@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 from typing import NamedTuple
 
-from md4keras import backend, checkpoints, data
+from md4keras import backend, checkpoints, data, presets
 from md4keras.checks import is_number
 from md4keras.cli.terminal import printable, say
 from md4keras.cli.text_size import unit
@@ -48,9 +48,11 @@ def target(options: argparse.Namespace) -> Target | None:
     """
     if options.report is None:
         return None
-    model, folder = checkpoints.model_folder(options.model), options.report
+    model, folder = presets.find(options.model), options.report
     if folder is BESIDE:
-        folder = Path(os.path.relpath(report_folder(model)))
+        own = Path(os.path.realpath(model)).is_relative_to(os.path.realpath(options.model))
+        beside = model if own else Path(options.model).name  # not beside a preset
+        folder = Path(os.path.relpath(report_folder(beside)))
     check_report_folder(folder)
     weights = checkpoints.read_saved(model, unknown_tokenizer=True).weights_fingerprint
     with contextlib.suppress(ValueError):  # there is none

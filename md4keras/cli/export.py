@@ -17,8 +17,8 @@ from md4keras.export import (
 
 _EXAMPLE = """\
 examples:
-  md4keras export runs/demo/digits/model served/digits       # writes served/digits/1/
-  md4keras export runs/demo/digits/model digits.onnx --format onnx
+  md4keras export digits served/digits       # writes served/digits/1/
+  md4keras export digits digits.onnx --format onnx
 """
 
 
@@ -33,7 +33,9 @@ def add_verb(verbs) -> None:
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", type=Path, metavar="MODEL", help="folder of a saved model")
+    parser.add_argument(
+        "model", metavar="MODEL", help="folder of a saved model, name of a preset, or handle"
+    )
     parser.add_argument("out", type=Path, metavar="OUT", help="the server's folder of this model")
     parser.add_argument(
         "--sampler",
@@ -92,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _export(options: argparse.Namespace, model: Path, out: Path, verbose: bool) -> Path:
+def _export(options: argparse.Namespace, model: str, out: Path, verbose: bool) -> Path:
     if options.format:
         return export_denoiser(model, out, options.format, verbose)
     if options.native:

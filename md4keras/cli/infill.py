@@ -15,8 +15,8 @@ from md4keras.tokenizers import decode_masked
 
 _EXAMPLE = """\
 examples:
-  md4keras infill runs/demo/pydoc/model "the ____ statement" --num-samples 3
-  md4keras infill runs/demo/digits/model digit.png --box 4,0,4,8 --label 3 --out filled.png
+  md4keras infill pydoc "return the ____ of the list" --num-samples 3
+  md4keras infill digits digit.png --box 4,0,4,8 --label 3 --out filled.png
 """
 
 
@@ -58,7 +58,7 @@ def add_verb(verbs) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Fills and prints or writes the results; returns the exit status."""
-    model = load(options)
+    model = load(options, to_draw=True)
     (_run_texts if model.tokenizer is not None else _run_images)(model, options)
     return 0
 

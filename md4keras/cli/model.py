@@ -1,7 +1,6 @@
 """The model that a command works on: its folder, its kind, its classes by name."""
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 
@@ -9,13 +8,15 @@ from md4keras import catalog, checkpoints
 from md4keras.checks import Interval, check_number, check_whole
 from md4keras.cli.terminal import say
 
-SAMPLERS = "ancestral, event, first_hitting, confidence, remasking, top_p, top_k or mean"
+SAMPLERS = "ancestral, event, first_hitting, confidence, threshold, remasking, top_p, top_k or mean"
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Adds the argument MODEL, and `--json`."""
     parser.add_argument(
-        "model", type=Path, metavar="MODEL", help="folder of a saved model, or of its run"
+        "model",
+        metavar="MODEL",
+        help="folder of a saved model or its run, a preset's name, or a handle (hf://, kaggle://)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -47,7 +48,7 @@ def add_drawing(parser: argparse.ArgumentParser, num_samples: int) -> None:
         type=float,
         default=1.0,
         metavar="T",
-        help="below 1: likelier, less varied (default: 1)",
+        help="below 1: likelier, less varied; 0: the likeliest tokens (default: 1)",
     )
     add("--seed", type=int, metavar="N", help="draws the same again (default: a new one, told)")
 
@@ -60,7 +61,8 @@ def drawing(options: argparse.Namespace) -> dict:
     """
     check_whole("num_samples", options.num_samples, mend="Ask for one or more.")
     check_whole("num_steps", options.num_steps, mend="128 is a good number.")
-    check_number("temperature", options.temperature, Interval(1e-4), "1 is the model itself.")
+    mend = "1 is the model itself, 0 takes the likeliest tokens."
+    check_number("temperature", options.temperature, Interval(), mend)
     if options.seed is None:
         options.seed = int(np.random.SeedSequence().generate_state(1)[0])
         say(f"--seed {options.seed} draws the same again")
@@ -72,13 +74,23 @@ def drawing(options: argparse.Namespace) -> dict:
     }
 
 
-def load(options: argparse.Namespace):
+def load(options: argparse.Namespace, to_draw: bool = False):
     """Loads the model, of text that its tokenizer reads or of images of 1 or 3 channels.
+
+    Args:
+        options: parsed, with `model`.
+        to_draw: bool, whether it has to draw samples.
 
     Raises:
         ValueError: if there is none, or it is of another kind.
     """
-    model = checkpoints.load_model(checkpoints.model_folder(options.model))
+    model = checkpoints.load_model(options.model)
+    if to_draw and not model.draws_samples:
+        raise ValueError(
+            "This model draws no samples yet. Expected an MD4 or a GenMD4. Received: a "
+            f"{type(model).__name__} in '{options.model}'. What it can do: md4keras score, "
+            "md4keras evaluate."
+        )
     shape = model.network.data_shape
     if model.tokenizer is None and not (len(shape) == 3 and shape[-1] in (1, 3)):
         raise ValueError(

@@ -132,6 +132,8 @@ def _read_json(name: str) -> dict[str, Any]:
 def show(outputs: dict[str, np.ndarray]) -> str:
     """Outputs for reading: texts line by line, then the others as one JSON object.
 
+    Example:
+
     >>> print(show({"text": np.array(["a cat", "a dog"]), "tokens": np.array([[1, 2], [3, 4]])}))
     a cat
     a dog

@@ -17,9 +17,9 @@ from md4keras.models.likelihood import ScoreState
 
 _EXAMPLE = """\
 examples:
-  md4keras score runs/demo/pydoc/model "the with statement" "tax of the hens"
-  md4keras score runs/demo/pydoc/model --data lines.txt --json
-  md4keras score runs/demo/digits/model three.png eight.png --label 3,8
+  md4keras score pydoc "return a new list" "list new a return"
+  md4keras score pydoc --data lines.txt --json
+  md4keras score digits three.png eight.png --label 3,8
 """
 
 

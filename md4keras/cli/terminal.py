@@ -16,6 +16,8 @@ def printable(text: str) -> str:
 
     Line ends and tabs stay.
 
+    Example:
+
     >>> printable("a\x1b[2Jb\tc")
     'a\\x1b[2Jb\tc'
     """

@@ -10,6 +10,7 @@ from md4keras.cli.programs import folder_of, is_installed
 RECIPES = {
     "digits": "handwritten digits of 8 x 8 pixels, by class; 13 minutes on two CPU cores",
     "pydoc": "characters of Python's documentation, or of your own text; half an hour",
+    "python_docs": "word pieces of all of Python's documentation: the preset `pydoc`; an hour",
     "demo": "small digits and text models, with pictures; ten minutes",
     "text8": "the published setting of text8",
     "openwebtext": "MD4-S on OpenWebText, or on your own documents",
@@ -28,7 +29,7 @@ VARIANTS = {  # those that have no file of their own: where they stand
     "imagenet64_best_likelihood": ("imagenet64", "BEST_LIKELIHOOD"),
 }
 _EXAMPLE = """\
-recipes (all but the first three are published settings, for accelerators):
+recipes (those from text8 on are published settings, for accelerators):
 {recipes}
 
 examples:

@@ -4,11 +4,11 @@ from keras import ops
 
 from md4keras import metrics
 from md4keras.models import batches, validation
+from md4keras.models.adaptation import Adaptation
 from md4keras.models.filled_batches import counted_rows
-from md4keras.models.masked_diffusion import MaskedDiffusion
 
 
-class CheckedBatches(MaskedDiffusion):
+class CheckedBatches(Adaptation):
     """A model whose steps meet ids that are none of the network's, and bad weights, unharmed."""
 
     def __init__(self, network, seed: int | None = None, **kwargs):

@@ -34,3 +34,8 @@ class FunctionCache:
             if len(self._kept) > self._most:
                 del self._kept[next(iter(self._kept))]
             return found
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        with self._lock:
+            self._kept.clear()

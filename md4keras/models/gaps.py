@@ -18,6 +18,8 @@ class Gaps(NamedTuple):
         fraction: float32 `[B]`, the part of each row's tokens that the gaps take.
         tokens: int32 `[B, *data_shape]`, as they were given, padding and all.
         lengths: ints, of rows that are lists, or `None`.
+        ahead: bool `[B, L]`, the gaps that are left for later runs, or `None`.
+        prompt: bool `[B, L]`, the tokens of a prompt, or `None`.
     """
 
     z: np.ndarray
@@ -25,11 +27,15 @@ class Gaps(NamedTuple):
     fraction: np.ndarray
     tokens: np.ndarray
     lengths: list | None
+    ahead: np.ndarray | None = None
+    prompt: np.ndarray | None = None
 
     def filled(self, z: np.ndarray):
         """The rows with what was drawn in their gaps; a list if they are of many lengths."""
         if self.batch.padding is not None:
             z = np.where(batches.to_array(self.batch.padding), self.tokens, z)
+        if self.ahead is not None:
+            z = np.where(self.ahead, self.z, z)
         if self.lengths is None:
             return z
         return [row[:length] for row, length in zip(z, self.lengths, strict=True)]
@@ -103,7 +109,7 @@ def all_masked(network, num_samples: int, labels=None, data_shape=None, length=N
                 f"`data_shape`. Received: length={length!r}, data_shape={data_shape!r}, "
                 f"network.data_shape={shape}. Leave `length` out."
             )
-        lengths = _lengths(length, num_samples)
+        lengths = check_lengths(length, num_samples)
         data_shape = (length if lengths is None else max(lengths),)
     if data_shape is not None:
         shape = check_sizes("data_shape", np.atleast_1d(data_shape).tolist())
@@ -118,7 +124,7 @@ def all_masked(network, num_samples: int, labels=None, data_shape=None, length=N
     return Gaps(z, batch, np.ones((num_samples,), "float32"), z, lengths)
 
 
-def _lengths(length, num_samples: int) -> list | None:
+def check_lengths(length, num_samples: int) -> list | None:
     """The length of each text, or `None` where one number is that of all."""
     if not isinstance(length, (list, tuple, np.ndarray)):
         check_whole("length", length)

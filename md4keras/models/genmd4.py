@@ -39,14 +39,15 @@ class GenMD4(LongText):
         eps: float in `[0, 0.5)`, the probability of being clean that is left at time 1.
         time_sampling: `"antithetic"` (evenly spaced over the batch) or `"independent"`.
         seed: int, of the times and masks drawn in training; `None` for one from the global seed.
+        kwargs: `published_mask`, see `MaskedDiffusion`; `name`, as of any Keras model.
 
     Example:
 
     >>> network = md4keras.networks.Transformer(
     ...     vocabulary_size=3, sequence_length=8, num_layers=1, num_heads=2, feature_dim=8)
-    >>> model = md4keras.GenMD4(network)
-    >>> model.compile(keras.optimizers.AdamW(1e-3))
-    >>> history = model.fit(np.zeros((32, 8), "int32"), epochs=1, verbose=0)
+    >>> model = md4keras.GenMD4(network)  # trained as `MD4` is
+    >>> model.generate(num_samples=3, num_steps=4).shape
+    (3, 8)
     >>> sorted(model.power_by_token())
     [0, 1, 2]
     """
@@ -149,6 +150,11 @@ class GenMD4(LongText):
         """The learned exponents: `{token: exponent}`, from the first masked to the last.
 
         Tokens are text where the model has a tokenizer that tells them apart, else their ids.
+
+        Example:
+
+        >>> md4keras.GenMD4(network, power_init=2.0).power_by_token()
+        {0: 2.0, 1: 2.0, 2: 2.0, 3: 2.0, 4: 2.0}
         """
         power = backend.to_numpy(self.schedule.power).tolist()
         tokens = list(range(len(power)))
@@ -167,11 +173,9 @@ class GenMD4(LongText):
 
     def get_config(self) -> dict:
         return {
-            "name": self.name,
-            "network": keras.saving.serialize_keras_object(self.network),
+            **super().get_config(),
             "power_init": self.schedule.power_init,
             "t1": self.t1,
             "eps": self.schedule.eps,
             "time_sampling": self.time_sampling,
-            "seed": self.seed,
         }

@@ -90,6 +90,16 @@ class Likelihood(SetLikelihood):
 
         Raises:
             ValueError: for bad arguments, or a row in which nothing is scored.
+
+        Example:
+
+        >>> x = np.zeros((2, 8), "int32")
+        >>> nats, error = model.score(x, num_samples=4)
+        >>> print(nats.round(1))  # 8 ln 5
+        [12.9 12.9]
+        >>> nats, error = model.score(x, num_samples=4, given=np.arange(8) < 6)
+        >>> print(nats.round(1))  # of the last two tokens
+        [3.2 3.2]
         """
         if sampler is not None and bracket:
             raise ValueError(
@@ -123,6 +133,13 @@ class Likelihood(SetLikelihood):
             x, labels, num_samples, seed, given, batch_size: as of `score`.
             first_example: int, the number of the first example, where a set is scored in parts:
                 the draws are those of the whole set.
+
+        Example:
+
+        >>> for state in model.score_steps(np.zeros((2, 8), "int32"), num_samples=4):
+        ...     pass
+        >>> state.calls, state.most_calls
+        (1, 1)
         """
         batch = check_scoring(self.network, x, labels, given)
         steps = self.draw_steps(batch, num_samples, seed, batch_size, first_example)

@@ -21,6 +21,8 @@ def windows(mask, length: int) -> list[tuple[int, int, int]]:
         mask: bool `[L]`, `True` in the gaps.
         length: int, the tokens of a window.
 
+    Example:
+
     >>> windows(np.arange(12) > 7, 8)
     [(4, 8, 12)]
     """

@@ -1,9 +1,9 @@
 """A network as a Keras model that predicts masked tokens: its calls, and the terms of the bound.
 
 The models are built floor upon floor, each of which uses the floors above it alone:
-`WholeSteps` and `MaskedDiffusion` (this file), `CheckedBatches`, `SetLikelihood` (`evaluate`),
-`Likelihood` (`score`), `Trainer` (`fit`), `Generation` (`generate`, `infill`), and on it `MD4` and
-`GenMD4`.
+`WholeSteps` and `MaskedDiffusion` (this file), `Adaptation` (`enable_lora`), `CheckedBatches`,
+`SetLikelihood` (`evaluate`), `Likelihood` (`score`), `Trainer` (`fit`), `Generation` (`generate`,
+`infill`), and on it `MD4` and `GenMD4`.
 """
 
 from typing import Any
@@ -12,15 +12,17 @@ import keras
 from keras import ops
 
 from md4keras import distribution, losses
-from md4keras.models import batches, validation
+from md4keras.checks import check_whole
+from md4keras.models import batches, published_ids, validation
 from md4keras.models.batches import Batch
 from md4keras.models.function_cache import FunctionCache
 from md4keras.models.whole_steps import WholeSteps
+from md4keras.saving import ModelPreset
 
 _KEPT_FUNCTIONS = 32  # compiled samplers, each for one shape, and the scoring
 
 
-class MaskedDiffusion(WholeSteps):
+class MaskedDiffusion(ModelPreset, WholeSteps):
     """A denoising network with a masking schedule.
 
     A subclass sets `schedule`, and says what a masking costs (`masked_costs`) and counts
@@ -29,6 +31,8 @@ class MaskedDiffusion(WholeSteps):
     Args:
         network: a `md4keras.networks` model, or another with its attributes.
         seed: int, of the times and masks drawn in training; `None` for one from the global seed.
+        published_mask: int in `[0, V]`, of a converted model: the mask's id in the published
+            numbering; `None` where its ids are ours (see `ids_from_published`).
     """
 
     schedule: Any
@@ -42,13 +46,19 @@ class MaskedDiffusion(WholeSteps):
     definition, also where head and loss can go over the masked positions alone (`head_loss`). To
     be set before `compile`; of use for comparison."""
 
-    def __init__(self, network, seed: int | None = None, **kwargs):
+    def __init__(
+        self, network, seed: int | None = None, published_mask: int | None = None, **kwargs
+    ):
         # Inputs hold the time, which must stay float32 under any policy.
         super().__init__(autocast=False, **kwargs)
         validation.check_network(network)
         distribution.check_network(network)
+        if published_mask is not None:
+            most = network.vocabulary_size
+            check_whole("published_mask", published_mask, 0, most, "It is an id of that numbering.")
         self.network = network
         self.seed = seed
+        self.published_mask = published_mask
         self.tokenizer = None
         self.recipe = None
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -80,6 +90,12 @@ class MaskedDiffusion(WholeSteps):
 
         Raises:
             ValueError: for tokens, times or labels that do not fit the network or each other.
+
+        Example:
+
+        >>> zt = np.array([[0, 1, 2, 5, 5, 5, 0, 0]])  # 5 is the mask
+        >>> tuple(model.predict_logits(zt, time=0.4).shape)
+        (1, 8, 5)
         """
         batch = batches.arranged(self.network, zt, labels)
         batch = batches.as_tensors(self.network, batch, "zt", allow_mask=True)
@@ -126,15 +142,15 @@ class MaskedDiffusion(WholeSteps):
         """What `head_loss` takes, or `None` where the logits have to be formed.
 
         Returns:
-            features `[B N, width]`, the head's kernel `[width, V]`, the clean tokens `[B N]`, and
-            which of them are masked, bool `[B N]`.
+            features `[B N, width]`, the head's kernel `[width, V]` (`head_bias` is its bias), the
+            clean tokens `[B N]`, and which of them are masked, bool `[B N]`.
         """
         if self.dense_loss or not self._has_lean_costs():
             return None
         kernel = getattr(getattr(self.network, "head", None), "linear_kernel", None)
         if kernel is None:
             return None
-        features = self.network.features(self._network_inputs(zt, t, batch), training=training)
+        features = self.network.features(self.masking_inputs(batch, zt, t), training=training)
         features = ops.reshape(features, (-1, features.shape[-1]))
         masked = ops.reshape(ops.equal(zt, self.mask_token), (-1,))
         return features, kernel, ops.reshape(batch.x, (-1,)), masked
@@ -145,6 +161,15 @@ class MaskedDiffusion(WholeSteps):
         own = kind.masked_cost is not base.masked_cost or kind.masked_costs is not kind.lean_costs
         return not own
 
+    def masking_logits(self, batch: Batch, zt, t, training: bool = False):
+        """Logits of all positions, float32 `[B, *data_shape, V]`, for a masking of a batch."""
+        logits = self.network(self.masking_inputs(batch, zt, t), training=training)
+        return ops.cast(logits, "float32")
+
+    def masking_inputs(self, batch: Batch, zt, t) -> dict:
+        """What the network is given where `zt`, a masking at `t`, is to be told from `batch.x`."""
+        return self._network_inputs(zt, t, batch)
+
     def _network_inputs(self, zt, time, batch: Batch) -> dict:
         inputs = {"tokens": zt}
         if self.network.time_conditioned:
@@ -154,7 +179,10 @@ class MaskedDiffusion(WholeSteps):
         return inputs | {name: x for name, x in batch.layout.items() if x is not None}
 
     def masking_weight(self, t):
-        """What the cost of a masking at time `t` counts in the diffusion term, like `t`."""
+        """What the cost of a masking at time `t` counts in the diffusion term, like `t`.
+
+        (Where positions have times of their own, `t` is like the tokens.)
+        """
         raise NotImplementedError
 
     def masked_cost(self, logits, x, zt, weight=None):
@@ -167,6 +195,11 @@ class MaskedDiffusion(WholeSteps):
     def masked_costs(self, logits, x, zt):
         """The cost of each position, `[B, *data_shape]` in nats, 0 where it is not masked."""
         raise NotImplementedError
+
+    @property
+    def head_bias(self):
+        """What the head adds to its product, `[V]`, or `None`; see `masked_rows`."""
+        return getattr(getattr(self.network, "head", None), "linear_bias", None)
 
     @property
     def cost_power(self):
@@ -182,9 +215,8 @@ class MaskedDiffusion(WholeSteps):
 
         The steps of `fit` and `evaluate` have the same value, without all the logits at once.
         """
-        logits = self.network_logits(zt, t, batch.labels, **batch.layout)
-        cost = self.masked_cost(logits, batch.x, zt, batch.position_weight)
-        return self.masking_weight(t) * cost
+        factor, weight = losses.of_rows(self.masking_weight(t), batch.position_weight)
+        return factor * self.masked_cost(self.masking_logits(batch, zt, t), batch.x, zt, weight)
 
     def diffusion_loss(self, x, zt, time, labels=None):
         """The diffusion term for given masks: deterministic given its inputs.
@@ -205,7 +237,19 @@ class MaskedDiffusion(WholeSteps):
 
         Raises:
             ValueError: for tokens, times or labels that do not fit the network or each other.
+
+        Example:
+
+        >>> x, zt = np.array([[0, 1, 2, 3, 4, 0, 1, 2]]), np.array([[0, 1, 2, 3, 5, 5, 5, 5]])
+        >>> nats = model.diffusion_loss(x, zt, time=0.5)  # 4 masks, each 1/t times ln 5
+        >>> print(keras.ops.convert_to_numpy(nats).round(1))
+        [12.9]
         """
+        batch, zt = self.given_masking(x, zt, labels)
+        return self.diffusion_term(batch, zt, self.check_time(time, batch.x))
+
+    def given_masking(self, x, zt, labels=None):
+        """Checks what `diffusion_loss` is given; returns a `Batch` of tensors, and `zt`."""
         batch = batches.as_tensors(self.network, batches.arranged(self.network, x, labels), "x")
         x, unscored = batch.x, batch.unscored
         zt = validation.check_tokens_alone(self.network, zt, "zt", allow_mask=True)
@@ -216,7 +260,11 @@ class MaskedDiffusion(WholeSteps):
             )
         if unscored is not None:
             zt = ops.where(unscored, x, zt)
-        return self.diffusion_term(batch, zt, validation.check_time(time, x.shape[0]))
+        return batch, zt
+
+    def check_time(self, time, x):
+        """The time at which tokens `x` were masked, as `masking_weight` takes it."""
+        return validation.check_time(time, x.shape[0])
 
     def reconstruction_loss(self, x):
         """The reconstruction term: what is masked at the earliest time has to be guessed.
@@ -226,10 +274,69 @@ class MaskedDiffusion(WholeSteps):
 
         Returns:
             float32 tensor `[B]`, nats per example.
+
+        Example:
+
+        >>> nats = model.reconstruction_loss(np.zeros((1, 8), "int32"))  # 8 * 1e-4 * ln 5
+        >>> print(keras.ops.convert_to_numpy(nats).round(4))
+        [0.0013]
         """
         batch = batches.arranged(self.network, x)
         x = validation.check_tokens_alone(self.network, batch.x, "x")
         return self.reconstruction_term(batch._replace(x=x))
+
+    def ids_from_published(self, ids):
+        """Token ids of the published checkpoint that the model was made from, as ours.
+
+        Here the mask is `V`, one past the last token. Where it lies between the tokens
+        (`published_mask`), those above it have moved down by one.
+
+        Args:
+            ids: int array of any shape, in `[0, V]`.
+
+        Returns:
+            int32 array of the same shape.
+
+        Raises:
+            ValueError: for what is no id of the published numbering.
+
+        Example:
+
+        >>> model.ids_from_published([0, 4, 5]).tolist()  # equal, but for some converted models
+        [0, 4, 5]
+        """
+        return published_ids.from_published(ids, self.network.vocabulary_size, self.published_mask)
+
+    def ids_to_published(self, ids):
+        """Our token ids as those of the published checkpoint; `ids_from_published` undone.
+
+        Example:
+
+        >>> model.ids_to_published([0, 4, 5]).tolist()
+        [0, 4, 5]
+        """
+        return published_ids.to_published(ids, self.network.vocabulary_size, self.published_mask)
+
+    def get_config(self) -> dict:
+        return {
+            "name": self.name,
+            "network": keras.saving.serialize_keras_object(self.network),
+            "seed": self.seed,
+            "published_mask": self.published_mask,
+        }
+
+    def summary(
+        self,
+        line_length=None,
+        positions=None,
+        print_fn=None,
+        expand_nested=True,
+        show_trainable=False,
+        layer_range=None,
+    ):
+        """As `keras.Model.summary`, by default with the layers of the network."""
+        shown = (print_fn, expand_nested, show_trainable, layer_range)
+        super().summary(line_length, positions, *shown)
 
     @classmethod
     def from_config(cls, config: dict, custom_objects=None):

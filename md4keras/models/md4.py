@@ -28,6 +28,7 @@ class MD4(LongText):
         timesteps: int for the discrete-time objective, `None` for continuous time.
         time_sampling: `"antithetic"` (evenly spaced over the batch) or `"independent"`.
         seed: int, of the times and masks drawn in training; `None` for one from the global seed.
+        kwargs: `published_mask`, see `MaskedDiffusion`; `name`, as of any Keras model.
 
     Example:
 
@@ -126,10 +127,8 @@ class MD4(LongText):
 
     def get_config(self) -> dict:
         return {
-            "name": self.name,
-            "network": keras.saving.serialize_keras_object(self.network),
+            **super().get_config(),
             "schedule": keras.saving.serialize_keras_object(self.schedule),
             "timesteps": self.timesteps,
             "time_sampling": self.time_sampling,
-            "seed": self.seed,
         }

@@ -23,7 +23,8 @@ from md4keras.models.batches import Batch
 from md4keras.models.padding import padded_size
 from md4keras.models.settings import Settings
 from md4keras.samplers import Ordered
-from md4keras.samplers.reverse_process import Run, Start, State, SteppedProcess
+from md4keras.samplers.reverse_process import SteppedProcess
+from md4keras.samplers.states import Run, Start, State
 from md4keras.schedules import Rescaled
 
 _CUT = 1e6  # nats: a token that a filter cut away, whose probability is 0, has more

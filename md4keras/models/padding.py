@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from md4keras import backend
+from md4keras import backend, distribution
 from md4keras.models.batches import Batch
+from md4keras.samplers.states import Start
 
 
 def padded_size(count: int) -> int:
@@ -45,4 +46,31 @@ def with_padding(network, batch: Batch) -> Batch:
             name: None if rows is None else np.pad(rows, ((0, 0), (0, columns)))
             for name, rows in longer.items()
         }
+    )
+
+
+def padded_start(start: Start, network) -> Start:
+    """The start of a run with complete rows and columns added: nothing is drawn there.
+
+    Few sizes are compiled, whatever sizes are asked for, and all devices have a part of the rows.
+    """
+    count, *shape = start.z.shape
+    rows = (0, distribution.whole_rows(padded_size(count)) - count)
+    columns, padding_mask = (0, 0), start.padding_mask
+    if len(shape) == 1:
+        (length,) = shape
+        columns = (0, padded_length(network, length) - length)
+        if columns[1] and padding_mask is None and start.segment_ids is None:
+            padding_mask = np.ones((count, length), "bool")
+    layout = {"padding_mask": padding_mask, "segment_ids": start.segment_ids}
+    for name, each in layout.items():
+        if each is not None:
+            layout[name] = np.pad(np.pad(each, (rows, (0, 0)), mode="edge"), ((0, 0), columns))
+    masks = {"ahead": start.ahead, "prompt": start.prompt}
+    return Start(
+        np.pad(start.z, (rows, columns, *((0, 0),) * (len(shape) - 1))),
+        None if start.labels is None else np.pad(start.labels, rows),
+        np.pad(start.time, rows, constant_values=1.0),
+        **layout,
+        **{n: None if mask is None else np.pad(mask, (rows, columns)) for n, mask in masks.items()},
     )

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from md4keras import backend, forward_process, head_loss, metrics, random
+from md4keras import backend, forward_process, head_loss, losses, metrics, random
 from md4keras.checks import check_whole
 from md4keras.models import accumulation
 from md4keras.models.batches import Batch
@@ -59,8 +59,8 @@ class SetLikelihood(CheckedBatches):
 
         Returns:
             `zt` like the tokens, the time that the network gets `[B]`, and what the cost of the
-            masked positions counts, `[B]`, such that for a uniform `fraction` the expectation of
-            their product is the diffusion term of the bound.
+            masked positions counts, `[B]` (or like the tokens), such that for a uniform `fraction`
+            the expectation of their product is the diffusion term of the bound.
         """
         raise NotImplementedError
 
@@ -70,7 +70,8 @@ class SetLikelihood(CheckedBatches):
         Nats per example (times the positions' weights, if any).
         """
         zt, t, weight = self.stratified_masking(batch, fraction, noise)
-        return weight * self.cost_of(batch, zt, t)
+        factor, weight = losses.of_rows(weight, batch.position_weight)
+        return factor * self.cost_of(batch._replace(weight=weight), zt, t)
 
     def stratified_costs(self, batch: Batch, fraction, noise):
         """What each position adds to `stratified_loss`, float32 `[B, *data_shape]`."""
@@ -82,18 +83,17 @@ class SetLikelihood(CheckedBatches):
         """The cost of the masked positions, `[B]` in nats, without gradients."""
         rows, weight = self.masked_rows(batch, zt, t, training=False), batch.position_weight
         if rows is None:
-            logits = self.network_logits(zt, t, batch.labels, **batch.layout)
-            return self.masked_cost(logits, batch.x, zt, weight)
-        cost = head_loss.masked_cost(*rows, self.cost_power)
+            return self.masked_cost(self.masking_logits(batch, zt, t), batch.x, zt, weight)
+        cost = head_loss.masked_cost(*rows, self.cost_power, self.head_bias)
         return head_loss.per_example(cost, batch.x, weight)
 
     def costs_of(self, batch: Batch, zt, t):
         """The cost of each masked position, `[B, *data_shape]` in nats, without weights."""
         rows = self.masked_rows(batch, zt, t, training=False)
         if rows is None:
-            logits = self.network_logits(zt, t, batch.labels, **batch.layout)
-            return self.masked_costs(logits, batch.x, zt)
-        return ops.reshape(head_loss.masked_cost(*rows, self.cost_power), ops.shape(batch.x))
+            return self.masked_costs(self.masking_logits(batch, zt, t), batch.x, zt)
+        cost = head_loss.masked_cost(*rows, self.cost_power, self.head_bias)
+        return ops.reshape(cost, ops.shape(batch.x))
 
     def evaluation_loss(self, batch: Batch, counted=None):
         """The diffusion term, evenly spread over batch, batches and passes, `[B]`, nats.
@@ -189,6 +189,14 @@ class SetLikelihood(CheckedBatches):
 
         Raises:
             ValueError: for bad arguments or batches, or where nothing is scored.
+
+        Example:
+
+        >>> model.compile()
+        >>> x = np.zeros((4, 8), "int32")
+        >>> figures = model.evaluate(x, num_passes=2, verbose=0, return_dict=True)
+        >>> round(figures["bits_per_dim"], 2)  # log2(5)
+        2.32
         """
         x = in_tuples(x)
         if isinstance(x, types.GeneratorType):

@@ -3,7 +3,7 @@
 import dataclasses
 
 from md4keras import random, samplers
-from md4keras.checks import Interval, check_number
+from md4keras.checks import Interval, check_number, is_number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -11,6 +11,7 @@ class Settings:
     """How a sample is drawn: the arguments that all public methods share, checked.
 
     Attributes:
+        sampler, temperature: what draws; for a temperature of 0 the greedy sampler at 1.
         grid: pair of float32 arrays `[T]`, `t` and `s` of each step, from time 1 to 0.
     """
 
@@ -24,19 +25,34 @@ class Settings:
 
     def __post_init__(self):
         random.check_seed(self.seed)
-        mend = "1.0 samples from the model as it is; smaller values give likelier samples."
-        check_number("temperature", self.temperature, Interval(1e-4), mend)
+        sampler, temperature = samplers.get(self.sampler), self.temperature
+        if temperature == 0 and is_number(temperature):
+            sampler, temperature = samplers.greedy(sampler), 1.0
+        mend = "1.0 samples from the model as it is; 0 takes the likeliest tokens."
+        check_number("temperature", temperature, Interval(1e-4), mend)
         mend = "1 is the conditional model itself."
         check_number("guidance_scale", self.guidance_scale, Interval(), mend)
-        object.__setattr__(self, "sampler", samplers.get(self.sampler))
+        object.__setattr__(self, "sampler", sampler)
+        object.__setattr__(self, "temperature", temperature)
         object.__setattr__(self, "grid", samplers.make_time_grid(self.num_steps, self.time_grid))
         object.__setattr__(self, "num_steps", int(self.num_steps))
 
-    def check(self, network) -> None:
-        """Raises a `ValueError` where the network was not trained for the guidance."""
-        if self.guidance_scale != 1.0 and not getattr(network, "label_dropout", 0.0):
+    def with_steps(self, num_steps: int) -> "Settings":
+        """The same with another number of steps."""
+        return dataclasses.replace(self, num_steps=num_steps)
+
+    def check(self, network, has_prompt: bool = False) -> None:
+        """Raises a `ValueError` where there is nothing that guidance could leave out.
+
+        Args:
+            network: a network.
+            has_prompt: bool, whether there is a prompt, which can be masked.
+        """
+        guided_by_label = getattr(network, "label_dropout", 0.0)
+        if self.guidance_scale != 1.0 and not (guided_by_label or has_prompt):
             raise ValueError(
-                "Guidance needs a network that was trained with and without labels. Expected "
-                "`num_classes` and a `label_dropout` above 0, such as 0.1. Received: "
-                f"guidance_scale={self.guidance_scale}, label_dropout=0. Use guidance_scale=1."
+                "Guidance needs a network that was trained with and without labels, or a prompt. "
+                "Expected `num_classes` and a `label_dropout` above 0, such as 0.1, or `prompt`. "
+                f"Received: guidance_scale={self.guidance_scale}, label_dropout=0. Use "
+                "guidance_scale=1."
             )

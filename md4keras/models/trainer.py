@@ -1,35 +1,17 @@
 """Training: `fit`, and the objective of a step in parts whose gradients add up."""
 
 import warnings
-from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
 
-from md4keras import backend, forward_process, head_loss
+from md4keras import backend, forward_process, head_loss, losses
 from md4keras.checks import check_whole
 from md4keras.models import accumulation
-from md4keras.models.batches import Batch
 from md4keras.models.host_data import check_host_data, in_tuples
 from md4keras.models.likelihood import Likelihood
-
-
-class Step(NamedTuple):
-    """A batch and what is random about a training step, dropout excepted; tensors.
-
-    Attributes:
-        batch: a `Batch`.
-        weight: float32 `[B]`, of each example's nats in the loss; those of positions, if they have
-            weights of their own, hold these already.
-        time: float32 `[B]`.
-        maskings: tuple of tensors like the tokens, masked at `time`.
-    """
-
-    batch: Batch
-    weight: Any
-    time: Any
-    maskings: tuple
+from md4keras.models.training_step import Step, row_weights
 
 
 class Trainer(Likelihood):
@@ -77,6 +59,12 @@ class Trainer(Likelihood):
             ValueError: if a loss or metrics are given (the model brings its own), if a subclass
                 overrides `compute_loss`, or under the `mixed_float16` policy, whose loss scaling
                 the skipping of steps would defeat.
+
+        Example:
+
+        >>> model.compile(keras.optimizers.AdamW(1e-3, use_ema=True), micro_batches=2)
+        >>> model.micro_batches
+        2
         """
         self.micro_batches = check_whole("micro_batches", micro_batches, mend="Use 1.")
         if max_skipped_steps is not None:
@@ -134,6 +122,15 @@ class Trainer(Likelihood):
 
         The loss is the sum of weighted nats over the number of scored positions of the batch; what
         is reported is their weighted mean over all positions seen.
+
+        Example:
+
+        >>> model.compile("adamw")
+        >>> padding_mask = np.arange(8) < np.array([[8], [8], [3], [2]])
+        >>> texts = {"tokens": np.zeros((4, 8), "int32"), "padding_mask": padding_mask}
+        >>> history = model.fit(texts, batch_size=2, verbose=0)
+        >>> sorted(history.history)[:3]
+        ['bits_per_dim', 'diffusion_loss', 'grad_norm']
         """
         check_host_data(self.network, x, y, kwargs.get("sample_weight"))
         x = in_tuples(x)
@@ -184,7 +181,7 @@ class Trainer(Likelihood):
             unscored: bool tensor like `x`, positions that are never masked, or `None`.
 
         Returns:
-            float32 tensor `[B]` and a tuple of tensors like `x`.
+            float32 tensor `[B]` (or like `x`) and a tuple of tensors like `x`.
         """
         raise NotImplementedError
 
@@ -200,7 +197,7 @@ class Trainer(Likelihood):
             step: a `Step`.
             terms: the diffusion terms of its maskings, `[B]` each, without gradients.
         """
-        return ops.zeros_like(step.time)
+        return ops.zeros_like(terms[0])
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The objective of a training step as one expression, for reading and Keras's interface.
@@ -228,7 +225,7 @@ class Trainer(Likelihood):
         excepted = {name: rows for name, rows in excepted.items() if rows is not None}
         time, maskings = self.draw_maskings(batch.x, **excepted)
         # Steps whose loss is not a number are left out.
-        weight = ops.where(usable, _weight(batch, counted), float("nan"))
+        weight = ops.where(usable, row_weights(batch, counted), float("nan"))
         return Step(batch, weight, time, maskings)
 
     def in_micro_batches(self, step: Step, processes: int = 1) -> Step:
@@ -271,18 +268,18 @@ class Trainer(Likelihood):
             example, without a gradient. Their definition is `diffusion_term`.
         """
         batch, time = step.batch, step.time
-        x, own_weight = batch.x, batch.position_weight
-        factor = self.masking_weight(time)  # [B]
-        weight = step.weight * factor / len(step.maskings)
+        x = batch.x
+        factor, own_weight = losses.of_rows(self.masking_weight(time), batch.position_weight)
+        weight = step.weight * factor / len(step.maskings)  # [B]
         rows = self.masked_rows(batch, zt, time, training=True)
         if rows is None:
-            logits = self.network_logits(zt, time, batch.labels, training=True, **batch.layout)
+            logits = self.masking_logits(batch, zt, time, training=True)
             cost = self.masked_cost(logits, x, zt, own_weight)
             return ops.sum(weight * cost), factor * ops.stop_gradient(cost)
         weight = ops.broadcast_to(forward_process.expand_like(weight, x), ops.shape(x))
         weight = weight if own_weight is None else weight * own_weight
         objective, cost = head_loss.masked_objective(
-            *rows, ops.reshape(weight, (-1,)), self.cost_power
+            *rows, ops.reshape(weight, (-1,)), self.cost_power, self.head_bias
         )
         return objective, factor * head_loss.per_example(cost, x, own_weight)
 
@@ -333,15 +330,3 @@ class Trainer(Likelihood):
                 f"steps in a row, which were skipped. Expected fewer than {self.max_skipped_steps}."
                 f" Received: {count} skipped steps. Use a lower learning rate, clipping or float32."
             )
-
-
-def _weight(batch: Batch, counted):
-    """What each example's nats count in the loss, a mean over the scored positions: `[B]`."""
-    num_rows, scored = ops.shape(batch.x)[0], ops.cast(batch.num_scored(), "float32")
-    weight = ops.ones((num_rows,), dtype="float32")
-    if batch.row_weight is not None:
-        weight = weight * batch.row_weight
-    rows = None if counted is None else ops.cast(counted, "float32")
-    if batch.unscored is None:
-        return weight / (ops.cast(num_rows if rows is None else ops.sum(rows), "float32") * scored)
-    return weight / ops.maximum(ops.sum(scored if rows is None else scored * rows), 1.0)

@@ -129,6 +129,16 @@ def check_host_tokens(
     check_integers(name, x, ("B", ...), limit, _tokens_mend(network))
 
 
+def check_is_text(network, name: str) -> None:
+    """Raises a `ValueError` for what an argument asks of texts, of a network of images."""
+    if len(network.data_shape) != 1:
+        raise ValueError(
+            f"Only text is generated block by block, or from a prompt. Expected a network of "
+            f"sequences along with `{name}`. Received: data_shape={tuple(network.data_shape)}. "
+            "Use `generate` without it, or `infill`."
+        )
+
+
 def check_no_text(x: np.ndarray, name: str) -> None:
     """Raises a `ValueError` that says what to do with strings in the place of tokens."""
     if x.dtype.kind in "USO":

@@ -4,11 +4,13 @@ from md4keras.checks import check_has
 from md4keras.samplers.ancestral import Ancestral
 from md4keras.samplers.confidence import Confidence
 from md4keras.samplers.event import Event, FirstHitting
-from md4keras.samplers.filters import Filter, TopK, TopP
+from md4keras.samplers.filters import Filter, Greedy, TopK, TopP, greedy
 from md4keras.samplers.ordered import LeftToRight, Ordered
 from md4keras.samplers.remasking import ByConfidence, Cap, Remasking, Rescale
-from md4keras.samplers.reverse_process import Memory, SampleState, SteppedProcess
+from md4keras.samplers.reverse_process import SteppedProcess
 from md4keras.samplers.sampler import TIME_GRIDS, Sampler, make_time_grid
+from md4keras.samplers.states import Memory, SampleState
+from md4keras.samplers.threshold import Threshold
 
 _SAMPLERS = {
     "ancestral": Ancestral,
@@ -20,6 +22,7 @@ _SAMPLERS = {
     "confidence": Confidence,
     "left_to_right": LeftToRight,
     "remasking": Remasking,
+    "threshold": Threshold,
 }
 _MEMBERS = ("check_schedule", "make_process", "step_probabilities", "step", "finish")
 _MEMBERS += ("filters", "remembers", "plans_on_host")
@@ -32,6 +35,7 @@ __all__ = [
     "Confidence",
     "Event",
     "FirstHitting",
+    "Greedy",
     "LeftToRight",
     "Memory",
     "Ordered",
@@ -40,9 +44,11 @@ __all__ = [
     "SampleState",
     "Sampler",
     "SteppedProcess",
+    "Threshold",
     "TopK",
     "TopP",
     "get",
+    "greedy",
     "make_time_grid",
 ]
 
@@ -53,6 +59,11 @@ def get(sampler) -> Sampler:
     Raises:
         ValueError: for an unknown name, listing the known ones, or an object that is no sampler,
             listing what it lacks.
+
+    Example:
+
+    >>> md4keras.samplers.get("top_p")
+    Ancestral(filters=(TopP(p=0.98),), last='sample')
     """
     if isinstance(sampler, Filter):
         return Ancestral(filters=(sampler,))

@@ -27,6 +27,14 @@ class Ancestral(Sampler):
         filters: see `Sampler`.
         last: `"sample"` or `"argmax"`: how a position that is still masked after the last step
             is filled from `mu(z0, 0)`. The published code takes the argmax.
+
+    Example:
+
+    >>> sampler, schedule = md4keras.samplers.Ancestral(), md4keras.schedules.Linear()
+    >>> logits, zt = np.log([[[0.6, 0.4]] * 2]), np.array([[2, 0]])  # masked, and revealed
+    >>> print(np.asarray(sampler.step_probabilities(logits, zt, 0.5, 1.0, schedule)).round(2))
+    [[[0.3 0.2 0.5]
+      [1. 0. 0. ]]]
     """
 
     last: str = "sample"

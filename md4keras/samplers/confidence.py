@@ -37,6 +37,14 @@ class Confidence(Ordered):
         noise_temperature: float, times `t`, times Gumbel noise is added to the score; 0 for none.
         ties: `"chance"`, or `"first"`: of equally sure positions the first in the example; then,
             without noise, `model.score(x, sampler=...)` is the likelihood of what is drawn.
+
+    Example:
+
+    >>> sampler, schedule = md4keras.samplers.Confidence(ties="first"), md4keras.schedules.Linear()
+    >>> logits, zt = np.log([[[0.6, 0.4], [0.1, 0.9]]]), np.array([[2, 2]])
+    >>> print(np.asarray(sampler.step_probabilities(logits, zt, 0.5, 1.0, schedule)).round(2))
+    [[[0. 0. 1. ]
+      [0.1 0.9 0. ]]]
     """
 
     rule: str = "probability"
@@ -58,11 +66,18 @@ class Confidence(Ordered):
         if self.noise_temperature:
             gumbel = -ops.log(-ops.log(ops.clip(uniforms, 2.0**-25, 1.0 - 2.0**-24)))
             score = score + self.noise_temperature * expand_like(t, zt) * gumbel
-        # Where all is masked, positions are often alike: no rounding error decides.
-        score = ops.floor(score / _TIE) * _TIE
+        score = without_rounding(score)
         if uniforms is not None and self.ties == "chance":
             score = score + _TIE * uniforms
         return best_planned(score, zt, s, schedule, given, masked)
+
+
+def without_rounding(score):
+    """Scores of which those in one interval are equal, so that no rounding error decides.
+
+    (Where all is masked, positions are often alike.)
+    """
+    return ops.floor(score / _TIE) * _TIE
 
 
 def _log_odds(logits):

@@ -16,8 +16,9 @@ from keras import ops
 from md4keras import random
 from md4keras.samplers.ancestral import Ancestral
 from md4keras.samplers.categorical import sample_categorical
-from md4keras.samplers.reverse_process import ReverseProcess, State, to_numpy
+from md4keras.samplers.reverse_process import ReverseProcess, to_numpy
 from md4keras.samplers.sampler import check_scalar_schedule
+from md4keras.samplers.states import State
 
 
 class Plan(NamedTuple):
@@ -58,6 +59,12 @@ class Event(Ancestral):
 
     Args:
         filters, last: see `Ancestral`.
+
+    Example:
+
+    >>> samples = model.generate(2, sampler=md4keras.samplers.Event(), num_steps=4)
+    >>> samples.shape, int(samples.max()) < 5  # all positions are filled
+    ((2, 8), True)
     """
 
     plans_on_host = True
@@ -117,6 +124,12 @@ class FirstHitting(Event):
 
     Args:
         filters, last: see `Ancestral`.
+
+    Example:
+
+    >>> states = model.sample_steps(1, sampler=md4keras.samplers.FirstHitting())
+    >>> [int((state.tokens == model.mask_token).sum()) for state in states]
+    [8, 7, 6, 5, 4, 3, 2, 1, 0]
     """
 
     def plan(self, uniforms, masked, grid, start_time, schedule) -> Plan:

@@ -26,6 +26,13 @@ class Ordered(Sampler):
         ties: `"chance"` or `"first"`: which of equally good positions come first, those that chance
             chooses or the first in the example. A subclass with a choice has a field of that name.
         by_state: bool, whether with `ties="first"` the choice depends on the state alone.
+
+    Example:
+
+    >>> md4keras.samplers.Confidence(ties="first").by_state
+    True
+    >>> md4keras.samplers.Confidence(noise_temperature=4.5).by_state
+    False
     """
 
     remembers = True
@@ -105,6 +112,14 @@ class LeftToRight(Ordered):
 
     Args:
         filters: see `Sampler`.
+
+    Example:
+
+    >>> sampler, schedule = md4keras.samplers.LeftToRight(), md4keras.schedules.Linear()
+    >>> logits, zt = np.log([[[0.6, 0.4]] * 2]), np.array([[2, 2]])
+    >>> print(np.asarray(sampler.step_probabilities(logits, zt, 0.5, 1.0, schedule)).round(2))
+    [[[0.6 0.4 0. ]
+      [0. 0. 1. ]]]
     """
 
     def chosen(self, logits, zt, s, t, schedule, uniforms, given):

@@ -8,8 +8,8 @@ from keras import ops
 from md4keras.checks import Interval, check_has, check_name, check_number
 from md4keras.forward_process import expand_like
 from md4keras.samplers.categorical import sample_categorical
-from md4keras.samplers.reverse_process import Memory
 from md4keras.samplers.sampler import Configured, Sampler, check_scalar_schedule
+from md4keras.samplers.states import Memory
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
@@ -19,6 +19,11 @@ class Rescale(Configured):
 
     Args:
         eta: float in `[0, 1]`.
+
+    Example:
+
+    >>> md4keras.samplers.Rescale(0.5).masked_sigma(0.4)
+    0.2
     """
 
     eta: float = 0.02
@@ -49,7 +54,13 @@ class Rescale(Configured):
 @keras.saving.register_keras_serializable(package="md4keras")
 @dataclasses.dataclass(frozen=True)
 class Cap(Rescale):
-    """`sigma = min(eta, sigma_max)`."""
+    """`sigma = min(eta, sigma_max)`.
+
+    Example:
+
+    >>> float(md4keras.samplers.Cap(0.25).masked_sigma(0.4))
+    0.25
+    """
 
     def masked_sigma(self, largest):
         return ops.minimum(self.eta, largest)
@@ -61,6 +72,13 @@ class ByConfidence(Rescale):
     """`sigma_max` times the softmax, over a row's revealed positions, of minus what is remembered.
 
     Masked positions have `sigma = 0`, and `eta` is not used.
+
+    Example:
+
+    >>> rule, surely = md4keras.samplers.ByConfidence(), np.array([[True, True]])
+    >>> remembered = np.array([[0.9, 0.1]], "float32")  # the less likely token goes more easily
+    >>> print(np.asarray(rule.revealed_sigma(np.float32(0.5), surely, remembered)).round(2))
+    [[0.16 0.34]]
     """
 
     def masked_sigma(self, largest):
@@ -93,6 +111,13 @@ class Remasking(Sampler):
         rule: `"rescaled"` (`Rescale`), `"capped"` (`Cap`) or `"confidence"` (`ByConfidence`);
             or a hashable object with their methods.
         eta: float in `[0, 1]`, of a rule given by its name; 0 is ancestral sampling.
+
+    Example:
+
+    >>> sampler, schedule = md4keras.samplers.Remasking(eta=0.1), md4keras.schedules.Linear()
+    >>> logits, zt = np.log([[[0.6, 0.4]]]), np.array([[0]])  # a token that was revealed
+    >>> print(np.asarray(sampler.step_probabilities(logits, zt, 0.25, 0.5, schedule)).round(2))
+    [[[0.9 0.  0.1]]]
     """
 
     remembers = True

@@ -17,107 +17,15 @@ agree token for token.
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
 
 import numpy as np
 from keras import ops
 
 from md4keras import random
 from md4keras.backend import compile_function, to_numpy
-from md4keras.samplers.guidance import ClassifierFree
+from md4keras.samplers.guidance import ClassifierFree, PromptMasked
+from md4keras.samplers.states import Ahead, Grid, Memory, Run, SampleState, Start, State
 from md4keras.schedules import Rescaled
-
-
-class Start(NamedTuple):
-    """What a run starts from, as NumPy arrays.
-
-    Attributes:
-        z: int32 `[B, *data_shape]`, masks where tokens are to be drawn.
-        labels: int32 `[B]`, or `None`.
-        time: float32 `[B]`, the time of this state; scales the time grid of each row.
-        padding_mask: bool `[B, L]`, `False` where a text is padded, or `None`.
-        segment_ids: int32 `[B, L]`, the number of each token's document, or `None`.
-    """
-
-    z: Any
-    labels: Any
-    time: Any
-    padding_mask: Any = None
-    segment_ids: Any = None
-
-
-class Run(NamedTuple):
-    """What stays as it is during a run, as tensors.
-
-    Attributes:
-        labels, padding_mask, start_time, segment_ids: as in `Start`.
-        given: bool like the state, what is not to be drawn.
-        seed: int32 scalar, the word of the seed.
-        temperature: float32 scalar.
-        guidance: a function as in `samplers.guidance`, or `None`.
-        correction: float32, what is taken off the logits; see `ReverseProcess.correction`.
-        plan: when the network is called: a `Grid`, or what another process makes of it.
-    """
-
-    labels: Any
-    padding_mask: Any
-    start_time: Any
-    given: Any
-    seed: Any
-    temperature: Any
-    guidance: Any
-    correction: Any
-    plan: Any
-    segment_ids: Any = None
-
-
-class Grid(NamedTuple):
-    """Step `i` goes from `t[i]` to `s[i]`; entry `num_steps` is (0, 0), for the last masks."""
-
-    num_steps: Any
-    t: Any
-    s: Any
-
-
-class State(NamedTuple):
-    """What changes from call to call: tensors.
-
-    Attributes:
-        calls: int32 scalar, network calls so far.
-        z: int32 `[B, *data_shape]`.
-        remembered: float32 like `z`; see `Memory`.
-    """
-
-    calls: Any
-    z: Any
-    remembered: Any
-
-
-class Memory(NamedTuple):
-    """What a sampler's step knows besides the state, tensors like it.
-
-    Attributes:
-        given: bool, the positions that were not masked at the start.
-        remembered: float32, what the sampler noted in the steps before; at first 0.
-    """
-
-    given: Any
-    remembered: Any
-
-
-class SampleState(NamedTuple):
-    """One state of a run, for its caller.
-
-    Attributes:
-        tokens: int32 NumPy array `[B, *data_shape]`, or a list of those of texts of different
-            lengths; the mask token where masked.
-        calls: int, network calls so far.
-        most_calls: int, the most that there can be.
-    """
-
-    tokens: np.ndarray
-    calls: int
-    most_calls: int
 
 
 class ReverseProcess:
@@ -170,7 +78,6 @@ class ReverseProcess:
 
     def prepare(self, start: Start, settings) -> Run:
         """What the calls read; computed outside of the compiled loop."""
-        scale = settings.guidance_scale
         seed = _tensor(random.seed_word(int(settings.seed)), "int32")
         return Run(
             labels=_tensor(start.labels, "int32"),
@@ -179,11 +86,22 @@ class ReverseProcess:
             given=_tensor(start.z != self.model.mask_token, "bool"),
             seed=seed,
             temperature=_tensor(settings.temperature, "float32"),
-            guidance=None if scale == 1.0 else ClassifierFree(_tensor(scale, "float32")),
+            guidance=self.guidance(start, settings.guidance_scale),
             correction=self.correction(start.z, start.time),
             plan=self.plan(start, settings, seed),
             segment_ids=_tensor(start.segment_ids, "int32"),
+            ahead=_ahead_of(start),
         )
+
+    def guidance(self, start: Start, scale: float):
+        """What makes one of the logits of two conditions, or `None` for the model itself."""
+        if scale == 1.0:
+            return None
+        scale = _tensor(scale, "float32")
+        if start.prompt is None:
+            return ClassifierFree(scale)
+        mask_token = _tensor(self.model.mask_token, "int32")
+        return PromptMasked(scale, _tensor(start.prompt, "bool"), mask_token)
 
     def first_state(self, z) -> State:
         """The state before any network call, from tokens `[B, *data_shape]`."""
@@ -241,22 +159,45 @@ class ReverseProcess:
             where = {name: tiled(rows) for name, rows in where.items()}
             return self.model.network_logits(z, t, labels, **where)
 
+        if run.ahead is not None:
+            z, t = self._with_ahead(run, z, t)
         if run.guidance is None:
             logits = logits_of(z, t, run.labels)
         else:
             logits = run.guidance(logits_of, z, t, run.labels, self.model.network.num_classes)
         return (logits - run.correction) / run.temperature
 
+    def _with_ahead(self, run: Run, z, t):
+        """The state as the network sees it, and the time at which so much is masked.
+
+        The sampler's clock runs from the start to 0 while what is to be drawn is revealed; the
+        network's stops where the masks ahead are left.
+        """
+        schedule, ahead = self.model.schedule, run.ahead
+        left = Rescaled(schedule, run.start_time).masked_fraction(t)  # [B], from 1 to 0
+        first = schedule.masked_fraction(run.start_time)
+        fraction = ahead.fraction + (first - ahead.fraction) * left
+        t = ops.where(ahead.fraction > 0.0, schedule.time_of_masked_fraction(fraction), t)
+        return ops.where(ahead.mask, self.model.mask_token, z), t
+
 
 class SteppedProcess(ReverseProcess):
-    """A call for each step of the time grid, and one more that fills what is still masked."""
+    """A call for each step of the time grid, and one more that fills what is still masked.
+
+    Example:
+
+    >>> process = md4keras.samplers.Ancestral().make_process(model)
+    >>> type(process).__name__
+    'SteppedProcess'
+    """
 
     def states(self, start, settings):
         """As `ReverseProcess.states`; filling what is left belongs to the last step."""
         for state in super().states(start, settings):
             if state.calls < settings.num_steps:
                 yield state
-        yield state
+        if state.calls >= settings.num_steps:
+            yield state
 
     def plan(self, start, settings, seed):
         # Padded to a power of two, so that few numbers of steps compile anew.
@@ -271,6 +212,8 @@ class SteppedProcess(ReverseProcess):
     def unfinished(self, run, state):
         num_steps = run.plan.num_steps
         some_masked = ops.any(ops.equal(state.z, self.model.mask_token))
+        if getattr(self.sampler, "adaptive", False):
+            return (state.calls <= num_steps) & some_masked
         return (state.calls < num_steps) | ((state.calls == num_steps) & some_masked)
 
     def advance(self, run, state):
@@ -292,6 +235,14 @@ class SteppedProcess(ReverseProcess):
             lambda: (self.sampler.finish(logits, z, noise), state.remembered),
         )
         return State(state.calls + 1, z, remembered)
+
+
+def _ahead_of(start: Start) -> Ahead | None:
+    if start.ahead is None:
+        return None
+    tokens = start.ahead.shape[1] if start.padding_mask is None else start.padding_mask.sum(axis=1)
+    fraction = start.ahead.sum(axis=1) / np.maximum(tokens, 1)
+    return Ahead(_tensor(start.ahead, "bool"), _tensor(fraction, "float32"))
 
 
 def _tensor(value, dtype: str):

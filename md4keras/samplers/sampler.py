@@ -46,6 +46,12 @@ def make_time_grid(num_steps: int, grid: str = "cosine"):
 
     Raises:
         ValueError: for an unknown grid, or fewer than one step.
+
+    Example:
+
+    >>> t, s = make_time_grid(4, "uniform")
+    >>> t.tolist(), s.tolist()
+    ([1.0, 0.75, 0.5, 0.25], [0.75, 0.5, 0.25, 0.0])
     """
     check_whole("num_steps", num_steps)
     check_name("time_grid", grid, TIME_GRIDS)
@@ -85,10 +91,21 @@ class Sampler(Configured):
         remembers: bool, whether `step` reads its `memory`; a subclass that does says so, and an
             exported step then has the memory as an input.
         plans_on_host: bool, whether its process plans a run in NumPy; such a one is not exported.
+        adaptive: bool, whether a run ends as soon as nothing is masked, at the latest after
+            `num_steps`.
+
+    Example:
+
+    >>> sampler = md4keras.samplers.Ancestral(filters=[md4keras.samplers.TopK(1)])
+    >>> logits, zt = np.log([[[0.6, 0.3, 0.1]]]), np.array([[3]])  # 3 is the mask
+    >>> schedule = md4keras.schedules.Linear()
+    >>> print(np.asarray(sampler.step_probabilities(logits, zt, 0.5, 1.0, schedule)).round(2))
+    [[[0.5 0. 0. 0.5]]]
     """
 
     remembers = False
     plans_on_host = False
+    adaptive = False
 
     filters: tuple = ()
 

@@ -10,9 +10,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from md4keras import presets
 from md4keras.checks import check_whole
 from md4keras.files import import_optional, write_whole
 from md4keras.tokenizers import byte_pair_format as form
+from md4keras.tokenizers.descriptions import check_chat_template
 from md4keras.tokenizers.tokenizer import END_TOKEN, Tokenizer
 
 _END_NAMES = (END_TOKEN, "<|end_of_text|>", "</s>", "<eos>", "[EOS]")
@@ -35,6 +37,7 @@ class BytePairTokenizer(Tokenizer):
         content: dict, the content of a `tokenizer.json` in the format of that package.
         end_token: str, the special token that ends a text, or `None`.
         pad_token: str, the special token that fills a row, or `None`.
+        start_token: str, the special token that begins a chat, or `None`.
 
     Raises:
         ValueError: for the content of another kind of tokenizer, or tokens that are not special.
@@ -53,13 +56,21 @@ class BytePairTokenizer(Tokenizer):
 
     joins_spaces = True
 
-    def __init__(self, content: dict, end_token: str | None = None, pad_token: str | None = None):
+    def __init__(
+        self,
+        content: dict,
+        end_token: str | None = None,
+        pad_token: str | None = None,
+        start_token: str | None = None,
+    ):
         self._content = form.checked(content)
         added = self._content["added_tokens"]
         self._bytes = form.bytes_of_ids(self._content)
         self.special_tokens = {each["content"]: each["id"] for each in added if each["special"]}
         self.end_token, self.end_token_id = end_token, self._id_of("end_token", end_token)
         self.pad_token, self.padding_id = pad_token, self._id_of("pad_token", pad_token)
+        self._id_of("start_token", start_token)
+        self.start_token = start_token
 
     @classmethod
     def from_gpt2(cls, vocabulary, merges, special_tokens=(END_TOKEN,)) -> "BytePairTokenizer":
@@ -78,6 +89,9 @@ class BytePairTokenizer(Tokenizer):
     def from_file(cls, path, end_token=None, pad_token=None) -> "BytePairTokenizer":
         """From a `tokenizer.json`.
 
+        A chat template is taken from a `chat_template.jinja` beside it, or else from that
+        `tokenizer_config.json`, as is the token that begins a chat.
+
         Args:
             path: of the file.
             end_token, pad_token: str, names of special tokens; `None` for what a
@@ -90,7 +104,9 @@ class BytePairTokenizer(Tokenizer):
         names = [each["content"] for each in added if each["special"]]
         end_token = end_token or _told(told.get("eos_token"), names) or _usual(_END_NAMES, names)
         pad_token = pad_token or _told(told.get("pad_token"), names) or _usual(_PAD_NAMES, names)
-        tokenizer = cls(content, end_token, pad_token)
+        start_token = _told(told.get("bos_token"), names)
+        tokenizer = cls(content, end_token, pad_token, start_token)
+        tokenizer.chat_template = _template_of(path, told.get("chat_template"))
         found = tokenizer.decode(tokenizer.encode(_PROBE))
         if found != _PROBE:  # whatever the reason
             raise ValueError(
@@ -108,8 +124,11 @@ class BytePairTokenizer(Tokenizer):
         cuts as Llama 3 does (numbers after three digits, say).
 
         Args:
-            preset: str, a name, a handle (`hf://`, `kaggle://`), or a folder.
+            preset: str, a name, a handle (`hf://`, `kaggle://`), or a folder; or the name or folder
+                of a saved model of this package.
         """
+        if _is_ours(preset):
+            return super().from_preset(preset)
         hub = import_optional("keras_hub", "reads presets", "keras-hub")
         for path in Path(preset).glob("assets/tokenizer/*"):  # of a folder
             form.read_bytes(path)  # of bounded size
@@ -204,11 +223,17 @@ class BytePairTokenizer(Tokenizer):
         return self._bytes[token]
 
     def save(self, path: str | os.PathLike) -> Path:
-        """Writes a `tokenizer.json` that the package `tokenizers` and others read, whole."""
+        """Writes a `tokenizer.json` that the package `tokenizers` and others read, whole.
+
+        That format has no place for the chat template and the names of the end, padding and start;
+        `save_to_preset` keeps them.
+        """
         return write_whole(path, json.dumps(self._content, indent=1) + "\n")
 
     def get_config(self) -> dict:
         names = {"end_token": self.end_token, "pad_token": self.pad_token}
+        if self.start_token is not None:
+            names["start_token"] = self.start_token
         return {"content": self._content, **names}
 
     @functools.cached_property
@@ -257,6 +282,26 @@ def _of_parts(cls, vocabulary, merges, special_tokens):
     merges = [merge for merge in merges if merge]
     content = form.content_of(vocabulary, merges, names)
     return cls(content, _usual(_END_NAMES, names), _usual(_PAD_NAMES, names))
+
+
+def _is_ours(preset) -> bool:
+    """Whether a preset holds a tokenizer of this package, and not one of KerasHub's classes."""
+    if preset in presets.shipped():
+        return True
+    file = Path(preset) / presets.layout.TOKENIZER
+    content = form.read_json(file) if file.is_file() else None
+    return isinstance(content, dict) and "class" in content
+
+
+def _template_of(path, told) -> str | None:
+    """The chat template beside a tokenizer's file; of several that are told the usual one."""
+    beside = Path(path).with_name("chat_template.jinja")
+    if beside.is_file():
+        told = form.read_text(beside)
+    if isinstance(told, list):
+        named = [each for each in told if isinstance(each, dict)]
+        told = next((e.get("template") for e in named if e.get("name") == "default"), None)
+    return None if told is None else check_chat_template(told)
 
 
 def _parts(text: str) -> Iterator[str]:

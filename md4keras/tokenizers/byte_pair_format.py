@@ -9,8 +9,9 @@ import os
 from pathlib import Path
 
 from md4keras.files import printable
+from md4keras.presets import layout
 
-MOST_BYTES = 32 * 2**20  # of a file; that of 200,000 pieces has 25 million
+MOST_BYTES = layout.MOST_BYTES[layout.TOKENIZER]  # that of 200,000 pieces has 25 million
 MOST_IDS = 2**20
 _SPLITTERS = {"ByteLevel", "Digits", "Punctuation", "Split"}
 _KINDS = "byte-pair pieces of bytes (model 'BPE', pre-tokenizer 'ByteLevel'), as GPT-2's"

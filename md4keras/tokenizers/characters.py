@@ -19,6 +19,8 @@ def normalise_text8(text: str) -> str:
     run of anything else becomes one space, as `wikifil.pl` does for text8. Spaces at both ends are
     dropped.
 
+    Example:
+
     >>> normalise_text8("In 42 B.C.!")
     'in four two b c'
     """

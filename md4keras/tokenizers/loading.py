@@ -4,11 +4,12 @@ import os
 import re
 from pathlib import Path
 
+from md4keras import presets
 from md4keras.tokenizers.byte_pair import BytePairTokenizer
 from md4keras.tokenizers.byte_pair_format import bad_file, read_json
 from md4keras.tokenizers.bytes import ByteTokenizer
 from md4keras.tokenizers.characters import CharacterTokenizer
-from md4keras.tokenizers.tokenizer import get
+from md4keras.tokenizers.descriptions import get
 
 _FILE = "tokenizer.json"
 _GPT2_FILES = [("vocab.json", "merges.txt"), ("vocabulary.json", "merges.txt")]
@@ -29,6 +30,11 @@ def named(name: str | os.PathLike, end_token: bool = False):
 
     Raises:
         ValueError: as `load`.
+
+    Example:
+
+    >>> md4keras.tokenizers.named("bytes", end_token=True).vocabulary_size
+    257
     """
     if name == "text8":
         return CharacterTokenizer(end_token=end_token)
@@ -43,19 +49,29 @@ def load(source: str | os.PathLike):
     Args:
         source: path of a `tokenizer.json` (that of the package `tokenizers`, or of a saved model),
             or of a folder that holds one, or GPT-2's two files, or a KerasHub preset, or a saved
-            model or its run; or the name or handle of a KerasHub preset.
+            model or its run; or the name of a preset that ships (`md4keras.presets.shipped`); or
+            the name or handle of a KerasHub preset.
 
     Returns:
         A tokenizer; see `BytePairTokenizer.from_file` for its special tokens.
 
     Raises:
         ValueError: if there is none, or one of another kind.
+
+    Example:
+
+    >>> model.tokenizer = md4keras.tokenizers.CharacterTokenizer("abcde")
+    >>> folder = md4keras.save_model(model, "runs/mine")
+    >>> md4keras.tokenizers.load("runs/mine").vocabulary_size
+    5
     """
     path = Path(source).expanduser()
     if path.is_dir():
         return _of_folder(path)
     if path.exists():
         return _of_file(path)
+    if os.fspath(source) in presets.shipped():
+        return _of_folder(presets.shipped()[os.fspath(source)])
     if re.fullmatch(_HANDLE, os.fspath(source)):
         return BytePairTokenizer.from_preset(os.fspath(source))
     raise bad_file(source, "there is no such file or folder", _EXPECTED)

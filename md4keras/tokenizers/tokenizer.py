@@ -1,4 +1,4 @@
-"""Tokenizers in general: text to ids and back, with masks among the ids, and in JSON.
+"""Tokenizers in general: text to ids and back, with masks among the ids.
 
 A tokenizer is any object with `encode(text)` (ints `[length]`; a `ValueError` for what it cannot
 encode), `decode(ids)` (a string), `vocabulary_size` and `get_config()` (JSON values). Its mask is
@@ -11,16 +11,18 @@ It may have `encode_batch`, and the ids of special tokens (`end_token_id`, `padd
 text is encoded to: what stands after the end of a text, or fills a row, is not part of the text.
 """
 
-import json
+import os
+from pathlib import Path
 
 import keras
 import numpy as np
 
-from md4keras.checks import check_has, check_integers, check_mask
-
-_MEMBERS = ("encode", "decode", "vocabulary_size", "get_config")
-_PACKAGE = "md4keras>"  # left out of the names of this package's classes
-_MOST_SHOWN = 300  # characters of a configuration in a message: a vocabulary has megabytes
+from md4keras import presets
+from md4keras.checks import check_integers, check_mask
+from md4keras.files import write_json
+from md4keras.presets import layout
+from md4keras.tokenizers.byte_pair_format import read_json
+from md4keras.tokenizers.descriptions import described_for_keras, get
 
 END_TOKEN = "<|endoftext|>"
 """The usual name of the end of a text."""
@@ -37,11 +39,28 @@ class Tokenizer:
             `None` where there is none.
         end_token_id, padding_id: int, their ids, or `None`. No text is encoded to them: whoever
             makes rows of texts adds them.
+        start_token: str, the name of the token that begins a text, if chats have one, or `None`.
+        chat_template: str, a text in Jinja's language that writes the text of a chat, or `None`;
+            see `apply_chat_template`. It is saved with the tokenizer, and may be set.
         joins_spaces: bool, whether the space before a word is a part of the word's token, as in
             most word pieces. `md4keras.data.gaps` then leaves the space before a gap to it.
+
+    Example:
+
+    >>> @keras.saving.register_keras_serializable(package="mine")
+    ... class Digits(md4keras.tokenizers.Tokenizer):
+    ...     vocabulary_size = 10
+    ...     def encode(self, text):
+    ...         return np.array([int(c) for c in text], "int32")
+    ...     def decode_run(self, ids):
+    ...         return "".join(map(str, ids))
+    ...     def get_config(self):
+    ...         return {}
+    >>> Digits().decode([1, 9, 10])  # 10 is the mask
+    '19_'
     """
 
-    end_token = end_token_id = pad_token = padding_id = None
+    end_token = end_token_id = pad_token = padding_id = start_token = chat_template = None
     joins_spaces = False
     unit = "token"
 
@@ -66,6 +85,48 @@ class Tokenizer:
     def from_config(cls, config: dict):
         return cls(**config)
 
+    @classmethod
+    def from_preset(cls, preset: str | os.PathLike):
+        """A tokenizer from the folder of its own, or that of a model.
+
+        Args:
+            preset: path of a folder, the name of a preset that ships, or a handle; see
+                `md4keras.presets.find`.
+
+        Raises:
+            ValueError: if there is none, or one of another class.
+        """
+        path = presets.find(preset) / layout.TOKENIZER
+        found = get(read_json(path))
+        if not isinstance(found, cls):
+            raise ValueError(
+                f"The preset has another tokenizer. Expected a {cls.__name__}. Received: a "
+                f"{type(found).__name__} in '{preset}'. Call `{type(found).__name__}.from_preset`, "
+                "or `md4keras.tokenizers.Tokenizer.from_preset` for any."
+            )
+        return found
+
+    def save_to_preset(self, folder: str | os.PathLike) -> Path:
+        """Writes the tokenizer alone into a folder, from which `from_preset` loads it.
+
+        Args:
+            folder: path; not that of a saved model, which has its own tokenizer.
+
+        Returns:
+            The path of the folder.
+
+        Raises:
+            ValueError: for the folder of a saved model, or if it could not be loaded again.
+        """
+        if presets.is_saved_model(folder):
+            raise ValueError(
+                "The folder holds a saved model with a tokenizer of its own. Expected another "
+                f"folder. Received: folder='{folder}'. To change a model's tokenizer, set "
+                "`model.tokenizer`, and save the model."
+            )
+        write_json(described_for_keras(self), Path(folder) / layout.TOKENIZER)
+        return Path(folder)
+
 
 def encode_batch(tokenizer, texts) -> list[np.ndarray]:
     """The tokens of each of several texts, int32 `[length]` each, with any tokenizer.
@@ -73,6 +134,12 @@ def encode_batch(tokenizer, texts) -> list[np.ndarray]:
     Args:
         tokenizer: a tokenizer; word pieces are encoded on all cores, others one by one.
         texts: strings.
+
+    Example:
+
+    >>> tokens = encode_batch(md4keras.tokenizers.CharacterTokenizer(), ["the", "a"])
+    >>> [each.tolist() for each in tokens]
+    [[20, 8, 5], [1]]
     """
     own = getattr(tokenizer, "encode_batch", None)
     found = own(texts) if own else map(tokenizer.encode, texts)
@@ -96,6 +163,12 @@ def decode_masked(tokenizer, ids, mask_symbol: str = "_", cut: bool = True, fill
 
     Raises:
         ValueError: for ids of another shape or type, or outside the vocabulary.
+
+    Example:
+
+    >>> tokenizer = md4keras.tokenizers.CharacterTokenizer()
+    >>> decode_masked(tokenizer, [20, 8, 5, 27, 3], mask_symbol="?")
+    'the?c'
     """
     return _decode(tokenizer, tokenizer.decode, ids, mask_symbol, cut, filled)
 
@@ -112,6 +185,12 @@ def until_end(tokenizer, ids, filled=None):
 
     Returns:
         An array `[tokens]`, or a list of those of a batch, as `model.score` takes them.
+
+    Example:
+
+    >>> tokenizer = md4keras.tokenizers.CharacterTokenizer(end_token=True)
+    >>> until_end(tokenizer, np.array([20, 8, 5, tokenizer.end_token_id, 3])).tolist()
+    [20, 8, 5, 27]
     """
     end = getattr(tokenizer, "end_token_id", None)
 
@@ -159,90 +238,3 @@ def _decode(tokenizer, decode_run, ids, mask_symbol: str, cut: bool, filled):
 
     rows = until_end(tokenizer, ids, filled) if cut else ids
     return text_of(rows) if ids.ndim == 1 else [text_of(row) for row in rows]
-
-
-def serialize(tokenizer) -> dict:
-    """Describes a tokenizer in JSON values, `{"class": ..., "config": ...}`.
-
-    Raises:
-        ValueError: if a member is missing, the class is not registered with Keras, or the
-            description makes another tokenizer.
-    """
-    _check(tokenizer)
-    cls = type(tokenizer)
-    name = keras.saving.get_registered_name(cls).removeprefix(_PACKAGE)
-    if _classes().get(name) is not cls:
-        raise ValueError(
-            "The tokenizer's class is not registered, so it could not be loaded. Expected one that "
-            f"Keras knows by name. Received: tokenizer of {cls}. Decorate it with "
-            '`@keras.saving.register_keras_serializable(package="mine")`.'
-        )
-    description = {"class": name, "config": tokenizer.get_config()}
-    try:
-        size = get(json.loads(json.dumps(description))).vocabulary_size
-        if size != tokenizer.vocabulary_size:
-            raise ValueError(f"from it comes one with vocabulary_size={size}")
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(
-            f"The tokenizer's configuration does not describe it: {error}. Expected JSON values. "
-            f"Received: get_config()={_shown(description['config'])}. Return all that its class "
-            "takes."
-        ) from error
-    return description
-
-
-def get(tokenizer):
-    """Returns a tokenizer from an object, or from what `serialize` made of one.
-
-    No code is loaded: only classes that are registered in this process are built.
-
-    Args:
-        tokenizer: a tokenizer, its description, or the name of a registered class.
-
-    Raises:
-        ValueError: for an unknown class, another configuration, or what is no tokenizer.
-    """
-    description = {"class": tokenizer, "config": {}} if isinstance(tokenizer, str) else tokenizer
-    if isinstance(description, dict):
-        name, config, known = description.get("class"), description.get("config"), _classes()
-        if not isinstance(name, str) or name not in known or not isinstance(config, dict):
-            raise ValueError(
-                f"Unknown tokenizer. Expected {{'class': one of {sorted(known)}, 'config': dict}}. "
-                f"Received: {_shown(tokenizer)}. Import the code that registers another class "
-                "before."
-            )
-        cls = known[name]
-        try:
-            tokenizer = cls.from_config(config) if hasattr(cls, "from_config") else cls(**config)
-        except (LookupError, TypeError) as error:
-            raise ValueError(
-                f"The configuration of {name} does not fit it ({error}). Expected what its "
-                f"`get_config` returns. Received: config={_shown(config)}. Save the model anew."
-            ) from error
-    _check(tokenizer)
-    return tokenizer
-
-
-def is_known(description) -> bool:
-    """Whether this process has the class in what `serialize` made of a tokenizer."""
-    return str(description["class"]) in _classes()
-
-
-def _shown(value) -> str:
-    text = repr(value)
-    return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + " ..."
-
-
-def _check(tokenizer) -> None:
-    mend = "Give its class these members: `md4keras.tokenizers.tokenizer` says what they do."
-    check_has("a tokenizer", tokenizer, _MEMBERS, mend)
-
-
-def _classes() -> dict:
-    """The registered classes of tokenizers, by name."""
-    members = set(_MEMBERS) - {"vocabulary_size"}  # an instance may be the first to have it
-    return {
-        name.removeprefix(_PACKAGE): value
-        for name, value in keras.saving.get_custom_objects().items()
-        if isinstance(value, type) and all(hasattr(value, member) for member in members)
-    }

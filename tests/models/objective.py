@@ -1,7 +1,7 @@
 """GenMD4's objective for two given maskings, from the parts that a training step has."""
 
 from md4keras.models.batches import Batch
-from md4keras.models.trainer import Step
+from md4keras.models.training_step import Step
 
 
 def surrogate(model, x, z1, z2, time):

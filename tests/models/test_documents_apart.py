@@ -1,12 +1,14 @@
 """Documents that share a row know nothing of each other, and padding is nothing to anyone."""
 
+import functools
+
 import numpy as np
 import pytest
 from keras import ops
 
 import md4keras
 from md4keras import MD4, GenMD4
-from md4keras.networks import Transformer
+from md4keras.networks import DiT, Llama, Transformer
 from tests.gradients import gradients_of
 from tests.models.weights import randomised
 from tests.reference import array
@@ -16,10 +18,15 @@ SEGMENTS = np.array([[1, 1, 1, 2, 2, 0]], "int32")
 FIRST, SECOND = slice(0, 3), slice(3, 5)
 X = np.array([[0, 1, 2, 3, 4, 6]], "int32")  # each token occurs once
 ONLY_FIRST, ONLY_SECOND = [0, 1, 2], [3, 4]
+TRANSFORMER = functools.partial(Transformer, num_heads=2, feature_dim=8)
 NETWORKS = {
-    "rotary": dict(positions="rotary", remat=None),
-    "learned": dict(positions="learned", remat="activations"),
-    "outside": dict(embedding="outside", conditioning_type="adaln_zero", remat="full"),
+    "rotary": functools.partial(TRANSFORMER, positions="rotary", remat=None),
+    "learned": functools.partial(TRANSFORMER, positions="learned", remat="activations"),
+    "outside": functools.partial(
+        TRANSFORMER, embedding="outside", conditioning_type="adaln_zero", remat="full"
+    ),
+    "dit": functools.partial(DiT, num_heads=2, hidden_dim=16, feature_dim=8),
+    "llama": functools.partial(Llama, num_heads=2, hidden_dim=16, intermediate_dim=24),
 }
 KINDS = {
     "continuous": lambda network: MD4(network, schedule="cosine"),
@@ -29,8 +36,7 @@ KINDS = {
 
 
 def make(kind="continuous", network="rotary", num_layers=2):
-    arguments = {"num_layers": num_layers, "num_heads": 2, "feature_dim": 8} | NETWORKS[network]
-    model = randomised(KINDS[kind](Transformer(V, L, **arguments)))
+    model = randomised(KINDS[kind](NETWORKS[network](V, L, num_layers=num_layers)))
     if kind == "general":
         model.schedule.theta.assign(np.linspace(-0.5, 1.5, V))
     return model
@@ -50,7 +56,7 @@ def moved(gradient, tokens):
 def test_what_takes_documents_is_tested_here():
     networks = (getattr(md4keras.networks, name) for name in dir(md4keras.networks))
     taking = [each for each in networks if getattr(each, "takes_segment_ids", False) is True]
-    assert taking == [Transformer]
+    assert taking == [DiT, Llama, Transformer]
 
 
 @pytest.mark.parametrize(
@@ -58,6 +64,8 @@ def test_what_takes_documents_is_tested_here():
     [
         ("continuous", "rotary"),
         ("general", "rotary"),
+        ("continuous", "dit"),
+        ("continuous", "llama"),
         pytest.param("continuous", "learned", marks=pytest.mark.slow),
         pytest.param("continuous", "outside", marks=pytest.mark.slow),
     ],

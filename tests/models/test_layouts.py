@@ -135,6 +135,9 @@ class TestArguments:
         network = md4keras.networks.Transformer(5, 8, 1, 3, 8)
         with pytest.raises(ValueError, match="num_heads=3, model_devices=2. Give model_devices=1"):
             layout.check_network(network)
+        network = md4keras.networks.Llama(5, 8, 1, 4, 16, 24, num_key_value_heads=1)
+        with pytest.raises(ValueError, match="num_key_value_heads=1, model_devices=2"):
+            layout.check_network(network)
 
     def test_alone_there_is_one_part(self):
         assert md4keras.distribution.data_shard() == (0, 1)

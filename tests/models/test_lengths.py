@@ -85,7 +85,8 @@ def test_prompts_of_different_lengths_go_on_as_each_alone(kind):
     rng = np.random.default_rng(0)
     prompts = [rng.integers(0, V, n) for n in (3, 0, 11, 1)]
     how = {"block_length": 4, "num_steps": 3, "seed": 6}
-    blocks = np.concatenate(list(model.generate_blocks(4, 8, prompt=prompts, **how)), axis=1)
+    blocks = list(model.generate_blocks(length=8, prompt=prompts, **how))
+    blocks = np.concatenate(blocks, axis=1)
     assert blocks.shape == (4, 8) and 0 <= blocks.min() <= blocks.max() < V
     for i in (1, 2):
         alone = list(model.generate_blocks(4, 8, prompt=prompts[i], **how))

@@ -269,7 +269,7 @@ def bad_calls():
         "num_steps=0": lambda: model.generate(1, num_steps=0),
         "time_grid='sine'": lambda: model.generate(1, time_grid="sine"),
         "Expected one of 'ancestral'": lambda: model.generate(1, sampler="magic"),
-        "temperature=0": lambda: model.generate(1, temperature=0),
+        "temperature=-1": lambda: model.generate(1, temperature=-1),
         "seed=-1": lambda: model.generate(1, seed=-1),
         "Expected labels for the samples": lambda: labelled.generate(2),
         "shape \\[2\\].*labels of shape=\\(3,\\)": lambda: labelled.generate(2, labels=[0, 1, 2]),

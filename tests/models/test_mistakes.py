@@ -102,10 +102,11 @@ def test_strings_in_the_place_of_tokens(text):
         lambda: text.infill(["ab______"], mask),
         lambda: text.evaluate(np.array(["abc"]), verbose=0),
         lambda: text.predict_logits(["abc"], 0.5),
-        lambda: list(text.generate_blocks(1, 9, prompt="ab")),
     ):
         with pytest.raises(ValueError, match=r"holds text.*tokenizer\.encode.*parse_gaps"):
             call()
+    with pytest.raises(ValueError, match="no tokenizer, which makes tokens.*prompt=.'ab'"):
+        list(text.generate_blocks(1, 9, prompt="ab"))  # where texts are welcome
 
 
 def test_a_row_without_a_batch_axis(text, image):

@@ -10,7 +10,7 @@ from md4keras.models.order_likelihood import PathProcess
 from md4keras.models.settings import Settings
 from md4keras.networks import Transformer
 from md4keras.samplers import Confidence, LeftToRight, TopK
-from md4keras.samplers.reverse_process import Start
+from md4keras.samplers.states import Start
 from tests.models.tabular import FixedLogits, chi_square, count_states
 from tests.models.weights import randomised
 

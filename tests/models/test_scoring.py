@@ -108,6 +108,8 @@ def test_mistakes_are_named_before_any_work(model):
         "from 1 to 8.*block_length=9": lambda: model.generate_blocks(1, 10, block_length=9),
         "block_length < 8": lambda: model.generate_blocks(1, 10, block_length=8),
         "length=0": lambda: model.generate_blocks(1, 0),
+        "length=None": lambda: model.generate_blocks(1),
+        "num_samples=None": lambda: model.generate_blocks(length=10),
         "`prompt` holds": lambda: model.generate_blocks(1, 10, prompt=x),
         "`prompt` cannot be used.*from 7 to 7": lambda: model.generate_blocks(1, 10, prompt=[7]),
         "Unknown sampler": lambda: model.generate_blocks(1, 10, sampler="magic"),
