@@ -46,11 +46,12 @@ def network(settings: dict, vocabulary_size: int, num_classes: int | None = None
         sizes = {"image_shape": tuple(settings["image_shape"])}
     else:
         sizes = {"sequence_length": settings["sequence_length"]}
+    if num_classes is not None:
+        sizes["num_classes"] = num_classes
     cls = getattr(md4keras.networks, settings["network"])
     own = arguments(settings, "network")
     return _named("network", own, lambda: cls(
         vocabulary_size=vocabulary_size,
-        num_classes=num_classes,
         dtype=settings["precision"],
         **sizes,
         **own,

@@ -8,7 +8,7 @@ from md4keras import tokenizers
 
 _TABLE = "label_embedding/embeddings"
 _TOKENS = "token_embedding/embeddings"  # [values + mask, width]
-_HEAD = "head/projection/kernel"  # [width, values]
+_HEAD = ("head/projection/kernel", "head/projection/bias")  # [width, values], [values]
 _CONDITIONING = "conditioning/hidden/kernel"  # [time + label, hidden] where there are labels
 
 
@@ -30,12 +30,20 @@ def take_weights(model, folder, class_names=None) -> None:
         ValueError: if another weight has no counterpart of its shape.
     """
     saved = md4keras.load_model(folder)
+    if saved.network.quantization_mode_of_layers is not None:
+        raise ValueError(
+            "The weights of the saved model are quantized. Expected a model from before. Received: "
+            f"--init-from {folder}, in {saved.network.quantization_mode_of_layers}. Start from the "
+            "model that it was made of; --set lora.quantize=int8 quantizes it in this run."
+        )
+    saved.merge_lora()
     ours, theirs = (_by_path(each.network) for each in (model, saved))
     _add_labels(ours, theirs, saved, class_names or ())
     ends = _gets_end(model.tokenizer, saved.tokenizer)
     if ends:
         _add_value(ours, theirs, _TOKENS, axis=0, after=1)  # of the mask
-        _add_value(ours, theirs, _HEAD, axis=1)
+        for path in ours.keys() & set(_HEAD):  # a tied head is the table of tokens
+            _add_value(ours, theirs, path, axis=-1)
     _check_shapes(model.network, saved.network, ours, theirs, folder)
     for path, weight in ours.items():
         weight.assign(theirs[path])

@@ -7,6 +7,7 @@ from md4keras.data import gaps
 from . import data
 from .data import Data
 
+_KNOWING = ("bytes", "fit", "word_pieces")  # tokenizers that know all characters of the data
 _OWN_TEXT = ("text_files", "own_documents", "pairs")  # sources, by the kind of what is there
 
 
@@ -103,10 +104,10 @@ def _text(splits, name: str, made, baselines) -> Data:
         )
     facts |= splits.facts
     ends = make is not data.of_text  # where there are several texts, each may end
-    tokenizer = made.tokenizer or _tokenizer(settings["tokenizer"], _texts(splits), ends)
+    tokenizer = made.tokenizer or _tokenizer(settings, splits, ends)
     if ends and made.read is None:
         tokenizer = _ending(tokenizer, made)
-    if made.tokenizer or settings["tokenizer"] not in ("bytes", "fit"):  # these know all characters
+    if made.tokenizer or settings["tokenizer"] not in _KNOWING:
         splits = _known(splits, tokenizer, made.replace_unknown)
     if made.tokenizer is None:
         tokenizer = tokenizers.add_spare(tokenizer, settings["spare_tokens"])
@@ -165,11 +166,16 @@ def _check_no_tokenizer(recipe, setting: str, prepared) -> None:
         )
 
 
-def _tokenizer(setting: str, texts: list[str], ends: bool):
+def _tokenizer(settings: dict, splits, ends: bool):
     """The tokenizer of that name, or from that place; `ends` says whether texts may end."""
-    if setting == "fit":
-        return tokenizers.fit("".join(texts), ends)
-    return tokenizers.named(setting, ends)
+    name = settings["tokenizer"]
+    if name == "fit":
+        return tokenizers.fit("".join(_texts(splits)), ends)
+    if name == "word_pieces":  # of what is trained on: no piece knows what is held out
+        special = (tokenizers.byte_pair.END_TOKEN,) if ends else ()
+        texts, size = _texts(splits[:1]), settings["vocabulary_size"]
+        return tokenizers.BytePairTokenizer.train(texts, size, special)
+    return tokenizers.named(name, ends)
 
 
 def _ending(tokenizer, made):
@@ -181,7 +187,7 @@ def _ending(tokenizer, made):
 
 
 def _texts(splits) -> list[str]:
-    """All texts of both splits, those of pairs too."""
+    """All texts of the first two splits, those of pairs too."""
     found = []
     for split in splits[:2]:
         for each in [split] if isinstance(split, str) else split:

@@ -13,7 +13,7 @@ import numpy as np
 import md4keras
 from md4keras.callbacks import Stop
 
-from . import averages, build, devices, initial, inputs, plan, samples
+from . import adapters, averages, build, devices, initial, inputs, plan, samples
 from .folder import RunFolder
 from .history import History, finite
 from .milestones import Milestones
@@ -118,6 +118,7 @@ def _prepare(recipe, options, folder: RunFolder):
     model.tokenizer = data.tokenizer
     if made.init_from and not goes_on:
         initial.take_weights(model, made.init_from, data.class_names)
+    adapters.add(model, settings)
     optimizer = build.optimizer(settings, made.extensions)
     steps = {name: settings[name] for name in ("micro_batches", "max_skipped_steps")}
     model.compile(optimizer, **steps)
@@ -152,6 +153,7 @@ def _recipe_of(recipe: Recipe, made: plan.Plan, data, model) -> dict:
     return {
         "recipe": recipe.name,
         "source": data.facts["source"],
+        "licence": getattr(md4keras.data.SOURCES.get(data.facts["source"]), "licence", None),
         "data": None if made.data is None else str(made.data),
         **{name: settings[name] for name in ("steps", "batch_size", "seed")},
         "settings": settings,
@@ -209,6 +211,8 @@ def _announce(recipe, model, made: plan.Plan, done: int) -> None:
         )
     if made.init_from:
         print(f"Weights at the start: of the saved model {made.init_from}")
+    if settings.get("lora.rank"):
+        print(adapters.line(model))
     if done:
         print(f"Continuing after step {done:,}")
     sys.stdout.flush()

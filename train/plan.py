@@ -4,10 +4,10 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from md4keras import checkpoints, schedules, tokenizers
+from md4keras import checkpoints, presets, schedules, tokenizers
 from md4keras.checks import check_name
 
-from . import state
+from . import adapters, state
 from .folder import RunFolder
 from .settings import CHECKPOINT, PARTS, SAMPLING, check_value, parameters
 
@@ -69,12 +69,13 @@ def new(recipe, options) -> Plan:
     """The plan of a run that begins, from a saved model's weights with `--init-from`."""
     changes, tokenizer, first = options.changes, None, options.init_from
     if first is not None:
-        first = checkpoints.model_folder(first)
+        first = presets.find(first)
         saved = checkpoints.read_saved(first)
         changes = {**_settings_of(saved, recipe, changes), **changes}
         tokenizer = saved.tokenizer
     settings = recipe.complete(changes)
     _check_heeded(options, settings)
+    adapters.check(settings, first)
     return Plan(
         settings,
         options.data,
@@ -92,6 +93,10 @@ def _check_heeded(options, settings: dict) -> None:
         "spare_tokens": (
             options.init_from is not None,
             "along with --init-from, whose values stay",
+        ),
+        "vocabulary_size": (
+            settings.get("tokenizer") != "word_pieces",
+            "but along with tokenizer=word_pieces",
         ),
         "max_ends": (settings.get("rows") != "pairs", "unless there are answers: rows=pairs"),
     }
@@ -140,13 +145,14 @@ def _schedule_name(described: dict) -> str:
     """The name of a saved model's schedule."""
     config = described["config"]
     exponent = config.get("exponent")
-    for name in ("linear", "cosine", f"poly{exponent}" if exponent else "polynomial"):
+    power = f"poly{exponent}" if exponent else "polynomial"
+    for name in ("linear", "cosine", "log_linear", power):
         known = schedules.get(name)
         if (type(known).__name__, known.get_config()) == (described["class_name"], config):
             return name
     raise ValueError(
-        "The saved model has a schedule without a name. Expected linear, cosine or poly<exponent>. "
-        f"Received: {described['class_name']} of {config}. Name one of these: "
+        "The saved model has a schedule without a name. Expected linear, cosine, log_linear or "
+        f"poly<exponent>. Received: {described['class_name']} of {config}. Name one of these: "
         "--set model.schedule=linear."
     )
 

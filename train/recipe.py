@@ -68,9 +68,9 @@ class Recipe:
         """The recipe with other settings: `recipe.but(steps=600)`."""
         return dataclasses.replace(self, settings={**self.settings, **settings})
 
-    def variant(self, name: str, settings: dict) -> "Recipe":
+    def variant(self, name: str, settings: dict, **changes) -> "Recipe":
         """A recipe of another name that differs in a few settings: `md4keras train NAME`."""
-        return dataclasses.replace(self.but(**settings), name=name)
+        return dataclasses.replace(self.but(**settings), name=name, **changes)
 
     def complete(self, changes: dict | None = None) -> dict:
         """All settings of a run with these changes; see `settings.complete`."""
@@ -123,9 +123,9 @@ def _parser(recipe: Recipe, prog: str) -> argparse.ArgumentParser:
     add("--output", type=Path, default=output, metavar="FOLDER", help=f"{what} (default: {output})")
     add(
         "--init-from",
-        type=_absolute,
+        type=_model,
         metavar="MODEL",
-        help="start from the weights of a saved model",
+        help="start from the weights of a saved model: its folder, a preset's name, or a handle",
     )
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument(
@@ -166,6 +166,12 @@ def _changes(options: argparse.Namespace) -> dict:
 def _absolute(text: str) -> Path:
     """A path that the run's files can tell: it holds in any working directory."""
     return Path(text).absolute()
+
+
+def _model(text: str) -> Path | str:
+    """A model: a path as of `_absolute`, or the name or handle of a preset."""
+    named = "://" in text or text in md4keras.presets.shipped()
+    return text if named and not Path(text).exists() else _absolute(text)
 
 
 def _flag(name: str) -> str:

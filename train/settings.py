@@ -14,14 +14,16 @@ from md4keras.checks import check_name, check_sizes, check_whole, is_number, is_
 from . import optimizers
 
 PRECISIONS = ("float32", "mixed_bfloat16", "bfloat16")
-TOKENIZERS = ("fit", "text8", "bytes")
+TOKENIZERS = ("fit", "word_pieces", "text8", "bytes")
 ROWS = ("auto", "windows", "joined", "packed", "padded", "pairs")
+NETWORKS_OF = {"text": ("Transformer", "DiT", "Llama"), "image": ("UNet", "UViT")}
 PARTS = {
-    "network": {name: getattr(md4keras.networks, name) for name in ("Transformer", "UNet", "UViT")},
+    "network": {
+        name: getattr(md4keras.networks, name) for names in NETWORKS_OF.values() for name in names
+    },
     "model": {"MD4": md4keras.MD4, "GenMD4": md4keras.GenMD4},
     "optimizer": {name: getattr(optimizers, name) for name in ("adamw", "clipped_adamw", "muon")},
 }
-NETWORKS_OF = {"text": ("Transformer",), "image": ("UNet", "UViT")}
 _FROM_ELSEWHERE = {  # arguments of the parts that other settings, or the data, decide
     "vocabulary_size", "data_shape", "sequence_length", "image_shape", "num_classes",
     "network", "seed", "steps", "extensions",
@@ -39,7 +41,9 @@ RANGES = {
     "seed": (0, 2**32 - 1, 0),
     "sequence_length": (1, 2**20, 256),
     "levels": (2, 256, 256),
+    "vocabulary_size": (257, 2**20, 8192),
     "spare_tokens": (0, 1000, 2),
+    "lora.rank": (1, 2**12, 8),
     "max_ends": (1, 2**20, 1),
     "sampling.num_steps": (1, 2**20, 64),
     "network.num_layers": (0, 1000, 4),
@@ -47,22 +51,39 @@ RANGES = {
     "network.num_heads": (1, 1000, 4),
     "network.feature_dim": (1, 2**16, 64),
     "network.hidden_dim": (1, 2**16, 256),
+    "network.intermediate_dim": (1, 2**16, 1024),
 }
-_MAY_BE_NONE = {"max_ends", "checkpoint.every", "checkpoint.keep_every", "max_skipped_steps"}
+_MAY_BE_NONE = {
+    "lora.rank",
+    "lora.quantize",
+    "max_ends",
+    "checkpoint.every",
+    "checkpoint.keep_every",
+    "max_skipped_steps",
+}
 _MOST_PIXELS = 2**24  # of all channels
 _NAMES = {
     "precision": PRECISIONS,
     "rows": ROWS,
     "long": md4keras.data.rows.LONG,
     "sampling.time_grid": ("cosine", "uniform"),
+    "lora.quantize": (None, "int8", "int4"),
     **{part: tuple(choices) for part, choices in PARTS.items()},
 }
 CHECKPOINT = ("checkpoint.every", "checkpoint.keep_last", "checkpoint.keep_every")
 _COMMON = ("steps", "batch_size", "micro_batches", "interval", *CHECKPOINT, "max_skipped_steps")
-_COMMON += ("seed", "precision")
+_COMMON += ("seed", "precision", "lora.rank", "lora.quantize")
 SAMPLING = ("sampling.sampler", "sampling.num_steps", "sampling.time_grid")
 OF_KIND = {
-    "text": ("sequence_length", "rows", "long", "max_ends", "tokenizer", "spare_tokens"),
+    "text": (
+        "sequence_length",
+        "rows",
+        "long",
+        "max_ends",
+        "tokenizer",
+        "vocabulary_size",
+        "spare_tokens",
+    ),  # fmt: skip
     "image": ("image_shape", "levels", "labels"),
 }
 _DEFAULTS = {
@@ -73,11 +94,14 @@ _DEFAULTS = {
     "checkpoint.keep_every": None,
     "max_skipped_steps": 100,
     "precision": "float32",
+    "lora.rank": None,
+    "lora.quantize": None,
     "model": "MD4",
     "rows": "auto",
     "long": "split",
     "max_ends": None,
     "tokenizer": "fit",
+    "vocabulary_size": 8192,
     "spare_tokens": 0,
     "labels": True,
     "sampling.sampler": "ancestral",
@@ -128,12 +152,14 @@ def complete(kind: str, own: dict, changes: dict) -> dict:
 def parameters(part) -> dict[str, inspect.Parameter]:
     """The arguments of a network, model or optimizer that are settings, by name."""
     classes = part.__mro__ if inspect.isclass(part) else ()
+    classes = [each for each in classes if "__init__" in vars(each)]
     ours = [each.__init__ for each in classes if each.__module__.startswith("md4keras.")]
+    not_taken = {"self", *_FROM_ELSEWHERE, *getattr(part, "not_taken", ())}
     found = {}
     for function in ours or [part]:
         for name, parameter in inspect.signature(function).parameters.items():
             usual = parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
-            if usual and name not in {"self", *_FROM_ELSEWHERE}:
+            if usual and name not in not_taken:
                 found.setdefault(name, parameter)
     return found
 
@@ -144,7 +170,9 @@ def check_known(name: str, known: list[str]) -> None:
         return
     if name.rpartition(".")[2] in _FROM_ELSEWHERE:
         bare = name.rpartition(".")[2]
-        hint = f"set `{bare}`" if bare in known else "it follows from the data"
+        # How many pieces are made is a setting, but what the network has follows from them.
+        own = bare in known and bare != "vocabulary_size"
+        hint = f"set `{bare}`" if own else "it follows from the data"
         raise ValueError(
             f"`{name}` is no setting of its own. Expected one of: {', '.join(known)}. "
             f"Received: {name}. Leave it out: {hint}."

@@ -38,14 +38,15 @@ from md4keras.data.sources.prepared_sets import (
     wikitext2,
     wikitext103,
 )
-from md4keras.data.sources.pydoc import pydoc
+from md4keras.data.sources.pydoc import pydoc, python_docs
 from md4keras.data.sources.text8 import text8
 from md4keras.data.sources.text_files import text_files
 from md4keras.data.text import split_text, text_dataset, text_windows
 from md4keras.data.zero_shot_facts import Conventions, describe_zero_shot
 from md4keras.data.zero_shot_rows import ZERO_SHOT_SETS, ZeroShot, is_zero_shot, zero_shot
 
-_IN_MEMORY = (cifar10, digits, image_folder, own_documents, pairs, pydoc, text8, text_files)
+_IN_MEMORY = (cifar10, digits, image_folder, own_documents, pairs, pydoc, python_docs)
+_IN_MEMORY += (text8, text_files)
 _PREPARED = (fineweb_edu, imagenet64, imagenet64_classes, mnist, openwebtext)
 _ZERO_SHOT = (ag_news, arxiv, lambada, lm1b, ptb, pubmed, wikitext2, wikitext103)
 SOURCES = {source.name: source for source in (*_IN_MEMORY, *_PREPARED, *_ZERO_SHOT)}
@@ -99,6 +100,11 @@ def get(source) -> Source:
 
     Raises:
         ValueError: for an unknown name, listing the known ones.
+
+    Example:
+
+    >>> get("digits")
+    <md4keras.data.digits: image>
     """
     if isinstance(source, Source):
         return source

@@ -35,6 +35,13 @@ def batches(
         start_batch: int, the number of the first batch.
         shard: `(i, n)` for process `i` of `n`, which gets every `n`-th example of the one order:
             together their batches `k` are batch `k` of a single process with `n` times the size.
+
+    Example:
+
+    >>> x = np.arange(10)
+    >>> data = md4keras.data.batches(lambda indices, generator: x[indices], 10, 4, training=False)
+    >>> [batch.tolist() for batch in data]
+    [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     """
     check_position(batch_size, seed, start_batch, shard)
     grain = import_optional("grain", "reads the data")

@@ -15,11 +15,15 @@ from collections.abc import Callable
 
 from md4keras.checks import check_name
 
+__all__ = ["get", "lambada", "lm1b", "ptb", "scientific_papers", "wikitext"]
+
 
 def wikitext(text: str) -> str:
     """WikiText, a line at a time.
 
     It also writes `1` for a lone `N`, which is a word for a number in the Penn Treebank alone.
+
+    Example:
 
     >>> wikitext(" The first engine , built in 1 @,@ 204 parts ( of iron ) , left . \\n")
     ' The first engine, built in 1,204 parts (of iron), left.\\n'
@@ -43,6 +47,8 @@ def wikitext(text: str) -> str:
 def ptb(text: str) -> str:
     """The Penn Treebank, a sentence at a time: `1` for its numbers, `?` for its unknown words.
 
+    Example:
+
     >>> ptb("the company 's profit rose N N to $ N million and <unk> n't say why")
     "the company's profit rose 1 1 to $1 million and ?n't say why"
     """
@@ -55,6 +61,8 @@ def ptb(text: str) -> str:
 
 def lm1b(text: str) -> str:
     """The One Billion Word Benchmark, a sentence at a time.
+
+    Example:
 
     >>> lm1b('He said , " It \\'s over ! " ( almost ) : $ 30 .')
     'He said, "It\\'s over!" (almost): $30.'
@@ -79,6 +87,8 @@ def lm1b(text: str) -> str:
 def lambada(text: str) -> str:
     """LAMBADA, a passage at a time: straight quotes, and a line break in front.
 
+    Example:
+
     >>> lambada(" “Where?” she asked. ")
     '\\n"Where?" she asked.'
     """
@@ -87,6 +97,8 @@ def lambada(text: str) -> str:
 
 def scientific_papers(text: str) -> str:
     """Papers of PubMed and arXiv, an article at a time: the rules of `wikitext`, then of `lm1b`.
+
+    Example:
 
     >>> scientific_papers("the map ( see figure 2 ) is , in fact , smooth .")
     'the map (see figure 2) is, in fact, smooth.'
@@ -109,6 +121,11 @@ def get(name: str | None) -> Callable[[str], str]:
 
     Raises:
         ValueError: for an unknown name.
+
+    Example:
+
+    >>> get("lm1b")("so it is .")
+    'so it is.'
     """
     if name is None:
         return str

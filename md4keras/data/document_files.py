@@ -10,7 +10,13 @@ from md4keras.data.plain_text import BadFile
 
 
 class Document(NamedTuple):
-    """A document: the name of its file with its place in it, and its text."""
+    """A document: the name of its file with its place in it, and its text.
+
+    Example:
+
+    >>> md4keras.data.Document(id="notes.jsonl/0", text="A text.").text
+    'A text.'
+    """
 
     id: str
     text: str
@@ -127,6 +133,8 @@ def holds_documents(path) -> bool:
 
     Plain text is a file of text that is not packed; of a folder `.txt` files alone. Files of no use
     to either, such as pictures, do not count.
+
+    Example:
 
     >>> [holds_documents(name) for name in ("a.jsonl", "a.txt.gz", "a.txt", "a")]
     [True, True, False, False]

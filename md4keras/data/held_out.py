@@ -32,6 +32,8 @@ def of_items(
     Raises:
         ValueError: for a single one, or none.
 
+    Example:
+
     >>> is_held, _ = of_items(10, 0.2, "documents", "texts")
     >>> [number for number in range(10) if is_held(number)]
     [4, 9]
@@ -70,6 +72,8 @@ def of_texts(lengths: list[int], fraction: float | None) -> tuple[list[int], str
 
     Raises:
         ValueError: if nothing would be held out.
+
+    Example:
 
     >>> of_texts([100], 0.1)
     ([90], 'the last 0.1 of the text is held out')

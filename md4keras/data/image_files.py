@@ -48,6 +48,14 @@ def read_image(
     Raises:
         ValueError: if it is no image, truncated, animated, too large, too small (without
             `enlarge`), or has more than 8 bits a channel.
+
+    Example:
+
+    >>> from md4keras.visualization import pictures
+    >>> upload = pictures.png_bytes(np.full((4, 6, 3), 255, "uint8"))
+    >>> image = read_image(upload, (2, 2, 1), levels=4)
+    >>> image.shape, int(image.min())
+    ((2, 2, 1), 3)
     """
     height, width, channels = check_image_shape(image_shape)
     pillow = import_optional("PIL.Image", "reads the images", "pillow")
@@ -76,6 +84,12 @@ def image_format(source) -> tuple[int, int, str]:
 
     Raises:
         ValueError: if `read_image` cannot read it.
+
+    Example:
+
+    >>> from md4keras.visualization import pictures
+    >>> image_format(pictures.png_bytes(np.zeros((4, 6, 3), "uint8")))
+    (4, 6, 'RGB')
     """
     with _opened(source) as image:
         return image.height, image.width, image.mode
@@ -154,6 +168,11 @@ def quantise(images, levels: int) -> np.ndarray:
     Args:
         images: ints in `[0, 256)`, any shape.
         levels: int, how many levels, 2 to 256.
+
+    Example:
+
+    >>> quantise(np.array([0, 127, 128, 255]), levels=2).tolist()
+    [0, 0, 1, 1]
     """
     check_whole("levels", levels, least=2, most=256, mend="Use 256 to keep every intensity.")
     level_of = (np.arange(256) * int(levels) // 256).astype("uint8")

@@ -19,6 +19,12 @@ def split_images(images, labels, validation_every: int = 10):
 
     Returns:
         `(x_train, y_train), (x_validation, y_validation)`.
+
+    Example:
+
+    >>> (x, y), (held_out, _) = split_images(np.arange(20), np.zeros(20, "int32"))
+    >>> held_out.tolist()
+    [9, 19]
     """
     check_whole("validation_every", validation_every, least=2, mend="Use 10 for a tenth.")
     classes = np.zeros(len(images), "int32") if labels is None else np.asarray(labels)
@@ -58,13 +64,28 @@ def image_dataset(
     Returns:
         A `grain.IterDataset` of `(images, labels)`, int32 `[batch, height, width, channels]` and
         `[batch]`; of images alone where `labels` is `None`.
+
+    Example:
+
+    >>> images, labels = md4keras.data.digits().training
+    >>> data = md4keras.data.image_dataset(images, labels, batch_size=32, training=True)
+    >>> x, y = next(iter(data))
+    >>> x.shape, y.shape
+    ((32, 8, 8, 1), (32,))
     """
     gather = image_gather(images, labels, random_flip and training)
     return batches(gather, len(images), batch_size, training, seed, start_batch)
 
 
 def image_gather(images, labels=None, random_flip: bool = False):
-    """The function of indices that `batches` takes, for images and labels as of `image_dataset`."""
+    """The function of indices that `batches` takes, for images and labels as of `image_dataset`.
+
+    Example:
+
+    >>> gather = md4keras.data.image_gather(np.zeros((5, 8, 8, 1), "uint8"))
+    >>> gather(np.array([0, 3]), None).shape
+    (2, 8, 8, 1)
+    """
     shape = ("n", "height", "width", "channels")
     mend = "Add a last axis to grey images; turn intensities into integer levels."
     images = check_integers("images", images, shape, mend=mend)

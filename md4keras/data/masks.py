@@ -17,6 +17,8 @@ from md4keras.checks import (
     check_whole,
 )
 
+__all__ = ["SIDES", "channel", "half", "pixels", "random_fraction", "rectangle"]
+
 SIDES = ("left", "right", "top", "bottom")
 
 
@@ -46,6 +48,11 @@ def half(shape, side: str) -> np.ndarray:
 
     Args:
         side: `"left"`, `"right"`, `"top"` or `"bottom"`.
+
+    Example:
+
+    >>> half((2, 2, 1), "left")[..., 0].tolist()
+    [[True, False], [True, False]]
     """
     mask = _nothing(shape)
     check_name("side", side, SIDES, "Name the half to mask.")
@@ -63,6 +70,11 @@ def random_fraction(shape, fraction: float, seed: int = 0) -> np.ndarray:
     Args:
         fraction: float in `[0, 1]`, of the pixels; rounded to whole pixels.
         seed: int of at least 0.
+
+    Example:
+
+    >>> int(random_fraction((8, 8, 1), 0.25).sum())
+    16
     """
     check_number("fraction", fraction, Interval(0, 1), "Use 0.5 to mask every second pixel or so.")
     check_whole("seed", seed, least=0, mend="The same seed gives the same mask.")
@@ -76,6 +88,11 @@ def channel(shape, index: int) -> np.ndarray:
 
     Args:
         index: int, the channel, from 0: red, green or blue.
+
+    Example:
+
+    >>> channel((1, 1, 3), index=2).tolist()
+    [[[False, False, True]]]
     """
     mask = _nothing(shape)
     check_whole("index", index, least=0, most=mask.shape[2] - 1, mend="Count the channels from 0.")

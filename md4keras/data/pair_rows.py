@@ -17,6 +17,12 @@ def encode_pairs(tokenizer, pairs) -> list[tuple[np.ndarray, np.ndarray]]:
 
     Returns:
         A list of pairs of ints `[tokens]`, as `PairRows.batches` takes them.
+
+    Example:
+
+    >>> (pair,) = encode_pairs(md4keras.tokenizers.CharacterTokenizer(), [("one and one", "two")])
+    >>> pair[1].tolist()
+    [20, 23, 15]
     """
     columns = (tokenizers.encode_batch(tokenizer, each) for each in zip(*pairs, strict=True))
     return list(zip(*columns, strict=True))

@@ -29,6 +29,8 @@ def decode_text(data: bytes) -> str:
         BadFile: for what is empty, not UTF-8, of another kind (a PDF, something packed), or
             records: JSON objects line by line.
 
+    Example:
+
     >>> decode_text("né\r\n".encode())
     'né\n'
     """

@@ -175,7 +175,13 @@ def prepared(folder) -> Prepared:
 
 
 def is_prepared(path) -> bool:
-    """Whether a path is a folder that a preparation has finished."""
+    """Whether a path is a folder that a preparation has finished.
+
+    Example:
+
+    >>> md4keras.data.is_prepared("no such folder")
+    False
+    """
     return (Path(path).expanduser() / INDEX).is_file()
 
 

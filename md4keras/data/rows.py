@@ -10,6 +10,8 @@ from md4keras.data.joined import Joined
 from md4keras.data.packing import PackingPlan
 from md4keras.files import import_optional
 
+__all__ = ["Rows"]
+
 WAYS = ("joined", "packed", "padded")
 LONG = ("cut", "split")
 _MANY = 2**53  # rows without an end

@@ -43,6 +43,13 @@ class Splits(_Parts):
             `"reason"`), `"ignored"` (files of another kind: their `"count"` and the first ten
             `"names"`), and `"fingerprint"` (SHA-256 of names and contents, whatever the folder's
             place). `describe` makes sentences of them.
+
+    Example:
+
+    >>> splits = md4keras.data.Splits("a text", "and more", facts={"characters": 14})
+    >>> training, validation, test, class_names = splits
+    >>> splits.describe()
+    ['Read data: 14 characters.']
     """
 
     facts: dict
@@ -58,7 +65,13 @@ class Splits(_Parts):
 
 
 def describe(facts: dict) -> list[str]:
-    """What was read, in a few lines, from `Splits.facts`; what they lack is left out."""
+    """What was read, in a few lines, from `Splits.facts`; what they lack is left out.
+
+    Example:
+
+    >>> describe({"source": "mine", "images": 12, "classes": ["cat", "dog"]})
+    ['Read mine: 12 images, 2 classes (cat, dog).']
+    """
     read = [
         f"{facts[key]:,} {key if facts[key] != 1 else key.removesuffix('s')}"
         for key in ("files", "characters", "images", "rows", "documents", "pairs", "tokens")
@@ -95,6 +108,12 @@ class Source:
         home: str, where they come from.
         baselines: tuple of str, the simple models to compare with, of those in
             `md4keras.evaluation.baselines.BASELINES`.
+
+    Example:
+
+    >>> source = md4keras.data.get("digits")
+    >>> source.name, source.kind, source.licence
+    ('digits', 'image', 'CC BY 4.0')
     """
 
     name = kind = licence = home = ""

@@ -5,6 +5,8 @@ import numpy as np
 from md4keras.checks import Interval, check_integers, check_number, check_whole
 from md4keras.data.batches import batches
 
+__all__ = ["split_text", "text_dataset", "text_windows"]
+
 
 def split_text(tokens, validation_fraction: float = 0.1):
     """The two parts of a text: the beginning is for training, the tail for validation.
@@ -12,6 +14,11 @@ def split_text(tokens, validation_fraction: float = 0.1):
     Args:
         tokens: array `[length]`, or a string.
         validation_fraction: float in `(0, 1)`, the part at the end that is held out.
+
+    Example:
+
+    >>> split_text("what a text", validation_fraction=0.4)
+    ('what a ', 'text')
     """
     inside = Interval(0, 1, with_low=False, with_high=False)
     check_number("validation_fraction", validation_fraction, inside, "Use 0.1, for instance.")
@@ -46,6 +53,12 @@ def text_dataset(
 
     Returns:
         A `grain.IterDataset` of int32 arrays `[batch, sequence_length]`.
+
+    Example:
+
+    >>> data = md4keras.data.text_dataset(np.arange(7), 3, batch_size=2, training=False)
+    >>> [batch.tolist() for batch in data]
+    [[[0, 1, 2], [3, 4, 5]]]
     """
     windows = _all_windows(tokens, sequence_length)  # [starts, sequence_length], a view
     if not training:
@@ -68,6 +81,11 @@ def text_windows(tokens, sequence_length: int) -> np.ndarray:
 
     Returns:
         int32 `[length // sequence_length, sequence_length]`.
+
+    Example:
+
+    >>> text_windows(np.arange(7), 3).tolist()
+    [[0, 1, 2], [3, 4, 5]]
     """
     return _all_windows(tokens, sequence_length)[::sequence_length].astype("int32")
 

@@ -19,6 +19,11 @@ class Conventions(NamedTuple):
             are two end tokens between their neighbours.
         detokenize: bool, whether the set's own detokeniser cleans its texts; or the name of one of
             `md4keras.data.detokenizers`. A prepared set is as it was prepared.
+
+    Example:
+
+    >>> md4keras.data.Conventions(ends=False)
+    Conventions(ends=False, between=True, keep_last=False, keep_empty=True, detokenize=True)
     """
 
     ends: bool = True
@@ -92,6 +97,13 @@ def describe_zero_shot(facts: dict) -> list[str]:
 
     Args:
         facts: of `zero_shot`.
+
+    Example:
+
+    >>> measured = md4keras.data.zero_shot(
+    ...     ["a text", "another text"], md4keras.tokenizers.ByteTokenizer(end_token=True), 8)
+    >>> describe_zero_shot(measured.facts)[-1]
+    "other than usual: ByteTokenizer (257 ids) rather than GPT-2's tokens; ..."
     """
     name = facts["set"] or "texts of your own"
     split = f", split {facts['split']}" if facts["split"] else ""

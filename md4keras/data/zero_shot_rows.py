@@ -33,6 +33,13 @@ class ZeroShot:
         rows: the `Blocks`.
         documents: what they are cut from, as `Rows.batches` takes it.
         facts: dictionary, see `zero_shot`.
+
+    Example:
+
+    >>> measured = md4keras.data.zero_shot(
+    ...     ["a text", "another text"], md4keras.tokenizers.ByteTokenizer(end_token=True), 8)
+    >>> measured.tokens.shape, bool(measured.padding_mask.all())
+    ((3, 8), True)
     """
 
     def __init__(self, rows: Blocks, documents, facts: dict):

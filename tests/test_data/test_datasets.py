@@ -55,6 +55,7 @@ def test_the_seed_decides_the_order():
     assert not np.array_equal(one, other)
 
 
+@pytest.mark.one_backend
 def test_another_process_draws_the_same_batches():
     code = (
         "import hashlib, itertools, numpy as np; from md4keras import data;"
@@ -89,6 +90,7 @@ def test_labels_stay_with_their_images_and_none_are_needed():
     assert images.shape == (7, 2, 3, 1)
 
 
+@pytest.mark.one_backend
 def test_half_of_the_images_are_mirrored():
     dataset = data.image_dataset(IMAGES, None, 100, training=True, random_flip=True)
     images = np.concatenate(take(dataset, 20))[:, 0, :, 0]  # [2000, 3]
@@ -157,6 +159,7 @@ def test_bad_images_and_labels_are_named(images, labels, message):
         data.image_dataset(images, labels, 4, training=True)
 
 
+@pytest.mark.one_backend
 def test_data_and_evaluation_import_no_optional_package():
     names = "{'grain', 'tensorflow_datasets', 'array_record'}"
     code = f"import md4keras.data, md4keras.evaluation, sys; print({names} & sys.modules.keys())"

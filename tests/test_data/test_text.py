@@ -26,6 +26,16 @@ def test_the_shipped_text_is_always_the_same():
     assert text.startswith("the assert statement assert statements are a convenient way")
 
 
+def test_the_shipped_documentation_is_always_the_same():
+    splits = data.python_docs()
+    assert (len(splits.training), len(splits.validation)) == (2_143_447, 123_570)
+    assert splits.facts["fingerprint"].startswith("593674052bc5")
+    assert splits.training.startswith('The "assert" statement\n')
+    held_out, seen = splits.validation.split("\n\n"), set(splits.training.split("\n\n"))
+    repeated = sum(len(paragraph) for paragraph in held_out if paragraph in seen)
+    assert repeated < 0.05 * len(splits.validation)  # topics quote one another
+
+
 def test_its_licence_is_shipped_with_it():
     licence = importlib.resources.files("md4keras.data") / "pydoc_LICENSE.txt"
     assert "PYTHON SOFTWARE FOUNDATION LICENSE VERSION 2" in licence.read_text()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from md4keras.data.folders import files_below, opening, printable
-from md4keras.files import import_optional
+from md4keras.files import import_optional, one_line
 
 _OPTION = "--source FOLDER"
 
@@ -45,11 +45,10 @@ def files_on_hub(repository: str, revision: str | None, pattern: str) -> tuple[l
     try:
         info = api.dataset_info(repository, revision=revision, files_metadata=True)
     except Exception as error:  # network errors come as many types
-        words = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(
-            f"The Hugging Face hub could not be asked for {repository} ({words}). Expected its "
-            f"list of files. Received: revision={revision!r}. Run it again with a network, or "
-            "name a copy of the data set's folder: --source FOLDER."
+            f"The Hugging Face hub could not be asked for {repository} ({one_line(error)}). "
+            f"Expected its list of files. Received: revision={revision!r}. Run it again with a "
+            "network, or name a copy of the data set's folder: --source FOLDER."
         ) from error
     place = f"{api.endpoint}/datasets/{repository}/resolve/{info.sha}"
     places = [

@@ -67,6 +67,8 @@ class WriteImages:
 def central_square(image, shape) -> np.ndarray:
     """An image of this shape: the central square, scaled by area where it has another size.
 
+    Example:
+
     >>> image = np.zeros((4, 6, 1), "uint8")
     >>> image[:, 1:5] = 200  # the square
     >>> central_square(image, (2, 2, 1)).ravel()

@@ -33,6 +33,12 @@ class Settings(NamedTuple):
             tokenised, or `"none"`; by default that of a known data set.
         splits: strings, those of a published data set's splits that are prepared, such as
             `("validation",)` for what is measured alone; by default all.
+
+    Example:
+
+    >>> settings = md4keras.data.preparation.Settings(tokenizer="bytes", sequence_length=256)
+    >>> settings.sequence_length
+    256
     """
 
     tokenizer: Any = None

@@ -13,6 +13,13 @@ class Digits(Source):
 
     Every sixth image, those whose index leaves 5 when divided by 6, is for validation.
 
+    Example:
+
+    >>> digits = md4keras.data.digits()
+    >>> images, labels = digits.training
+    >>> images.shape, labels.shape, int(images.max())
+    ((1498, 8, 8, 1), (1498,), 16)
+
     Reference: Alpaydin and Kaynak 1998, *Optical Recognition of Handwritten Digits*.
     """
 

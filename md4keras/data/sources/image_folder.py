@@ -31,6 +31,15 @@ class ImageFolder(Source):
     """A folder of images, one sub-folder a class; some of each class are for validation.
 
     How an image is read: see `md4keras.data.read_image`. None is enlarged.
+
+    Example:
+
+    >>> from md4keras.visualization import pictures
+    >>> for i in range(4):
+    ...     path = pictures.save_image_grid(np.full((1, 8, 8, 1), i), f"mine/cat/{i}.png", levels=4)
+    >>> read = md4keras.data.image_folder("mine", (8, 8, 1), levels=4, validation_every=2)
+    >>> read.class_names, len(read.training[0]), len(read.validation[0])
+    (('cat',), 2, 2)
     """
 
     name, kind = "image_folder", "image"

@@ -11,7 +11,18 @@ MOST_CHARACTERS = 2**30  # in memory
 
 
 class OwnDocuments(Source):
-    """The documents of a file or a folder (`md4keras.data.documents`), some held out."""
+    """The documents of a file or a folder (`md4keras.data.documents`), some held out.
+
+    Example:
+
+    >>> from pathlib import Path
+    >>> lines = "".join(f'{{"text": "document {i}"}}\\n' for i in range(4))
+    >>> Path("mine.jsonl").write_text(lines)
+    92
+    >>> read = md4keras.data.own_documents("mine.jsonl", validation_fraction=0.25)
+    >>> len(read.training), len(read.validation)
+    (3, 1)
+    """
 
     name, kind = "own_documents", "text"
     licence, home = "your own", "a path"

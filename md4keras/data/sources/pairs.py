@@ -9,7 +9,16 @@ FIELDS = ("prompt", "answer")
 
 
 class Pairs(Source):
-    """Prompts and answers, the entries or columns `prompt` and `answer` of records."""
+    """Prompts and answers, the entries or columns `prompt` and `answer` of records.
+
+    Example:
+
+    >>> from pathlib import Path
+    >>> Path("mine.csv").write_text("prompt,answer\\n1 + 1,2\\n1 + 2,3\\n")
+    30
+    >>> md4keras.data.pairs("mine.csv", validation_fraction=None).training
+    [('1 + 1', '2'), ('1 + 2', '3')]
+    """
 
     name, kind = "pairs", "text"
     licence, home = "your own", "a path"

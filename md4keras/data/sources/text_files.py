@@ -26,6 +26,14 @@ class TextFiles(Source):
     A single file is split at its end. Of a folder, whole files are held out, evenly spread over
     their names. Where there are few files, or a very long one, so that this would be a single file
     or more than twice the asked part, each file is split at its end.
+
+    Example:
+
+    >>> from pathlib import Path
+    >>> Path("mine.txt").write_text("what a text to learn from")
+    25
+    >>> md4keras.data.text_files("mine.txt", validation_fraction=0.2).validation
+    ' from'
     """
 
     name, kind = "text_files", "text"
