@@ -28,7 +28,9 @@ TABLES = {
     "genmd4": "benchmarks.genmd4",
     "input": "benchmarks.input",
     "packed": "benchmarks.packed",
+    "quantization": "benchmarks.quantization",
     "devices": "benchmarks.devices",
+    "finetuning": "benchmarks.finetuning",
 }
 
 

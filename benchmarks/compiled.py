@@ -80,7 +80,7 @@ def compile_sampling_step(setting, sampler: str):
     import numpy as np
 
     from md4keras.models.generation import Settings
-    from md4keras.samplers.reverse_process import Start
+    from md4keras.samplers.states import Start
 
     model = setting.build()
     how = Settings(sampler, settings.SAMPLING_STEPS, settings.TIME_GRID, 1.0, 0, 1.0)

@@ -1,12 +1,11 @@
 """Tables as files: the same rows as JSON and as Markdown, with the machine and the versions."""
 
 import datetime
-import json
 import statistics
 from pathlib import Path
 
 from benchmarks.machine import machine, versions
-from md4keras.files import write_whole
+from md4keras.files import write_json, write_whole
 
 
 class Table:
@@ -37,7 +36,7 @@ class Table:
         """Appends a row and writes both files."""
         self.content["rows"].append(row)
         path = self.folder / self.content["table"]
-        write_whole(path.with_suffix(".json"), json.dumps(self.content, indent=2) + "\n")
+        write_json(self.content, path.with_suffix(".json"))
         write_whole(path.with_suffix(".md"), self.markdown())
 
     def markdown(self) -> str:

@@ -19,16 +19,18 @@ from md4keras import (
     metrics,
     models,
     networks,
+    presets,
     samplers,
     schedules,
     tokenizers,
 )
-from md4keras.checkpoints import load_model, save_model
-from md4keras.models import MD4, GenMD4
+from md4keras.checkpoints import load_model, save_model, upload_preset
+from md4keras.models import MD4, BlockDiffusion, GenMD4
 from md4keras.version import __version__
 
 __all__ = [
     "MD4",
+    "BlockDiffusion",
     "GenMD4",
     "__version__",
     "callbacks",
@@ -45,8 +47,10 @@ __all__ = [
     "metrics",
     "models",
     "networks",
+    "presets",
     "samplers",
     "save_model",
     "schedules",
     "tokenizers",
+    "upload_preset",
 ]

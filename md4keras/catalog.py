@@ -1,12 +1,15 @@
 """The models below a folder, described without loading their weights."""
 
 import dataclasses
+import math
 import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from md4keras import checkpoints
+
+__all__ = ["ModelFolder", "class_names", "labels", "model_folders", "saved_models", "titles"]
 
 _MAX_MODELS = 1000
 _MAX_DEPTH = 6
@@ -31,6 +34,13 @@ class ModelFolder:
         has_tokenizer: whether samples are text.
         recipe: how it was trained; empty where it is not told.
         weights: SHA-256 of the file of its weights.
+
+    Example:
+
+    >>> path = md4keras.save_model(model, "runs/mine")
+    >>> (found,) = md4keras.catalog.model_folders("runs")
+    >>> found.name, found.kind, found.network, found.data_shape
+    ('mine', 'MD4', 'Transformer', (8,))
     """
 
     name: str
@@ -58,7 +68,7 @@ class ModelFolder:
         told = self.recipe.get("recipe")
         parts = [part for part in self.name.split("/") if part != "model"] or [self.name]
         word = told if isinstance(told, str) and told else parts[-1]
-        return word[:1].upper() + word[1:60]
+        return word[:1].upper() + word[1:60].replace("_", " ")
 
     @property
     def design(self) -> str:
@@ -74,7 +84,7 @@ class ModelFolder:
 
     @property
     def title(self) -> str:
-        """What a person reads: `"Digits: U-Net, 0.6 M, 1.71 bits"`."""
+        """What a person reads: `"Digits: U-Net, 0.6 M, 1.71 bits"`; of text, bits a character."""
         return f"{self.subject}: {self.design}, {self.size}{self._bits}"
 
     @property
@@ -84,7 +94,17 @@ class ModelFolder:
 
     @property
     def _bits(self) -> str:
-        return "" if self.bits_per_dim is None else f", {self.bits_per_dim:.2f} bits"
+        if self.bits_per_dim is None:
+            return ""
+        pieces = self._characters_per_token
+        return f", {self.bits_per_dim / pieces:.2f} bits{' a character' if pieces != 1 else ''}"
+
+    @property
+    def _characters_per_token(self) -> float:
+        """Of a model of word pieces, whose bits then compare with those of other texts."""
+        read = self.recipe.get("read")
+        value = read.get("characters_per_token") if isinstance(read, dict) else None
+        return value if isinstance(value, int | float) and 0 < value < math.inf else 1.0
 
     @property
     def is_image(self) -> bool:
@@ -112,7 +132,13 @@ class ModelFolder:
 
 
 def class_names(recipe: dict, num_classes: int | None) -> tuple[str, ...]:
-    """Names of so many classes, as a recipe tells them; numbers where it has none."""
+    """Names of so many classes, as a recipe tells them; numbers where it has none.
+
+    Example:
+
+    >>> class_names({"class_names": ["cat", "dog"]}, 2), class_names({}, 2)
+    (('cat', 'dog'), ('0', '1'))
+    """
     names, count = recipe.get("class_names"), num_classes or 0
     named = isinstance(names, list | tuple) and len(names) == count
     return tuple(map(str, names if named else range(count)))
@@ -126,6 +152,11 @@ def model_folders(folder: str | os.PathLike) -> list[ModelFolder]:
 
     Raises:
         ValueError: if there are more than 1,000.
+
+    Example:
+
+    >>> model_folders("no such folder")
+    []
     """
     root = Path(folder)
     found = []
@@ -141,7 +172,13 @@ def model_folders(folder: str | os.PathLike) -> list[ModelFolder]:
 
 
 def titles(models: list[ModelFolder]) -> dict[str, str]:
-    """The title of each model by its name; with the folder where two would read the same."""
+    """The title of each model by its name; with the folder where two would read the same.
+
+    Example:
+
+    >>> titles([ModelFolder("demo/digits/model", "runs", kind="MD4", network="UNet")])
+    {'demo/digits/model': 'Digits: U-Net, 0 k'}
+    """
     often = Counter(model.title for model in models)
     return {
         model.name: model.title if often[model.title] == 1 else f"{model.title} ({model.place})"
@@ -150,7 +187,13 @@ def titles(models: list[ModelFolder]) -> dict[str, str]:
 
 
 def labels(models: list[ModelFolder]) -> dict[str, str]:
-    """As `titles`, but short: `"Digits, 1.71 bits"`, or `"Digits (demo/digits)"`."""
+    """As `titles`, but short: `"Digits, 1.71 bits"`, or `"Digits (demo/digits)"`.
+
+    Example:
+
+    >>> labels([ModelFolder("demo/digits/model", "runs"), ModelFolder("my/digits/model", "runs")])
+    {'demo/digits/model': 'Digits (demo/digits)', 'my/digits/model': 'Digits (my/digits)'}
+    """
     often = Counter(model.label for model in models)
     return {
         model.name: model.label if often[model.label] == 1 else f"{model.subject} ({model.place})"
@@ -162,6 +205,12 @@ def saved_models(folder: str | os.PathLike) -> Iterator[Path]:
     """The folders at or below `folder` that look like saved models.
 
     Links to folders are not followed, and hidden folders are passed over.
+
+    Example:
+
+    >>> path = md4keras.save_model(model, "runs/mine")
+    >>> [each.as_posix() for each in saved_models("runs")]
+    ['runs/mine']
     """
     for place, folders, _ in os.walk(folder):
         path = Path(place)

@@ -77,6 +77,8 @@ class Interval:
         low, high: floats.
         with_low, with_high: bools, whether the ends belong to it.
 
+    Example:
+
     >>> 0.0 in Interval(0, 1), 0.0 in Interval(0, 1, with_low=False), str(Interval(0, 1))
     (True, False, 'in [0, 1]')
     """
@@ -87,7 +89,10 @@ class Interval:
     def __contains__(self, value) -> bool:
         above = value >= self.low if self.with_low else value > self.low
         below = value <= self.high if self.with_high else value < self.high
-        return bool(above and below and math.isfinite(value))
+        try:
+            return bool(above and below and math.isfinite(value))
+        except OverflowError:  # a whole number that no float holds
+            return False
 
     def __str__(self):
         if self.high == math.inf:
@@ -161,6 +166,8 @@ def check_integers(
         below: int, values lie in `[0, below)`; `None` for any integers.
         least: int, how long the first axis is at least; 0 where there may be no values.
         dtype: NumPy type of the values, or one above it.
+
+    Example:
 
     >>> check_integers("colours", [[255, 0, 0], [0, 9, 0]], ("n", 3), below=256).shape
     (2, 3)

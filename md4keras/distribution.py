@@ -21,6 +21,8 @@ import keras
 from md4keras import backend
 from md4keras.checks import check_name, check_whole
 
+__all__ = ["LAYOUTS", "data_shard", "get", "is_first_process", "start_processes"]
+
 LAYOUTS = ("data", "sharded", "tensor")
 
 _BATCH, _MODEL = "batch", "model"
@@ -125,7 +127,13 @@ def start_processes(
 
 
 def data_shard() -> tuple[int, int]:
-    """Which part of the data this process reads: `(i, n)`, the `shard` of `md4keras.data`."""
+    """Which part of the data this process reads: `(i, n)`, the `shard` of `md4keras.data`.
+
+    Example:
+
+    >>> md4keras.distribution.data_shard()  # a single process reads everything
+    (0, 1)
+    """
     distribution = keras.distribution.distribution()
     if distribution is None:
         return 0, 1
@@ -157,7 +165,13 @@ def alone() -> Iterator[None]:
 
 
 def is_first_process() -> bool:
-    """Whether this process is the one that prints and writes files."""
+    """Whether this process is the one that prints and writes files.
+
+    Example:
+
+    >>> md4keras.distribution.is_first_process()
+    True
+    """
     return backend.process_number() == 0
 
 
@@ -208,14 +222,16 @@ class TensorParallel(keras.distribution.ModelParallel):
 
     def check_network(self, network) -> None:
         """Raises a `ValueError` if the heads of a network cannot be shared evenly."""
-        heads, group = getattr(network, "num_heads", None), self.device_mesh.shape[1]
-        if heads is not None and heads % group:
-            raise ValueError(
-                "The devices of a group share attention heads. Expected a number of heads that is "
-                f"a multiple of {group}. Received: num_heads={heads}, model_devices={group}. Give "
-                f"model_devices={max(n for n in range(1, group) if heads % n == 0)}, or use "
-                "the 'sharded' layout."
-            )
+        group = self.device_mesh.shape[1]
+        for name in ("num_heads", "num_key_value_heads"):
+            heads = getattr(network, name, None)
+            if heads is not None and heads % group:
+                raise ValueError(
+                    "The devices of a group share attention heads. Expected a number of heads that "
+                    f"is a multiple of {group}. Received: {name}={heads}, model_devices={group}. "
+                    f"Give model_devices={max(n for n in range(1, group) if heads % n == 0)}, or "
+                    "use the 'sharded' layout."
+                )
 
 
 def check_network(network) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import importlib
+import json
 import os
 import shutil
 import sys
@@ -24,6 +25,11 @@ def write_whole(path: str | os.PathLike, content: bytes | str) -> Path:
     with whole_file(path) as partial:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
     return Path(path)
+
+
+def write_json(content, path: str | os.PathLike) -> Path:
+    """Writes JSON that people can read, as `write_whole`."""
+    return write_whole(path, json.dumps(content, indent=2) + "\n")
 
 
 @contextlib.contextmanager
@@ -100,10 +106,35 @@ def import_optional(name: str, purpose: str, package: str | None = None):
 def printable(text: str, kept: str = "") -> str:
     r"""Text in which characters that would steer a terminal are spelled out, but for those kept.
 
+    Example:
+
     >>> printable("a\x1b[2Jb\tc", kept="\n\t")
     'a\\x1b[2Jb\tc'
     """
     return "".join(c if c.isprintable() or c in kept else ascii(c)[1:-1] for c in text)
+
+
+def one_line(error, most: int = 300) -> str:
+    r"""What an error says, on one line that steers no terminal; its type where it says nothing.
+
+    Example:
+
+    >>> one_line(ValueError("no\n  such\x1b file")), one_line(TimeoutError())
+    ('no such\\x1b file', 'TimeoutError')
+    """
+    return printable(" ".join(str(error).split()))[:most] or type(error).__name__
+
+
+def is_within(path: Path, folder: Path) -> bool:
+    """Whether a file lies in a folder, as itself, or as a link into the hub's cache beside it.
+
+    The cache of the Hugging Face hub keeps the files of all revisions in one folder, `blobs`, to
+    which those of a snapshot are links.
+    """
+    home = folder.resolve()
+    is_snapshot = home.parent.name == "snapshots"
+    homes = {home, home.parent.parent / "blobs"} if is_snapshot else {home}
+    return path.resolve().parent in homes
 
 
 @contextlib.contextmanager

@@ -9,6 +9,8 @@ from keras import ops
 
 from md4keras.checks import check_name
 
+__all__ = ["discretize_times", "mask_by_rank", "mask_tokens", "sample_times"]
+
 TIME_SAMPLING = ("antithetic", "independent")
 
 
@@ -24,6 +26,12 @@ def sample_times(batch_size, seed_generator, method: str = "antithetic", counted
 
     Returns:
         float32 tensor `[B]` in `[0, 1)`.
+
+    Example:
+
+    >>> times = np.asarray(sample_times(4, keras.random.SeedGenerator(0)))
+    >>> np.sort(np.floor(4 * times)).tolist()  # one in each quarter
+    [0.0, 1.0, 2.0, 3.0]
     """
     check_name("time_sampling", method, TIME_SAMPLING)
     if method == "independent":
@@ -80,6 +88,11 @@ def discretize_times(t, timesteps: int):
     Args:
         t: float tensor in `[0, 1]`.
         timesteps: int, `T`.
+
+    Example:
+
+    >>> np.asarray(discretize_times(np.array([0.0, 0.3, 1.0], "float32"), timesteps=4)).tolist()
+    [0.25, 0.5, 1.0]
     """
     step = ops.minimum(ops.floor(t * timesteps), timesteps - 1.0)
     return (step + 1.0) / timesteps
@@ -93,6 +106,12 @@ def mask_tokens(x, alpha_t, uniforms, mask_token: int):
         alpha_t: float tensor that broadcasts against `x` (`[B, 1, ...]` for a scalar schedule).
         uniforms: float tensor of the shape of `x`, uniform in `[0, 1)`.
         mask_token: int, the id that stands for a masked position.
+
+    Example:
+
+    >>> x, uniforms = np.array([[5, 6, 7]]), np.array([[0.1, 0.9, 0.2]], "float32")
+    >>> np.asarray(mask_tokens(x, 0.5, uniforms, mask_token=10)).tolist()
+    [[5, 10, 7]]
     """
     x, alpha_t, uniforms = map(ops.convert_to_tensor, (x, alpha_t, uniforms))
     return ops.where(uniforms < alpha_t, x, ops.full_like(x, mask_token))
@@ -120,6 +139,13 @@ def mask_by_rank(x, fraction, uniforms, mask_token: int, unscored=None):
     Returns:
         `zt` (like `x`), the mask probability `m` (or the `n`-th time) `[B]`, and `n` as float32
         `[B]`. (Of a row with `N = 0` nothing is masked, and `m` is 0.)
+
+    Example:
+
+    >>> x, uniforms = np.array([[5, 6, 7, 8]]), np.array([[0.9, 0.125, 0.5, 0.25]], "float32")
+    >>> zt, probability, count = mask_by_rank(x, np.array([0.25], "float32"), uniforms, 10)
+    >>> np.asarray(zt).tolist(), float(probability[0]), float(count[0])  # the two smallest
+    ([[5, 10, 7, 10]], 0.25, 2.0)
     """
     x, uniforms = ops.convert_to_tensor(x), ops.convert_to_tensor(uniforms)
     if unscored is not None:
@@ -140,9 +166,12 @@ def mask_by_rank(x, fraction, uniforms, mask_token: int, unscored=None):
 
 
 def expand_like(values, x):
-    """Reshapes `[B]` (or a scalar) so that it broadcasts against `x` `[B, ...]`."""
+    """Reshapes `[B]` (or a scalar) so that it broadcasts against `x` `[B, ...]`.
+
+    Values of the shape of `x` stay as they are.
+    """
     values = ops.convert_to_tensor(values)
-    if len(values.shape) == 0:
+    if len(values.shape) in (0, len(x.shape)):
         return values
     return ops.reshape(values, (-1,) + (1,) * (len(x.shape) - 1))
 

@@ -17,19 +17,20 @@ _CHUNK_ROWS = 4096  # at most
 _CHUNKS = 16  # more rows make larger chunks rather than more
 
 
-def masked_objective(features, kernel, x, masked, weight, power=None):
+def masked_objective(features, kernel, x, masked, weight, power=None, bias=None):
     """`sum_r weight_r cost_r` over the masked rows, with its gradient, and the costs.
 
     The cost of a row is `-log mu_x`, or with `power` (GenMD4) `w_x (-log mu_x - 1) + sum_v w_v
-    mu_v`. Gradients reach features, kernel, weight and power, through the objective alone.
+    mu_v`. Gradients reach features, kernel, weight, power and bias, through the objective alone.
 
     Args:
         features: float tensor `[N, width]`, one row a position.
-        kernel: float32 tensor or variable `[width, V]`; logits are `features @ kernel`.
+        kernel: float32 tensor or variable `[width, V]`; logits are `features @ kernel + bias`.
         x: int tensor `[N]`, the clean tokens.
         masked: bool tensor `[N]`, the rows that count.
         weight: float32 tensor `[N]`.
         power: float32 tensor `[V]`, the exponents `w`, or `None`.
+        bias: float32 tensor or variable `[V]`, or `None`.
 
     Returns:
         the objective (float32 scalar) and the cost of each row (float32 `[N]`, nats, 0 where not
@@ -37,8 +38,10 @@ def masked_objective(features, kernel, x, masked, weight, power=None):
     """
 
     @ops.custom_gradient
-    def run(features, kernel, weight, *powers):
-        cost, gradients = _run_chunks(features, kernel, x, masked, weight, powers)
+    def run(features, kernel, weight, *others):
+        count = 0 if power is None else 2
+        powers, biases = others[:count], others[count:]
+        cost, gradients = _run_chunks(features, kernel, x, masked, weight, powers, biases)
         objective = ops.reshape(ops.sum(weight * cost), (1,))
 
         def gradient(*args, upstream=None):
@@ -48,14 +51,16 @@ def masked_objective(features, kernel, x, masked, weight, power=None):
 
         return ops.concatenate([objective, cost]), gradient
 
-    outputs = run(_value(features), _value(kernel), _value(weight), *_powers(power, x))
+    biases = () if bias is None else (_value(bias),)
+    outputs = run(_value(features), _value(kernel), _value(weight), *_powers(power, x), *biases)
     return outputs[0], ops.stop_gradient(outputs[1:])
 
 
-def masked_cost(features, kernel, x, masked, power=None):
+def masked_cost(features, kernel, x, masked, power=None, bias=None):
     """The cost of each row, as `masked_objective`, without gradients: float32 `[N]`, nats."""
     arrays = _value(features), _value(kernel)
-    return _run_chunks(*arrays, x, masked, None, _powers(power, x))[0]
+    biases = () if bias is None else (_value(bias),)
+    return _run_chunks(*arrays, x, masked, None, _powers(power, x), biases)[0]
 
 
 def per_example(cost, x, weight=None):
@@ -77,22 +82,25 @@ def chunk_rows(vocabulary_size: int, num_rows: int | None) -> int:
     return min(max(rows, num_rows // _CHUNKS), _CHUNK_ROWS, num_rows)
 
 
-def _run_chunks(features, kernel, x, masked, weight, powers):
-    """Costs `[N]`, and gradients by (features, kernel, weight, *powers), if there are weights."""
+def _run_chunks(features, kernel, x, masked, weight, powers, biases):
+    """Costs `[N]`, and, if there are weights, gradients.
+
+    By (features, kernel, weight, *powers, *biases).
+    """
     row_power, power = powers or (None, None)
+    (bias,) = biases or (None,)
     rows = features, x, masked, weight, row_power
     # Devices that share a batch do not exchange rows: each goes through its own.
-    (costs, *of_rows), of_all = backend.map_rows(_run_own_chunks, rows, (kernel, power))
+    (costs, *of_rows), of_all = backend.map_rows(_run_own_chunks, rows, (kernel, power, bias))
     if weight is None:
         return costs, None
-    gradients = [costs, *of_rows[1:], *of_all[1:]]
-    return costs, (of_rows[0], of_all[0], *gradients)
+    return costs, (of_rows[0], of_all[0], costs, *of_rows[1:], *of_all[1:])
 
 
 def _run_own_chunks(rows, wholes):
     """As `_run_chunks`: what there is of each row, and what is summed over all rows."""
     features, x, masked, weight, row_power = rows
-    kernel, power = wholes
+    kernel, power, bias = wholes
     num_rows = ops.shape(features)[0]
     size = chunk_rows(kernel.shape[1], features.shape[0])
     count = ops.sum(ops.cast(masked, "int32"))
@@ -108,36 +116,35 @@ def _run_own_chunks(rows, wholes):
         rows = ops.minimum(places, num_rows - 1)
         h = ops.where(valid[:, None], ops.take(features, rows, axis=0), 0.0)  # [size, width]
         own_power = None if power is None else ops.take(row_power, rows)
-        parts = _cost_and_slope(ops.matmul(h, kernel), ops.take(x, rows), own_power, power)
+        logits = ops.matmul(h, kernel) if bias is None else ops.matmul(h, kernel) + bias
+        parts = _cost_and_slope(logits, ops.take(x, rows), own_power, power)
         costs = ops.scatter_update(costs, places[:, None], parts["cost"])
         if weight is None:
             return start + size, costs
         counted = ops.where(valid, ops.take(weight, rows), 0.0)  # [size]
         slope = counted[:, None] * parts["slope"]  # [size, V]
-        by_features = ops.matmul(slope, ops.transpose(kernel))
-        by_kernel = ops.matmul(ops.transpose(h), slope)
-        sums = [
-            ops.scatter_update(gradients[0], places[:, None], by_features),
-            gradients[1] + by_kernel,
-        ]
+        by_row = [ops.matmul(slope, ops.transpose(kernel))]
+        by_whole = [ops.matmul(ops.transpose(h), slope)]
         if power is not None:
-            by_own_power = counted * parts["excess"]
-            sums += [
-                ops.scatter_update(gradients[2], places[:, None], by_own_power),
-                gradients[3] + ops.matmul(counted, parts["mu"]),
-            ]
-        return start + size, costs, *sums
+            by_row.append(counted * parts["excess"])
+            by_whole.append(ops.matmul(counted, parts["mu"]))
+        if bias is not None:
+            by_whole.append(ops.sum(slope, axis=0))
+        for i, new in enumerate(by_row):
+            by_row[i] = ops.scatter_update(gradients[i], places[:, None], new)
+        for i, new in enumerate(by_whole):
+            by_whole[i] = gradients[len(by_row) + i] + new
+        return start + size, costs, *by_row, *by_whole
 
-    state = [ops.zeros((), dtype="int32"), ops.zeros((num_rows + 1,))]
+    of_rows, of_all = [ops.zeros((num_rows + 1,))], []  # costs first
     if weight is not None:
-        state += [ops.zeros((num_rows + 1, features.shape[1])), ops.zeros_like(kernel)]
+        of_rows.append(ops.zeros((num_rows + 1, features.shape[1])))
         if power is not None:
-            state += [ops.zeros((num_rows + 1,)), ops.zeros_like(power)]
-    _, *found = ops.while_loop(lambda start, *_: start < count, chunk, tuple(state))
-    of_rows, of_all = found[:1], []
-    for by_row, by_whole in zip(found[1::2], found[2::2], strict=True):
-        of_rows, of_all = [*of_rows, by_row], [*of_all, by_whole]
-    return [each[:-1] for each in of_rows], of_all
+            of_rows.append(ops.zeros((num_rows + 1,)))
+        of_all = [ops.zeros_like(each) for each in (kernel, power, bias) if each is not None]
+    state = (ops.zeros((), dtype="int32"), *of_rows, *of_all)
+    _, *found = ops.while_loop(lambda start, *_: start < count, chunk, state)
+    return [each[:-1] for each in found[: len(of_rows)]], found[len(of_rows) :]
 
 
 def _powers(power, x):
@@ -160,7 +167,7 @@ def _cost_and_slope(logits, x, row_power, power):
     if power is None:
         return {"cost": nats, "slope": slope}
     excess = nats - 1.0
-    mean_power = ops.sum(mu * power, axis=-1)  # [size]; exacter than PyTorch's product on CPUs
+    mean_power = ops.sum(mu * power, axis=-1)  # [size]; exacter than a product
     return {
         "cost": row_power * excess + mean_power,
         "slope": row_power[:, None] * slope + mu * (power - mean_power[:, None]),

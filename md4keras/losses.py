@@ -10,9 +10,28 @@ from keras import ops
 
 from md4keras.forward_process import expand_like, positions
 
+__all__ = [
+    "cross_entropy",
+    "diffusion_weight",
+    "genmd4_cost",
+    "genmd4_log_masking",
+    "genmd4_reconstruction_loss",
+    "genmd4_step_divergence",
+    "leave_one_out",
+    "masked_cross_entropy",
+    "reconstruction_loss",
+]
+
 
 def cross_entropy(logits, x):
-    """`-log mu_x` at each position: logits `[B, *data_shape, V]` to float32 `[B, *data_shape]`."""
+    """`-log mu_x` at each position: logits `[B, *data_shape, V]` to float32 `[B, *data_shape]`.
+
+    Example:
+
+    >>> logits = np.log([[0.5, 0.25, 0.25]])
+    >>> print(np.asarray(cross_entropy(logits, np.array([1]))).round(4))  # ln 4
+    [1.3863]
+    """
     logits = ops.cast(logits, "float32")
     picked = ops.take_along_axis(logits, ops.expand_dims(x, -1), axis=-1)[..., 0]
     return ops.logsumexp(logits, axis=-1) - picked
@@ -30,6 +49,12 @@ def masked_cross_entropy(logits, x, zt, mask_token: int, weight=None):
 
     Returns:
         float32 tensor `[B]`, nats.
+
+    Example:
+
+    >>> x, zt, logits = np.array([[0, 1]]), np.array([[0, 2]]), np.zeros((1, 2, 2))
+    >>> print(np.asarray(masked_cross_entropy(logits, x, zt, mask_token=2)).round(4))  # ln 2
+    [0.6931]
     """
     return sum_positions(position_cross_entropy(logits, x, zt, mask_token), weight)
 
@@ -44,6 +69,14 @@ def diffusion_weight(t, schedule, timesteps: int | None = None):
 
     Continuous time: `-alpha'(t) / (1 - alpha(t))`. Discrete time with `T` steps, `t` on the grid
     and `s = t - 1/T`: `T (alpha(s) - alpha(t)) / (1 - alpha(t))`.
+
+    Example:
+
+    >>> linear = md4keras.schedules.Linear()
+    >>> round(float(diffusion_weight(0.5, linear)), 2)  # 1 / t
+    2.0
+    >>> round(float(diffusion_weight(0.5, linear, timesteps=4)), 2)
+    2.0
     """
     if timesteps is None:
         return schedule.weight(t)
@@ -81,6 +114,12 @@ def reconstruction_loss(x, vocabulary_size: int, schedule, unscored=None, weight
 
     Returns:
         float32 tensor `[B]`, nats.
+
+    Example:
+
+    >>> nats = reconstruction_loss(np.zeros((1, 10)), 27, md4keras.schedules.Linear(eps=1e-4))
+    >>> print(np.asarray(nats).round(5))  # 10 * 1e-4 * ln 27
+    [0.0033]
     """
     nats = (1.0 - schedule.alpha(0.0)) * math.log(vocabulary_size)
     count = ops.cast(positions(x, unscored, weight), "float32")
@@ -101,6 +140,14 @@ def genmd4_cost(logits, x, zt, schedule, weight=None):
 
     Returns:
         float32 tensor `[B]`, nats.
+
+    Example:
+
+    >>> schedule = md4keras.schedules.LearnablePolynomial(2)  # all exponents 1
+    >>> x, zt, logits = np.array([[0, 1]]), np.array([[0, 2]]), np.zeros((1, 2, 2), "float32")
+    >>> nats = genmd4_cost(logits, x, zt, schedule)
+    >>> print(keras.ops.convert_to_numpy(nats).round(4))  # the cross-entropy, ln 2
+    [0.6931]
     """
     return sum_positions(genmd4_position_cost(logits, x, zt, schedule), weight)
 
@@ -127,6 +174,14 @@ def genmd4_step_divergence(logits, x, s, t, schedule):
 
     Returns:
         float32 tensor `[B, *data_shape]`, nats.
+
+    Example:
+
+    >>> schedule, half = md4keras.schedules.LearnablePolynomial(2), np.array([0.5], "float32")
+    >>> logits = np.zeros((1, 1, 2), "float32")
+    >>> nats = genmd4_step_divergence(logits, np.array([[0]]), half / 2, half, schedule)
+    >>> print(keras.ops.convert_to_numpy(nats).round(4))  # revealed with probability 1/2: ln 2 / 2
+    [[0.3466]]
     """
     log_ratio = ops.log(expand_like(s, x)) - ops.log(expand_like(t, x))
     log_stay = schedule.token_power(x) * log_ratio  # log(1 - r_x)
@@ -175,6 +230,13 @@ def genmd4_reconstruction_loss(x, schedule, t1: float, unscored=None, weight=Non
 
     Returns:
         float32 tensor `[B]`, nats.
+
+    Example:
+
+    >>> schedule = md4keras.schedules.LearnablePolynomial(2)
+    >>> nats = genmd4_reconstruction_loss(np.zeros((1, 10), "int32"), schedule, t1=1e-3)
+    >>> print(keras.ops.convert_to_numpy(nats).round(5))  # 10 * 1e-3 * ln 2
+    [0.00693]
     """
     log_t1 = math.log(t1)
     log_p = schedule.token_power(x) * log_t1 - ops.logsumexp(schedule.power * log_t1)
@@ -196,6 +258,13 @@ def genmd4_log_masking(x, zt, t, schedule, unscored=None):
 
     Returns:
         float32 tensor `[B]`, nats.
+
+    Example:
+
+    >>> schedule = md4keras.schedules.LearnablePolynomial(2)
+    >>> log_q = genmd4_log_masking(np.array([[0, 1]]), np.array([[0, 2]]), 0.5, schedule)
+    >>> print(keras.ops.convert_to_numpy(log_q).round(3))  # 2 ln 0.5
+    [-1.386]
     """
     log_masked = schedule.token_log_masked(x, expand_like(t, x))
     masked = ops.not_equal(zt, x)
@@ -218,9 +287,32 @@ def leave_one_out(losses, log_probabilities):
 
     Returns:
         float32 tensor `[B]`, nats.
+
+    Example:
+
+    >>> losses, log_q = map(keras.ops.convert_to_tensor, ([[3.0], [1.0]], [[-1.0], [-2.0]]))
+    >>> nats = leave_one_out(losses, log_q)
+    >>> print(np.asarray(nats))
+    [1.]
     """
     advantage = ops.stop_gradient(losses[0] - losses[1])
     return 0.5 * advantage * (log_probabilities[0] - log_probabilities[1])
+
+
+def of_rows(factor, weight=None):
+    """What the positions of a row count, parted in what all of them share and the rest.
+
+    Args:
+        factor: float tensor `[B]`, or `[B, *data_shape]`.
+        weight: float32 tensor `[B, *data_shape]`, or `None` for 1.
+
+    Returns:
+        a factor for `sum_positions` of each row, `[B]` or 1, and the weight of its positions,
+        `[B, *data_shape]` or `None`.
+    """
+    if len(factor.shape) < 2:
+        return factor, weight
+    return 1.0, factor if weight is None else factor * weight
 
 
 def sum_positions(values, weight=None):

@@ -5,10 +5,22 @@ import math
 import keras
 from keras import ops
 
+__all__ = ["BitsPerDimension", "Mean", "Perplexity", "ValueRange"]
+
 
 @keras.saving.register_keras_serializable(package="md4keras")
 class Mean(keras.metrics.Mean):
-    """As Keras's; not a number where nothing was counted, as 0 would be a perfect figure."""
+    """As Keras's; not a number where nothing was counted, as 0 would be a perfect figure.
+
+    Example:
+
+    >>> metric = md4keras.metrics.Mean()
+    >>> float(metric.result())
+    nan
+    >>> metric.update_state([1.0, 2.0])
+    >>> float(metric.result())
+    1.5
+    """
 
     def result(self):
         return ops.where(ops.greater(self.count, 0.0), super().result(), float("nan"))
@@ -16,7 +28,15 @@ class Mean(keras.metrics.Mean):
 
 @keras.saving.register_keras_serializable(package="md4keras")
 class BitsPerDimension(Mean):
-    """Mean of values given in nats per dimension, in bits: `nats / ln 2`."""
+    """Mean of values given in nats per dimension, in bits: `nats / ln 2`.
+
+    Example:
+
+    >>> metric = md4keras.metrics.BitsPerDimension()
+    >>> metric.update_state(np.log([2.0, 8.0]))  # nats per dimension
+    >>> round(float(metric.result()), 3)
+    2.0
+    """
 
     def __init__(self, name: str = "bits_per_dim", dtype=None):
         super().__init__(name=name, dtype=dtype)
@@ -27,7 +47,15 @@ class BitsPerDimension(Mean):
 
 @keras.saving.register_keras_serializable(package="md4keras")
 class Perplexity(Mean):
-    """`exp` of the mean of values given in nats per dimension."""
+    """`exp` of the mean of values given in nats per dimension.
+
+    Example:
+
+    >>> metric = md4keras.metrics.Perplexity()
+    >>> metric.update_state(np.log([2.0, 8.0]))  # nats per dimension
+    >>> round(float(metric.result()), 3)
+    4.0
+    """
 
     def __init__(self, name: str = "perplexity", dtype=None):
         super().__init__(name=name, dtype=dtype)
@@ -37,7 +65,15 @@ class Perplexity(Mean):
 
 
 class ValueRange(keras.metrics.Metric):
-    """The smallest and the largest of all values and 0, float32 `[2]` (ints up to 2**24)."""
+    """The smallest and the largest of all values and 0, float32 `[2]` (ints up to 2**24).
+
+    Example:
+
+    >>> metric = md4keras.metrics.ValueRange("ids")
+    >>> metric.update_state([3, 7])
+    >>> keras.ops.convert_to_numpy(metric.result()).tolist()
+    [0.0, 7.0]
+    """
 
     def __init__(self, name: str, dtype=None):
         super().__init__(name=name, dtype=dtype)

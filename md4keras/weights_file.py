@@ -13,6 +13,9 @@ from typing import NamedTuple
 
 import h5py
 import keras
+import numpy as np
+
+from md4keras.files import whole_file
 
 MOST_POSITIONS = 2**24
 """Tokens of one example: no weight may depend on them, so the weights set them no limit."""
@@ -56,6 +59,39 @@ def measure(path: str | os.PathLike) -> Held:
     return Held(len(sizes), sum(numbers for numbers, _ in sizes))
 
 
+def rewrite(path: str | os.PathLike, dtype: str = "float32") -> None:
+    """Rewrites the weights file that Keras wrote, without the times at which it did.
+
+    So the same weights are the same bytes, whose checksum a report can tell. With `"float16"`,
+    float32 arrays of two or more dimensions are rounded, and the file is about half as large.
+    Others (biases, scales of norms, exponents of a schedule) stay as they are: they are a small
+    part of a file, and errors in them show everywhere. Keras casts what it loads to the dtype of
+    each variable.
+
+    Args:
+        path: of an HDF5 file, which is replaced.
+        dtype: `"float32"`, for all numbers as they are, or `"float16"`.
+
+    Raises:
+        ValueError: if a number is too large for float16.
+    """
+
+    def add(name, item):
+        if isinstance(item, h5py.Dataset):
+            values = item[()]
+            if dtype == "float16" and item.dtype == "float32" and item.ndim > 1:
+                values = _rounded(name, values)
+            copied = target.create_dataset(name, data=values)
+        else:
+            copied = target.create_group(name)
+        copied.attrs.update(item.attrs)
+
+    with whole_file(path) as partial:
+        with h5py.File(path, "r") as source, h5py.File(partial, "w") as target:
+            target.attrs.update(source.attrs)
+            source.visititems(add)
+
+
 def asked_by(make: Callable) -> tuple[Held, tuple[int, ...]]:
     """What a model needs, before it is built.
 
@@ -64,7 +100,7 @@ def asked_by(make: Callable) -> tuple[Held, tuple[int, ...]]:
     the variables that it would fill later; with the thread it is forgotten.
 
     Args:
-        make: function that returns a model of `md4keras`; what it raises is raised.
+        make: function that returns a model or network of `md4keras`; what it raises is raised.
 
     Returns:
         The arrays and numbers of its weights, and the shape of an example.
@@ -74,7 +110,8 @@ def asked_by(make: Callable) -> tuple[Held, tuple[int, ...]]:
         with keras.StatelessScope(initialize_variables=False):
             model = make()
             numbers = sum(math.prod(variable.shape) for variable in model.weights)
-            return Held(len(model.weights), numbers), tuple(model.network.data_shape)
+            network = getattr(model, "network", model)
+            return Held(len(model.weights), numbers), tuple(network.data_shape)
 
     with concurrent.futures.ThreadPoolExecutor(1) as thread:
         return thread.submit(measured).result()
@@ -121,6 +158,16 @@ def described(config):
             yield item
         if isinstance(item, dict | list):
             pending.extend(item.values() if isinstance(item, dict) else item)
+
+
+def _rounded(name: str, values: np.ndarray) -> np.ndarray:
+    finite = values[np.isfinite(values)]
+    if finite.size and np.abs(finite).max() > np.finfo("float16").max:
+        raise ValueError(
+            f"A weight is too large for float16. Expected at most {np.finfo('float16').max:,.0f}. "
+            f"Received: {np.abs(finite).max():.4g} in {name!r}. Save the model in float32."
+        )
+    return values.astype("float16")
 
 
 def _least_layers(item: dict) -> int:

@@ -68,4 +68,5 @@ remat = getattr(_module, "remat", lambda function, through_weights=False: keras.
 restore_variables = getattr(_module, "restore_variables", lambda model: None)
 run_step = getattr(_module, "run_step", _run_step)
 test_step = _module.test_step
+track_variables = getattr(_module, "track_variables", lambda model: None)
 train_step = _module.train_step

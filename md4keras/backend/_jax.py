@@ -229,22 +229,41 @@ def remat(function, through_weights: bool = False):
             return pure(inputs, weights)
 
         def forward(inputs, weights):
-            return region(inputs, weights), (inputs, weights)
+            # Frozen weights have no gradient, which would be computed to be waited for.
+            trained = tuple(each.value if each.perturbed else None for each in weights)
+            frozen = tuple(None if each.perturbed else each.value for each in weights)
+            inputs, weights = jax.tree.map(lambda each: each.value, (inputs, weights))
+            return region(inputs, weights), (inputs, trained, frozen)
 
         def backward(kept, gradient):
-            inputs, weights = kept
-            if through_weights and weights:
-                weights = _after(weights, gradient)
+            inputs, trained, frozen = kept
+            gradient = jax.tree.map(_instantiated, gradient)
+            if through_weights and program.consts:
+                trained, frozen = _after((trained, frozen), gradient)
             else:
                 inputs = _after(inputs, gradient)
-            _, pull = jax.vjp(pure, inputs, weights)
-            by_inputs, by_weights = pull(gradient)
-            return _after(by_inputs, by_weights), by_weights
+                # CPUs multiply float32 copies of these, which the forward pass would leave here.
+                trained, frozen = _after((trained, frozen), gradient, _is_half)
 
-        region.defvjp(forward, backward)
+            def of_trained(inputs, trained):
+                pairs = zip(trained, frozen, strict=True)
+                return pure(inputs, tuple(b if a is None else a for a, b in pairs))
+
+            _, pull = jax.vjp(of_trained, inputs, trained)
+            by_inputs, by_trained = pull(gradient)
+            return _after(by_inputs, by_trained), by_trained
+
+        region.defvjp(forward, backward, symbolic_zeros=True)
         return region(inputs, tuple(program.consts))
 
     return run
+
+
+def _instantiated(gradient):
+    """A gradient as an array, also where JAX knows that it is zero."""
+    if isinstance(gradient, jax.custom_derivatives.SymbolicZero):
+        return jnp.zeros(gradient.shape, gradient.dtype)
+    return gradient
 
 
 def _barriers_hold() -> bool:
@@ -261,19 +280,23 @@ def _in_turn(x, gradients):
     return _after(x, gradients), gradients
 
 
-def _after(values, others):
-    """The same values, which no compiler can have before it has the others."""
+def _is_number(x) -> bool:
+    return x.dtype != jax.dtypes.float0
+
+
+def _is_half(x) -> bool:
+    return _is_number(x) and x.dtype.itemsize == 2
+
+
+def _after(values, others, waits=_is_number):
+    """The same values, of which no compiler can have those that wait before it has the others."""
     # Sums, because a single entry could be computed on its own.
     sums = [jnp.sum(x.astype("float32")) for x in jax.tree.leaves(others) if _is_number(x)]
     if not sums:
         return values
     total = sum(sums)
     nothing = 0.0 * jnp.where(jnp.isfinite(total), total, 0.0)  # not known to be 0 beforehand
-    return jax.tree.map(lambda x: x + nothing.astype(x.dtype) if _is_number(x) else x, values)
-
-
-def _is_number(x) -> bool:
-    return x.dtype != jax.dtypes.float0
+    return jax.tree.map(lambda x: x + nothing.astype(x.dtype) if waits(x) else x, values)
 
 
 def compile_function(model, function):

@@ -51,6 +51,12 @@ def train_step(model, data):
         return model.step_logs(norm, finite)
 
 
+def track_variables(model):
+    """Tells PyTorch which variables the layers of a model have, where some were taken away."""
+    for layer in model._flatten_layers():
+        layer._track_variables()
+
+
 def check_devices(model):
     """Gives all processes the variables of the first, before they train together."""
     if _processes()[0] > 1:

@@ -9,7 +9,7 @@ from pathlib import Path
 from md4keras import backend
 from md4keras.backend.npz_states import ABOUT
 from md4keras.checks import check_whole
-from md4keras.files import write_whole
+from md4keras.files import one_line, write_whole
 
 _FORMAT = 1
 _NAME = re.compile(r"step_(\d{10})")
@@ -31,6 +31,12 @@ class StateFolder:
 
     Raises:
         ValueError: if an argument cannot be used.
+
+    Example:
+
+    >>> folder = md4keras.callbacks.StateFolder("runs/mine/states", keep_last=2)
+    >>> folder.steps, folder.about()  # there are none yet
+    ([], None)
     """
 
     def __init__(self, folder, keep_last: int = 2, keep_every: int | None = None):
@@ -166,11 +172,10 @@ class StateFolder:
     def _damaged(self, step: int, error: Exception) -> ValueError:
         before = self.steps[:-1]
         mend = f"to go on from step {before[-1]}" if before else "and begin anew"
-        reason = " ".join(str(error).split())[:200]
         return ValueError(
-            f"The training state of step {step} cannot be read ({reason}). Expected a whole state "
-            f"of this version of md4keras. Received: '{self._path(step)}'. Remove that folder "
-            f"{mend}."
+            f"The training state of step {step} cannot be read ({one_line(error)}). Expected a "
+            f"whole state of this version of md4keras. Received: '{self._path(step)}'. Remove that "
+            f"folder {mend}."
         )
 
 

@@ -33,6 +33,13 @@ class Stop:
 
     In several processes one of them that got a signal ends them all, after the same step: the
     next one whose number is a multiple of 16.
+
+    Example:
+
+    >>> with md4keras.callbacks.Stop() as stop:
+    ...     stop.check()  # raises `KeyboardInterrupt` once a signal has come
+    >>> stop.signal is None
+    True
     """
 
     def __init__(self, at_once: bool = False):
@@ -85,7 +92,18 @@ class Stop:
 
 
 class StopBetweenBatches(keras.callbacks.Callback):
-    """Ends an `evaluate` after the batch during which a signal came."""
+    """Ends an `evaluate` after the batch during which a signal came.
+
+    Example:
+
+    >>> model.compile()
+    >>> x = np.zeros((4, 8), "int32")
+    >>> with md4keras.callbacks.Stop() as stop:
+    ...     ending = [md4keras.callbacks.StopBetweenBatches(stop)]
+    ...     figures = model.evaluate(x, num_passes=1, verbose=0, callbacks=ending)
+    >>> len(figures)
+    5
+    """
 
     def __init__(self, stop: Stop):
         super().__init__()

@@ -11,6 +11,11 @@ class ServingError(RuntimeError):
             model, say), `NOT_FOUND` (no such model or version), `UNAVAILABLE` (nobody answers, or
             the model is not loaded yet), `DEADLINE_EXCEEDED`, `RESOURCE_EXHAUSTED`, `INTERNAL`.
         message: str, the server's without its list of graph nodes, or what happened on the way.
+
+    Example:
+
+    >>> str(md4keras.client.ServingError("UNAVAILABLE", "No server answers."))
+    'UNAVAILABLE: No server answers.'
     """
 
     def __init__(self, status: str, message: str):

@@ -14,6 +14,7 @@ from md4keras.evaluation import (
     per_value,
     text_report,
     variety,
+    weights,
 )
 from md4keras.evaluation.answers import answer_likelihood, multiple_choice
 from md4keras.evaluation.bound import check_bound
@@ -22,6 +23,7 @@ from md4keras.evaluation.likelihood_of_sets import OWN, likelihood, likelihood_s
 from md4keras.evaluation.nelbo import Nelbo
 from md4keras.evaluation.report import Report, read_report, write_report
 from md4keras.evaluation.rolling import rolling_likelihood, rolling_rows
+from md4keras.evaluation.weights import paired_likelihood
 
 __all__ = [
     "OWN",
@@ -43,11 +45,13 @@ __all__ = [
     "multiple_choice",
     "ngrams",
     "oracle",
+    "paired_likelihood",
     "per_value",
     "read_report",
     "rolling_likelihood",
     "rolling_rows",
     "text_report",
     "variety",
+    "weights",
     "write_report",
 ]

@@ -147,6 +147,13 @@ def answer_likelihood(
 
     Raises:
         ValueError: for a bad argument, an empty answer, or one longer than the model's rows.
+
+    Example:
+
+    >>> pairs = [([1, 2], [3]), ([1, 2], [3, 4])]  # prompts and answers, as tokens
+    >>> found = md4keras.evaluation.answer_likelihood(model, pairs, num_samples=2)
+    >>> print(found.nats.round(2))  # ln 5 a token
+    [1.61 3.22]
     """
     length, encoded = text_inputs.training_length(model), encode_answers(model, pairs, end)
     rows = list(zip(*answer_rows(encoded, length).values(), strict=True))
@@ -184,6 +191,13 @@ def multiple_choice(
     Raises:
         ValueError: as `answer_likelihood`; for fewer than two choices; for characters or bytes
             where there is no tokenizer to decode the tokens.
+
+    Example:
+
+    >>> questions = [([1, 2], [[3, 4, 0], [3]])]
+    >>> found = md4keras.evaluation.multiple_choice(model, questions, num_samples=2)
+    >>> found.chosen.tolist()  # for a new model the shortest answer is the likeliest
+    [1]
     """
     check_name("normalize", normalize, UNITS)
     mend = "Use `answer_likelihood` for single answers."

@@ -21,6 +21,8 @@ from md4keras.checks import check_has, check_whole
 from md4keras.evaluation.sources import SOURCE_MEMBERS, Enumerable
 from md4keras.models.batches import Batch
 
+__all__ = ["BoundReport", "Conditionals", "Finding", "check_bound", "standard_sources"]
+
 ROUNDS = 64
 """Independent rounds of draws, from whose scatter the standard error is taken."""
 
@@ -43,6 +45,12 @@ class Finding(NamedTuple):
         error: float, the standard error of the gap.
         allowance: float, how far below the entropy is forgiven beside the error: a thousandth of
             `N ln V`, for schedules that begin and end a little off 1 and 0.
+
+    Example:
+
+    >>> finding = Finding("coin", "objective", entropy=0.69, gap=-0.2, error=0.001, allowance=0.0)
+    >>> finding.holds, round(finding.loss, 2)  # below the entropy: no bound
+    (False, 0.49)
     """
 
     source: str
@@ -73,6 +81,12 @@ class BoundReport(NamedTuple):
 
     Attributes:
         findings: tuple of `Finding`.
+
+    Example:
+
+    >>> finding = Finding("coin", "objective", entropy=0.69, gap=0.01, error=0.001, allowance=0.0)
+    >>> BoundReport((finding,)).holds
+    True
     """
 
     findings: tuple
@@ -113,6 +127,14 @@ class Conditionals:
 
     Attributes:
         mask_token: int, which stands in `z` for what is not revealed; the vocabulary's size.
+
+    Example:
+
+    >>> coins = np.array([[0.5, 0.0], [0.0, 0.5]])  # two that are always alike
+    >>> denoiser = Conditionals(md4keras.evaluation.oracle.Enumerable(coins))
+    >>> print(np.exp(denoiser(np.array([[0, 2]]))).round(2))  # 2 is the mask
+    [[[1. 0.]
+      [1. 0.]]]
     """
 
     def __init__(self, source):
@@ -131,6 +153,11 @@ def standard_sources() -> dict[str, Enumerable]:
     `independent`: uneven tokens, each on its own; `pairs`: two tokens, each told twice, side by
     side; `checksum`: any three tokens, and the fourth makes the sum a multiple of three; `random`:
     all mixed.
+
+    Example:
+
+    >>> {name: round(each.entropy().nats, 2) for name, each in standard_sources().items()}["pairs"]
+    2.2
     """
     tokens = np.indices((3,) * 4)
     one = np.array([0.6, 0.3, 0.1])

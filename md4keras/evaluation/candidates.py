@@ -9,6 +9,8 @@ from keras import ops
 from md4keras.checks import check_integers, check_mask, check_whole
 from md4keras.models.long_infill import windows
 
+__all__ = ["Candidates", "candidate_steps", "candidates", "entropy_map", "long_candidate_steps"]
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Candidates:
@@ -19,6 +21,13 @@ class Candidates:
         probability: float64 `[M]`, of the token that stands there, given all the others.
         values: int32 `[M, k]`, the likeliest tokens, the likeliest first.
         probabilities: float64 `[M, k]`, theirs.
+
+    Example:
+
+    >>> tokens, mask = np.zeros(8, "int32"), np.arange(8) == 3
+    >>> found = md4keras.evaluation.candidates.candidates(model, tokens, mask, k=2, batch_size=1)
+    >>> found.positions.tolist(), found.probabilities.round(1).tolist()
+    ([3], [[0.2, 0.2]])
     """
 
     positions: np.ndarray
@@ -48,6 +57,13 @@ def candidates(model, tokens, mask, k: int = 5, labels=None, batch_size: int = 6
 
     Raises:
         ValueError: for tokens that are no complete example, or a mask that is `False` everywhere.
+
+    Example:
+
+    >>> tokens, mask = np.zeros(8, "int32"), np.arange(8) == 3
+    >>> found = candidates(model, tokens, mask, batch_size=1)
+    >>> found.probability.round(2).tolist()  # of the token that is there, given the rest
+    [0.2]
     """
     *_, (found, _, _) = candidate_steps(model, tokens, mask, k, labels, batch_size)
     return found
@@ -64,6 +80,13 @@ def candidate_steps(
     Returns:
         An iterator of `(found, calls, most_calls)`, one after each network call: the `Candidates`
         (`None` until the last one), the calls so far, and in all.
+
+    Example:
+
+    >>> tokens, mask = np.zeros(8, "int32"), np.arange(8) < 2
+    >>> steps = candidate_steps(model, tokens, mask, batch_size=1)
+    >>> [(calls, most) for found, calls, most in steps]
+    [(1, 2), (2, 2)]
     """
     check_whole("k", k, mend="Use 5 or so.")
     check_whole("batch_size", batch_size, mend="Use 64 or so.")
@@ -105,6 +128,13 @@ def long_candidate_steps(model, tokens, mask, label, length: int) -> Iterator[tu
         mask: bool `[L]`, `True` where the text was filled.
         label: int, the example's class, or `None`.
         length: int, the tokens of a window.
+
+    Example:
+
+    >>> tokens, mask = np.zeros(20, "int32"), np.arange(20) % 10 == 0
+    >>> *_, (found, calls, most) = long_candidate_steps(model, tokens, mask, None, length=8)
+    >>> found.positions.tolist()
+    [0, 10]
     """
     todo, found, done = windows(mask, length), [], 0
     for number, (begin, first, last) in enumerate(todo):
@@ -140,6 +170,12 @@ def entropy_map(model, zt, time="auto", labels=None) -> np.ndarray:
 
     Raises:
         ValueError: for states, times or labels that do not fit the model.
+
+    Example:
+
+    >>> zt = np.array([[0, 1, 2, 3, 4, 0, 5, 5]])  # 5 is the mask
+    >>> print(entropy_map(model, zt).round(2))  # log2(5) bits
+    [[0. 0. 0. 0. 0. 0. 2.32 2.32]]
     """
     zt = ops.convert_to_numpy(zt)
     masked = zt == model.mask_token

@@ -12,6 +12,8 @@ from md4keras.files import import_optional
 from md4keras.models.padding import padded_size
 from md4keras.tokenizers import BytePairTokenizer, encode_batch
 
+__all__ = ["CausalModel", "GenerativePerplexity", "generative_perplexity"]
+
 PRESET = "gpt2_large_en"
 """KerasHub's name of GPT-2 large, under which papers give generative perplexity."""
 
@@ -31,6 +33,11 @@ class GenerativePerplexity:
         tokens: int, how many were scored.
         texts: int, how many were given.
         unscored: int, those of fewer than two tokens, in which nothing is scored.
+
+    Example:
+
+    >>> GenerativePerplexity(20.1, 0.3, nats=300.0, tokens=100, texts=4, unscored=0).perplexity
+    20.1
     """
 
     perplexity: float
@@ -207,6 +214,8 @@ def _perplexity(nats, tokens) -> GenerativePerplexity:
 
 def _until(text: str, end: str | None) -> tuple[bool, str, bool]:
     """Whether a text starts with an end token, what follows up to the next, and whether one does.
+
+    Example:
 
     >>> _until("<e>a cat<e>a dog", "<e>"), _until("a cat", "<e>")
     ((True, 'a cat', True), (False, 'a cat', False))

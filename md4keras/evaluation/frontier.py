@@ -15,6 +15,8 @@ from md4keras.checks import check_has, check_name, check_whole
 from md4keras.models.settings import Settings
 from md4keras.models.validation import check_sampling_labels
 
+__all__ = ["frontier"]
+
 _DEFAULTS = dict(
     sampler="ancestral", num_steps=128, time_grid="cosine", temperature=1.0, guidance_scale=1.0
 )
@@ -55,6 +57,11 @@ def frontier(
     rows = list(frontier(model, report, 512, vary))
     plot_frontier(rows).savefig("frontier.png")
     ```
+
+    >>> report = lambda tokens: {"mean": float(tokens.mean())}
+    >>> (row,) = frontier(model, report, 2, {"num_steps": [2]})
+    >>> row["num_steps"], row["network_calls"] > 0
+    (2, True)
     """
     check_has("a model", model, ("sample_steps", "network"), "Pass a `MD4` or `GenMD4`.")
     check_whole("num_samples", num_samples, least=2, mend="Use 512 or so.")

@@ -13,6 +13,8 @@ from md4keras import random
 from md4keras.checks import check_whole
 from md4keras.evaluation.features import check_features, check_pair
 
+__all__ = ["PrecisionRecall", "Spread", "fid", "inception_score", "kid", "precision_recall"]
+
 SEED = 2020
 """torch-fidelity's."""
 
@@ -28,6 +30,11 @@ class Spread(NamedTuple):
     Attributes:
         mean: float.
         deviation: float, over the subsets or the splits (not a standard error: subsets overlap).
+
+    Example:
+
+    >>> md4keras.evaluation.image_quality.Spread(mean=0.5, deviation=0.1).mean
+    0.5
     """
 
     mean: float
@@ -40,6 +47,11 @@ class PrecisionRecall(NamedTuple):
     Attributes:
         precision: float, the fraction of generated samples that look real.
         recall: float, the fraction of real samples that could have been generated.
+
+    Example:
+
+    >>> md4keras.evaluation.image_quality.PrecisionRecall(precision=0.9, recall=0.5).recall
+    0.5
     """
 
     precision: float
@@ -99,6 +111,13 @@ def kid(generated, real, subsets: int = 100, subset_size: int = 1000, seed: int 
     Raises:
         ValueError: for what are no features, of two networks, or fewer than a subset needs.
 
+    Example:
+
+    >>> x = np.random.default_rng(0).normal(size=(2, 200, 4))
+    >>> found = kid(x[0], x[1], subsets=10, subset_size=50)  # of equal distributions
+    >>> abs(found.mean) < 3 * found.deviation
+    True
+
     Reference: Binkowski et al. 2018, *Demystifying MMD GANs*.
     """
     check_whole("subsets", subsets, mend="Papers take 100.")
@@ -136,6 +155,12 @@ def inception_score(logits, splits: int = 10, seed: int = SEED) -> Spread:
 
     Raises:
         ValueError: for what are no logits, or fewer than there are splits.
+
+    Example:
+
+    >>> sure = 1e4 * np.eye(5)[np.arange(20) % 5]  # each image surely of one of five classes
+    >>> round(inception_score(sure, splits=1).mean, 3)
+    5.0
 
     Reference: Salimans et al. 2016, *Improved Techniques for Training GANs*.
     """

@@ -6,6 +6,8 @@ from md4keras.checks import check_has
 from md4keras.evaluation import image_quality
 from md4keras.visualization.pictures import image_colours
 
+__all__ = ["ImageReport"]
+
 FEW_FOR_FID = 10_000
 """Images, below which FID is too high by more than good models differ."""
 

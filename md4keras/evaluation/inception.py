@@ -20,6 +20,8 @@ from keras import layers, ops
 from md4keras.checks import check_integers, check_whole
 from md4keras.evaluation.inception_weights import SOURCE, read_weights
 
+__all__ = ["Inception", "InceptionOutputs", "load_inception"]
+
 SIZE, CLASSES = 299, 1008
 _DOT = "__"  # in the names of layers, as PyTorch takes no dot in them
 _FORMAT = dict(data_format="channels_last", dtype="float32")
@@ -31,6 +33,12 @@ class InceptionOutputs(NamedTuple):
     Attributes:
         features: float32 `[n, 2048]`, for FID, KID, precision and recall.
         logits: float32 `[n, 1008]`, without the bias, for the inception score.
+
+    Example:
+
+    >>> outputs = InceptionOutputs(np.zeros((1, 2048), "float32"), np.zeros((1, 1008), "float32"))
+    >>> outputs.features.shape
+    (1, 2048)
     """
 
     features: np.ndarray

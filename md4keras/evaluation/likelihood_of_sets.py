@@ -66,10 +66,7 @@ def likelihood(
 
     Example:
 
-    >>> import md4keras, numpy as np
-    >>> network = md4keras.networks.Transformer(
-    ...     vocabulary_size=5, sequence_length=8, num_layers=1, num_heads=2, feature_dim=8)
-    >>> found = md4keras.evaluation.likelihood(md4keras.MD4(network), np.zeros((10, 8), "int32"))
+    >>> found = md4keras.evaluation.likelihood(model, np.zeros((10, 8), "int32"), num_draws=2)
     >>> round(found.bits_per_dim.value, 2)  # a new network guesses evenly: log2(5)
     2.32
     """
@@ -87,7 +84,15 @@ def likelihood_steps(
     timesteps=OWN,
     tables: bool = False,
 ) -> Iterator[LikelihoodState]:
-    """As `likelihood`, as an iterator: a `LikelihoodState` after each network call."""
+    """As `likelihood`, as an iterator: a `LikelihoodState` after each network call.
+
+    Example:
+
+    >>> for state in likelihood_steps(model, np.zeros((10, 8), "int32"), num_draws=2):
+    ...     pass
+    >>> state.calls == state.most_calls
+    True
+    """
     check_has("a model", model, _MODEL, "Pass a `MD4`, or what `md4keras.load_model` returns.")
     model = _with_timesteps(model, timesteps)
     parts = _parts(model, data)

@@ -6,6 +6,8 @@ from collections import Counter
 from md4keras.checks import check_whole
 from md4keras.evaluation.variety import rows_of, token_entropy
 
+__all__ = ["distinct_n", "repeated_ngrams", "self_bleu", "unigram_entropy"]
+
 _EPSILON = 0.1  # in place of a count of 0, in BLEU's smoothing
 
 

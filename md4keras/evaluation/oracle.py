@@ -89,7 +89,14 @@ def rows(
     temperature: float = 1.0,
     seed: int = 1,
 ) -> collections.abc.Iterator[dict]:
-    """The rows of `compare`, one after another as they are measured."""
+    """The rows of `compare`, one after another as they are measured.
+
+    Example:
+
+    >>> first = next(rows("ancestral", 4, num_samples=100))  # the source itself
+    >>> sorted(first)[:3]
+    ['entropy_error', 'entropy_nats', 'nats']
+    """
     chosen = _named(samplers, temperature)
     steps = [steps] if np.ndim(steps) == 0 else steps
     steps = check_list("steps", steps, mend="Use 32, for instance.")
@@ -132,6 +139,19 @@ def markdown(rows: list[dict]) -> str:
 
     Raises:
         ValueError: for no rows.
+
+    Example:
+
+    >>> table = [
+    ...     {"pair_distance": 0.01, "nats": 51.0, "entropy_nats": 50.0, "entropy_error": 0.0},
+    ...     {"sampler": "event", "steps": 8, "network_calls": 8, "pair_distance": 0.03, "nats": 52}
+    ... ]
+    >>> print(markdown(table))
+    As many samples of the source itself: 0.010, 51.0; its entropy: 50.0 nats.
+    <BLANKLINE>
+    | sampler | 8 steps |
+    | --- | --- |
+    | event | 0.030, 52.0 (8) |
     """
     first, *rest = check_list("rows", rows, mend="Pass what `compare` returns, its first row too.")
     columns = list(dict.fromkeys(row["steps"] for row in rest))

@@ -7,6 +7,8 @@ import numpy as np
 from md4keras.checks import check_mask
 from md4keras.models import batches
 
+__all__ = ["bits_per_value", "in_bits", "scored_positions"]
+
 
 def bits_per_value(
     model,
@@ -32,6 +34,12 @@ def bits_per_value(
 
     Raises:
         ValueError: as `model.score` does.
+
+    Example:
+
+    >>> bits, error = bits_per_value(model, np.zeros((1, 8), "int32"), num_samples=2)
+    >>> print(bits.round(2))  # log2(5)
+    [2.32]
     """
     nats, error = model.score(tokens, labels, num_samples, seed, given, batch_size)
     return in_bits(nats, tokens, given), in_bits(error, tokens, given)

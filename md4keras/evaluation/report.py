@@ -84,6 +84,13 @@ def read_report(folder: str | os.PathLike) -> Report:
     Raises:
         ValueError: if there is none, or it is damaged, too large or of another format; what is
             wrong is named.
+
+    Example:
+
+    >>> read_report("no such folder")
+    Traceback (most recent call last):
+    ...
+    ValueError: The report cannot be read ...
     """
     path = Path(folder, JSON)
     try:

@@ -4,8 +4,8 @@ import base64
 import html
 
 from md4keras.evaluation.report_form import Report
-from md4keras.evaluation.report_parts import in_words
 from md4keras.evaluation.report_plots import curve_plot, positions_plot
+from md4keras.figures import in_words
 from md4keras.files import printable
 
 # It comes before all else, and whatever follows, browsers then run no scripts and load nothing.

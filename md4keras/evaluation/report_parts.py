@@ -11,7 +11,6 @@ from md4keras.evaluation.nelbo import Nelbo
 _BITS = 1 / math.log(2)
 _CELLS = {1: 512, 2: 64}  # of each axis of a table by position, at most
 _ROWS = 12  # of the dearest token values, and of the cheapest
-_LARGE = 1e7  # what is larger is written as powers of ten
 _OFTEN = 10  # as often a value has to occur, to be among these
 
 
@@ -48,34 +47,6 @@ def _perplexity(nats: Estimate, name: str) -> list[dict]:
 def _row(name: str, unit: str, found: Estimate) -> dict:
     numbers = {each: getattr(found, each) for each in ("value", "error", "error_of_draws")}
     return {"name": name, "unit": unit, **numbers, "interval": list(found.interval())}
-
-
-def in_words(row: dict) -> tuple[str, str, str]:
-    """A row's figure with its error, the error of the draws alone, and the ends of the interval.
-
-    In as many digits as the error allows: two of its own, and seven places at most.
-
-    Args:
-        row: as `figures` makes them.
-
-    Example:
-
-    >>> row = {"value": 1.71234, "error": 0.0345, "error_of_draws": 0.01, "interval": [1.6, 1.8]}
-    >>> in_words(row)
-    ('1.712 ± 0.035', '0.010', '1.600 to 1.800')
-    """
-    value, error, (low, high) = row["value"], row["error"], row["interval"]
-    if max(abs(value), error) >= _LARGE:
-        return (
-            f"{value:.4g} ± {error:.2g}",
-            f"{row['error_of_draws']:.2g}",
-            f"{low:.4g} to {high:.4g}",
-        )
-    places = 4 if error <= 0 else min(7, max(0, 1 - math.floor(math.log10(error))))
-    value, error, draws, low, high = (
-        f"{number:,.{places}f}" for number in (value, error, row["error_of_draws"], low, high)
-    )
-    return f"{value} ± {error}", draws, f"{low} to {high}"
 
 
 def curve(found: Nelbo) -> dict:

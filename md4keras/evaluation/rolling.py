@@ -100,6 +100,13 @@ def rolling_likelihood(
     Raises:
         ValueError: for what is no list of texts, an empty text, a bad window or stride, a model of
             images, or text without a tokenizer.
+
+    Example:
+
+    >>> texts = [np.arange(20) % 5]
+    >>> found = md4keras.evaluation.rolling_likelihood(model, texts, num_samples=2)
+    >>> found.tokens.tolist(), found.nats.round(1).tolist()  # 20 ln 5
+    ([20], [32.2])
     """
     parts = list(rolling_steps(model, texts, stride, window, num_samples, seed, batch_size))
     sums = (

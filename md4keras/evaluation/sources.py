@@ -26,6 +26,11 @@ class Entropy(NamedTuple):
     Attributes:
         nats: float.
         error: float, its standard error; 0 where it was computed and not estimated.
+
+    Example:
+
+    >>> md4keras.evaluation.oracle.Markov.random(states=4, length=8).entropy().error
+    0.0
     """
 
     nats: float
@@ -38,6 +43,12 @@ class Source:
     Attributes:
         vocabulary_size: int, `V`.
         data_shape: `(N,)`.
+
+    Example:
+
+    >>> source = md4keras.evaluation.oracle.Markov.random(states=4, length=8)
+    >>> source.vocabulary_size, source.data_shape, source.neighbours().shape
+    (4, (8,), (4, 4))
     """
 
     def __init__(self, vocabulary_size: int, length: int):
@@ -147,6 +158,13 @@ class HiddenMarkov(Source):
         matrix: float array `[S, S]`, `matrix[a, b]` the probability that state `b` follows `a`.
         emission: float array `[S, V]`, the probabilities of tokens in each state.
         length: int, at least 2.
+
+    Example:
+
+    >>> source = md4keras.evaluation.oracle.HiddenMarkov.random(states=2, values=3, length=8)
+    >>> x = source.draw(2, seed=1)
+    >>> x.shape, source.log_probability(x).shape
+    ((2, 8), (2,))
     """
 
     def __init__(self, matrix, emission, length: int = 32):

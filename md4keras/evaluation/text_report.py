@@ -10,6 +10,8 @@ from md4keras.evaluation.features import check_pair
 from md4keras.files import import_optional
 from md4keras.tokenizers import decode_masked, until_end
 
+__all__ = ["TextReport", "mauve"]
+
 FEW_FOR_MAUVE = 1000
 """Texts, of which MAUVE's authors ask for at least so many; papers take 5000."""
 

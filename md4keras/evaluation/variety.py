@@ -5,6 +5,8 @@ import numpy as np
 from md4keras.checks import check_integers
 from md4keras.models import batches
 
+__all__ = ["distinct_fraction", "token_entropy"]
+
 
 def distinct_fraction(tokens) -> float:
     """The fraction of samples that occur nowhere before them in the list.

@@ -4,13 +4,13 @@ Reference: TensorFlow Serving, *SavedModel Warmup*.
 """
 
 import dataclasses
-import json
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from md4keras.files import write_json
 from md4keras.tokenizers import BytePairTokenizer
 from md4keras.version import __version__
 
@@ -48,8 +48,7 @@ def write(
     if note is not None:
         content["note"] = note
     content["signatures"] = {name: _described(each) for name, each in signatures.items()}
-    text = json.dumps(content, indent=2) + "\n"
-    (extra / "manifest.json").write_text(text, encoding="utf-8")
+    write_json(content, extra / "manifest.json")
     if isinstance(model.tokenizer, BytePairTokenizer):
         model.tokenizer.save(extra / "tokenizer.json")
     with tf.io.TFRecordWriter(str(extra / "tf_serving_warmup_requests")) as file:

@@ -15,8 +15,9 @@ _MOST_BYTES = 2**31  # of a protocol buffer (ONNX) and of a flat buffer (LiteRT)
 
 def build(order: dict) -> None:
     """Writes the file `order["target"]` in the format `order["format"]`."""
-    network = in_float32(subprocesses.load(order).network)
-    format, target = order["format"], order["target"]
+    network, format, target = subprocesses.load(order).network, order["format"], order["target"]
+    check_not_quantized(network, format)
+    network = in_float32(network)
     check_size(network, format)
     subprocesses.say(order, f"Converting to {format} ...")
     denoiser = keras.Model(network.input, {"logits": network.output})
@@ -42,6 +43,17 @@ def in_float32(network):
     plain = type(network).from_config({**network.get_config(), "dtype": "float32"})
     plain.set_weights(network.get_weights())
     return plain
+
+
+def check_not_quantized(network, format: str) -> None:
+    """Raises a `ValueError` for weights of few bits, which each format holds in its own way."""
+    mode = getattr(network, "quantization_mode_of_layers", None)
+    if mode is not None:
+        raise ValueError(
+            f"The format {format!r} is written of networks in float32. Expected one that is not "
+            f"quantized. Received: one in {mode}. Export the model from before and use the "
+            "runtime's own quantization, or `export_saved_model`, which serves it as it is."
+        )
 
 
 def check_size(network, format: str) -> None:

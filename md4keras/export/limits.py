@@ -14,6 +14,11 @@ class Limits:
         num_steps: int, steps of the reverse process.
         length: int, tokens of a text; `None` for the training length. Images have one size.
         num_draws: int, draws of masks when a row is scored.
+
+    Example:
+
+    >>> md4keras.export.Limits(num_samples=8)
+    Limits(num_samples=8, num_steps=1024, length=None, num_draws=1024)
     """
 
     num_samples: int = 64

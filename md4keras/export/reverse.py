@@ -14,8 +14,8 @@ from md4keras.random import seed_word
 from md4keras.samplers import TIME_GRIDS, SteppedProcess
 from md4keras.samplers.filters import keep_top_p
 from md4keras.samplers.guidance import ClassifierFree
-from md4keras.samplers.reverse_process import Grid, Run, State
 from md4keras.samplers.sampler import time_at
+from md4keras.samplers.states import Grid, Run, State
 
 
 class RequestedGuidance(ClassifierFree):

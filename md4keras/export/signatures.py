@@ -10,6 +10,7 @@ from md4keras.export.limits import Limits
 from md4keras.export.saved_model import SIGNATURES
 from md4keras.export.text import READ_AND_WRITTEN, WRITTEN, GraphDecoder, GraphTokenizer
 
+_OF_DRAWING = ("denoise_step", "generate", "infill", "generate_text", "infill_text")
 _CALLS = {"network_calls": "int32, calls of the network"}
 _SCORES = {
     "nelbo": "float64 [rows], nats: the bound, the negative evidence lower bound",
@@ -37,10 +38,23 @@ class Signatures:
 
     def all(self) -> dict[str, Signature]:
         """Every signature of the model, by name."""
-        return {name: getattr(self, name)() for name in SIGNATURES if name not in self.lacks}
+        lacks = self.lacks if self.model.draws_samples else (*self.lacks, *_OF_DRAWING)
+        return {name: getattr(self, name)() for name in SIGNATURES if name not in lacks}
 
     def note(self) -> str | None:
-        """Why a model of text lacks signatures of text, and what to do instead."""
+        """Why a model lacks signatures, and what to do instead."""
+        found = [self._note_of_drawing(), self._note_of_text()]
+        return " ".join(filter(None, found)) or None
+
+    def _note_of_drawing(self) -> str | None:
+        if self.model.draws_samples:
+            return None
+        return (
+            f"Without signatures that draw: a {type(self.model).__name__} draws no samples yet. "
+            "Ask for logits and scores."
+        )
+
+    def _note_of_text(self) -> str | None:
         if self.model.tokenizer is None or not self.lacks:
             return None
         if self.text is not None:

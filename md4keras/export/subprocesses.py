@@ -19,7 +19,7 @@ from pathlib import Path
 
 import keras
 
-from md4keras import checkpoints
+from md4keras import checkpoints, presets
 from md4keras.export import versions
 
 _REFUSED = "\nrefused: "
@@ -27,7 +27,16 @@ _NAMES = {"tensorflow": "TensorFlow", "jax": "JAX"}
 
 
 class ExportError(RuntimeError):
-    """A process could not build the export; the message holds what it wrote."""
+    """A process could not build the export; the message holds what it wrote.
+
+    Example:
+
+    >>> try:
+    ...     raise md4keras.export.ExportError("TensorFlow has no such operation.")
+    ... except RuntimeError as error:
+    ...     print(error)
+    TensorFlow has no such operation.
+    """
 
 
 def check_packages(modules: tuple[str, ...], extras: str) -> None:
@@ -56,7 +65,8 @@ def build_version(
 def saved(model) -> Iterator[str]:
     """The folder of a model or of a saved one, from which a process can load it."""
     if isinstance(model, str | os.PathLike):
-        yield str(checkpoints.read_saved(model, unknown_tokenizer=True).folder.resolve())
+        saved = checkpoints.read_saved(presets.find(model), unknown_tokenizer=True)
+        yield str(saved.folder.resolve())
         return
     with tempfile.TemporaryDirectory() as work:
         yield str(checkpoints.save_model(model, Path(work) / "model"))
@@ -129,7 +139,11 @@ def serve(build: Callable[[dict], None]) -> None:
 def load(order: dict):
     """In the process: the order's model; a tokenizer of the user's own class as described."""
     say(order, f"Loading the model under {_NAMES[keras.backend.backend()]} ...")
-    return checkpoints.build_model(checkpoints.read_saved(order["model"], unknown_tokenizer=True))
+    saved = checkpoints.read_saved(order["model"], unknown_tokenizer=True)
+    model = checkpoints.build_model(saved)
+    if model.has_lora and model.network.quantization_mode_of_layers is None:
+        model.merge_lora()  # once, rather than in each request
+    return model
 
 
 def say(order: dict, text: str) -> None:

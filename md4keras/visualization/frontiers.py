@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from md4keras.checks import is_number
 from md4keras.files import import_optional
 
+__all__ = ["plot_frontier"]
+
 _SETTINGS = ("sampler", "time_grid", "guidance_scale")  # those that make a line of their own
 _MARKERS = "osD^vPX*"
 
@@ -36,6 +38,17 @@ def plot_frontier(
     Raises:
         ImportError: if Matplotlib is missing.
         ValueError: for no rows, or rows without these figures.
+
+    Example:
+
+    >>> rows = [
+    ...     {"sampler": "ancestral", "num_steps": 32, "temperature": temperature,
+    ...      "unigram_entropy": 4.0 + temperature, "generative_perplexity": 20.0 * temperature}
+    ...     for temperature in (0.8, 1.0)
+    ... ]
+    >>> figure = plot_frontier(rows, path="frontier.png")
+    >>> len(figure.axes[0].lines) > 0
+    True
     """
     _check(rows, x, y, along)
     figures = import_optional("matplotlib.figure", "draws figures", "matplotlib")

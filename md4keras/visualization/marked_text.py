@@ -8,6 +8,15 @@ import numpy as np
 from md4keras.checks import Interval, check_integers, check_number
 from md4keras.tokenizers import decode_masked
 
+__all__ = [
+    "candidate_titles",
+    "confidence_colour",
+    "doubt_colour",
+    "marked_html",
+    "token_symbols",
+    "translucent",
+]
+
 _OPACITY = 0.4  # the page shines through, so that its own text colour stays readable
 _UNSURE, _SURE = np.array([(230, 97, 1), (0, 114, 178)])  # orange, blue: apart for every eye
 _DAMAGE = "\ufffd"
@@ -79,6 +88,11 @@ def confidence_colour(probability: float) -> str:
 
     Args:
         probability: float in `[0, 1]`, of a token.
+
+    Example:
+
+    >>> confidence_colour(1.0) == confidence_colour(0.0)
+    False
     """
     mend = "Exponentiate a log-probability first."
     check_number("probability", probability, Interval(0, 1), mend)
@@ -109,6 +123,11 @@ def doubt_colour(entropy: float, most: float) -> str:
     Args:
         entropy: float in `[0, most]`, such as an entry of `entropy_map`.
         most: float, the largest there can be: `log2` of the number of values, in bits.
+
+    Example:
+
+    >>> doubt_colour(0.0, most=2.0) == doubt_colour(2.0, most=2.0)
+    False
     """
     return translucent(_UNSURE, min(1.0, entropy / most))
 
@@ -155,6 +174,14 @@ def candidate_titles(found, tokenizer) -> list[str]:
     Args:
         found: a `md4keras.evaluation.candidates.Candidates`.
         tokenizer: any tokenizer.
+
+    Example:
+
+    >>> tokenizer = md4keras.tokenizers.CharacterTokenizer()
+    >>> found = md4keras.evaluation.candidates.Candidates(
+    ...     np.array([3]), np.array([0.6]), np.array([[5, 1]]), np.array([[0.6, 0.3]]))
+    >>> candidate_titles(found, tokenizer)
+    ['e 60 %, a 30 %']
     """
 
     def named(value, p):

@@ -9,6 +9,18 @@ import numpy as np
 from md4keras.checks import Interval, check_integers, check_number, check_whole
 from md4keras.files import import_optional, write_whole
 
+__all__ = [
+    "MASK_COLOUR",
+    "colour_grid",
+    "gif_bytes",
+    "image_colours",
+    "image_grid",
+    "png_bytes",
+    "save_animation",
+    "save_image_grid",
+    "shades",
+]
+
 MASK_COLOUR = (214, 51, 132)  # magenta: no grey image has it, and few photographs
 _SHADES = np.array([(255, 255, 255), (253, 141, 60), (127, 39, 4)])  # white, orange, dark brown
 _GAP = 1  # pixels between images, before enlarging
@@ -42,6 +54,11 @@ def image_grid(
 
     Raises:
         ValueError: for what are no images, or a picture that is too large.
+
+    Example:
+
+    >>> image_grid(np.zeros((12, 8, 8, 1), "int32"), levels=17, columns=6, scale=2).shape
+    (38, 110, 3)
     """
     return colour_grid(image_colours(tokens, levels, mask_token), columns, scale, transparent)
 
@@ -51,6 +68,11 @@ def image_colours(tokens, levels: int, mask_token: int | None = None) -> np.ndar
 
     Args:
         tokens, levels, mask_token: as in `image_grid`.
+
+    Example:
+
+    >>> image_colours(np.array([[[[0], [16], [17]]]]), levels=17, mask_token=17).tolist()
+    [[[[0, 0, 0], [255, 255, 255], [214, 51, 132]]]]
     """
     check_whole("levels", levels, least=2, mend="Give as many as the model has.")
     tokens = np.asarray(tokens)
@@ -70,6 +92,11 @@ def colour_grid(
     Args:
         colours: uint8 `[n, height, width, 3]`.
         columns, scale, transparent, and what is returned: as in `image_grid`.
+
+    Example:
+
+    >>> colour_grid(np.zeros((3, 2, 2, 3), "uint8"), columns=3, scale=1).shape
+    (4, 10, 3)
     """
     axes = ("n", "height", "width", 3)
     colours = check_integers("colours", colours, axes, mend=_COLOUR, dtype=np.uint8)
@@ -99,6 +126,11 @@ def shades(values, most: float) -> np.ndarray:
     Args:
         values: float `[*shape]` in `[0, most]`, such as `entropy_map(...).sum(-1)` of images.
         most: float, the largest there can be.
+
+    Example:
+
+    >>> shades([0.0, 2.0], most=2.0).shape
+    (2, 3)
     """
     values = np.asarray(values, "float64")
     if not most > 0 or not np.isfinite(values).all() or values.min(initial=0.0) < 0:
@@ -129,12 +161,23 @@ def save_image_grid(
     Raises:
         ValueError: as `image_grid` does.
         OSError: as `md4keras.files.write_whole` does: what stood there before still does.
+
+    Example:
+
+    >>> save_image_grid(np.zeros((2, 8, 8, 1), "int32"), "digits.png", levels=17).name
+    'digits.png'
     """
     return write_whole(path, png_bytes(image_grid(tokens, levels, columns, scale, mask_token)))
 
 
 def png_bytes(picture) -> bytes:
-    """A picture, uint8 `[height, width, 3 or 4]` such as `image_grid` returns, as a PNG file."""
+    """A picture, uint8 `[height, width, 3 or 4]` such as `image_grid` returns, as a PNG file.
+
+    Example:
+
+    >>> png_bytes(np.zeros((4, 4, 3), "uint8"))[1:4]
+    b'PNG'
+    """
     shape = ("height", "width", 4 if np.shape(picture)[2:] == (4,) else 3)
     picture = check_integers("picture", picture, shape, mend=_COLOUR, dtype=np.uint8)
     stream = io.BytesIO()
@@ -152,7 +195,14 @@ def save_animation(
     scale: int = 8,
     duration: float = 4.0,
 ) -> Path:
-    """Writes `gif_bytes` to a file, as `save_image_grid` does; returns its path."""
+    """Writes `gif_bytes` to a file, as `save_image_grid` does; returns its path.
+
+    Example:
+
+    >>> states = np.stack([np.full((2, 8, 8, 1), 17), np.zeros((2, 8, 8, 1), "int32")])
+    >>> save_animation(states, "digits.gif", levels=17, mask_token=17).name
+    'digits.gif'
+    """
     return write_whole(path, gif_bytes(trajectory, levels, mask_token, columns, scale, duration))
 
 
@@ -179,6 +229,12 @@ def gif_bytes(
 
     Raises:
         ValueError: for what is no trajectory of images, or no duration.
+
+    Example:
+
+    >>> noise, digits = np.full((2, 8, 8, 1), 17), md4keras.data.digits().training[0][:2]
+    >>> gif_bytes([noise, digits], levels=17, mask_token=17, scale=1)[:6]
+    b'GIF89a'
     """
     mend = "Stack the tokens of the states of `model.sample_steps`."
     shape = ("steps + 1", "n", "height", "width", "channels")

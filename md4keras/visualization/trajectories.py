@@ -6,6 +6,8 @@ import numpy as np
 
 from md4keras.checks import check_integers, check_whole
 
+__all__ = ["reveal_steps", "step_colours"]
+
 GIVEN_COLOUR = (221, 221, 221)  # lighter than most steps: a middle grey is teal to the colour-blind
 
 # Viridis at ten equally spaced points; even in lightness, with and without red-green vision.
@@ -66,6 +68,11 @@ def step_colours(steps, num_steps: int) -> np.ndarray:
 
     Raises:
         ValueError: for what are no such steps.
+
+    Example:
+
+    >>> step_colours([0, 1, 4], num_steps=4).tolist()[0]  # what was given is grey
+    [221, 221, 221]
 
     Reference: Smith and van der Walt 2015, *The default colour map of Matplotlib*.
     """

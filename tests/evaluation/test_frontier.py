@@ -56,7 +56,7 @@ def test_calls_are_counted_where_the_sampler_plans_them(model):
         (["temperature"], r"`vary` names.*Expected a dictionary.*\['temperature'\]"),
         ({"temperature": 1.0}, r"no values for 'temperature'.*Write \[1\.0\]"),
         ({"temperature": []}, "no values for 'temperature'"),
-        ({"temperature": [1.0, 0.0]}, "`temperature` cannot be used"),
+        ({"temperature": [1.0, -1.0]}, "`temperature` cannot be used"),
         ({"sampler": ["ancestral", "best"]}, "best"),
         ({"guidance_scale": [2.0]}, "Guidance needs a network"),
     ],

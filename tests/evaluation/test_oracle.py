@@ -197,7 +197,7 @@ def test_mistakes_are_named_before_any_work():
         "`steps` cannot be used": lambda: oracle.compare("event", [], source),
         "`rows` cannot be used": lambda: oracle.markdown([]),
         "num_steps=0": lambda: oracle.compare("event", [2, 0], source),
-        "temperature=0": lambda: oracle.compare({"cold": ("event", 0)}, 2, source),
+        "temperature=-1": lambda: oracle.compare({"cold": ("event", -1)}, 2, source),
         "num_samples=1": lambda: oracle.compare("event", 2, source, num_samples=1),
         "not a source": lambda: oracle.compare("event", 2, np.eye(3)),
         "sum to 1": lambda: Markov([[0.9, 0.2], [0.5, 0.5]]),

@@ -24,6 +24,7 @@ from md4keras.evaluation.report import (
 )
 from md4keras.evaluation.report_plots import positions_plot
 from md4keras.evaluation.report_warnings import find_warnings
+from md4keras.figures import in_words
 
 pytestmark = pytest.mark.one_backend
 
@@ -202,7 +203,7 @@ class TestPage:
     def test_the_whole_report_is_on_it(self):
         report = made(warnings=["Few examples."])
         texts = "".join(Page(report_page.page(report)).texts)
-        rows = [each for row in report.figures for each in report_parts.in_words(row)]
+        rows = [each for row in report.figures for each in in_words(row)]
         for words in (*rows, report.command, report.date, "Few examples.", "Bits for each token."):
             assert words in texts
         for fingerprint in ("ab", "cd", "ef", "keras 3.15.0"):

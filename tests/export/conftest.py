@@ -20,6 +20,13 @@ LENGTH = 12
 ASK = Path(__file__).with_name("ask.py")
 
 
+def pytest_collection_modifyitems(items):
+    """One of several processes makes the exports, and asks them."""
+    for item in items:
+        if "exported" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group("export"))
+
+
 def text_model():
     """MD4 of characters, with an underscore in the alphabet and its order shuffled."""
     keras.utils.set_random_seed(0)

@@ -59,6 +59,7 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch):
         export_saved_model(text_model(), tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_what_the_child_refuses_arrives_in_words(tmp_path, capfd):
     """A signature that the model lacks is known only where the model is loaded."""
     md4keras.save_model(image_model(), tmp_path / "model")
@@ -84,6 +85,16 @@ def test_other_tokenizers_have_no_signatures_of_text():
         found.append(tuple(Signatures(model, samplers.Ancestral(), Limits()).all()))
     others = tuple(name for name in SIGNATURES if not name.endswith("_text"))
     assert found == [SIGNATURES, others, others]
+
+
+def test_models_that_draw_nothing_have_no_signatures_that_draw():
+    """What they would draw is not of the model, whose blocks see the ones before them."""
+    network = md4keras.networks.DiT(4, 8, num_layers=0, num_heads=2, hidden_dim=8)
+    model = md4keras.BlockDiffusion(network, block_size=4)
+    model.tokenizer = CharacterTokenizer("abcd")
+    signatures = Signatures(model, samplers.Ancestral(), Limits())
+    assert tuple(signatures.all()) == ("serving_default", "score", "score_text")
+    assert signatures.note().startswith("Without signatures that draw: a BlockDiffusion")
 
 
 @keras.saving.register_keras_serializable(package="tests")
@@ -145,6 +156,7 @@ def test_the_command_line_exports_and_counts_versions(tmp_path, capfd):
     assert "The version exists" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_killed_command_leaves_nothing(tmp_path):
     md4keras.save_model(image_model(), tmp_path / "model")
     command = [sys.executable, "-c", "from md4keras.cli import main; main()", "export"]

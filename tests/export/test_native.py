@@ -49,6 +49,7 @@ def exported(tmp_path_factory):
     return model, export_native(model, tmp_path_factory.mktemp("native") / "served", verbose=False)
 
 
+@pytest.mark.slow
 def test_logits_are_the_models_without_keras_and_jax(exported, tmp_path):
     model, version = exported
     asked = {}

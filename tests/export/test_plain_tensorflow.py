@@ -42,6 +42,7 @@ def test_the_example_of_the_page_runs(exported):
     assert printed.startswith("['") and printed.rstrip().endswith("nats")
 
 
+@pytest.mark.slow
 def test_defaults_are_those_of_the_model_and_values_are_what_one_types(exported):
     model, folder = exported("text")
     printed = run(

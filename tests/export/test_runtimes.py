@@ -178,6 +178,7 @@ class TestFiles:
             export_denoiser(text_model(), path, verbose=False)
         assert os.listdir(path.parent) == ["text.onnx"] and path.read_text() == "old"
 
+    @pytest.mark.slow
     def test_onnx_names_the_open_sizes(self, exported):
         import onnx
 

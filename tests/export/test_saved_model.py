@@ -108,6 +108,7 @@ def test_strings_are_those_of_the_tokenizer(exported, ask):
     np.testing.assert_allclose(answers[2]["standard_error"], error, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_images_with_classes_guidance_and_a_sampler_with_memory(exported, ask):
     model, folder = exported("image")
     sampler = samplers.Remasking(rule="confidence")
@@ -252,6 +253,7 @@ def test_what_a_request_may_not_ask(exported, ask):
 
 
 @pytest.mark.one_backend
+@pytest.mark.slow
 def test_labels_are_checked(exported, ask):
     _, folder = exported("image")
     generate = STEPS | {"num_samples": 2, "labels": [0, 1], "guidance": 1.0}

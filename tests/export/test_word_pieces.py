@@ -70,6 +70,7 @@ def test_text_comes_out_and_tokens_go_in(model, tmp_path, ask, capfd):
     assert tokenizer.decode(filled)[0].startswith("the")
 
 
+@pytest.mark.slow
 def test_texts_that_the_graph_cannot_cut_are_refused_with_the_reason(model, tmp_path):
     with pytest.raises(ValueError, match="infill_text.*cannot cut a text into word pieces. Encode"):
         export_saved_model(model, tmp_path, signatures=("infill_text",), verbose=False)

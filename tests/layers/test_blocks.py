@@ -3,7 +3,14 @@ import numpy as np
 import pytest
 from keras.src.testing import TestCase
 
-from md4keras.layers import AdaptiveLayerNorm, DiTBlock, Modulation, TransformerBlock
+from md4keras.layers import (
+    AdaptiveLayerNorm,
+    DiTBlock,
+    LlamaBlock,
+    Modulation,
+    RotaryDiTBlock,
+    TransformerBlock,
+)
 from tests.reference import array
 
 
@@ -15,6 +22,37 @@ class LayerTest(TestCase):
             input_shape=(3, 5, 8),
             expected_output_shape=(3, 5, 8),
             expected_num_trainable_weights=9,
+        )
+
+    def test_block_of_a_llama(self):
+        self.run_layer_test(
+            LlamaBlock,
+            {"num_heads": 4, "num_key_value_heads": 2, "hidden_dim": 12, "dropout": 0.1},
+            input_shape=(3, 5, 16),
+            expected_output_shape=(3, 5, 16),
+            expected_num_trainable_weights=9,
+            expected_num_seed_generators=3,
+            expected_num_non_trainable_variables=3,
+        )
+
+    def test_modulation(self):
+        self.run_layer_test(
+            Modulation,
+            {"dim": 4, "num_vectors": 2},
+            input_shape=(3, 6),
+            expected_output_shape=((3, 1, 4), (3, 1, 4)),
+            expected_num_trainable_weights=2,
+            run_training_check=False,  # Keras's trains layers of one output
+        )
+
+    def test_adaptive_norm(self):
+        self.run_layer_test(
+            AdaptiveLayerNorm,
+            {"conditioning_type": "adaln_zero"},
+            input_shape={"x_shape": (3, 5, 8), "conditioning_shape": (3, 6)},
+            expected_output_shape=(3, 5, 8),
+            expected_num_trainable_weights=2,
+            run_training_check=False,  # Keras's trains layers of one input
         )
 
     def test_block_of_the_core_without_conditioning(self):
@@ -38,6 +76,18 @@ class LayerTest(TestCase):
             run_training_check=False,  # Keras's trains layers of one input
         )
 
+    def test_block_of_the_dit_of_text(self):
+        self.run_layer_test(
+            RotaryDiTBlock,
+            {"num_heads": 2, "dropout": 0.1},
+            input_shape={"x_shape": (3, 5, 8), "conditioning_shape": (3, 6)},
+            expected_output_shape=(3, 5, 8),
+            expected_num_trainable_weights=12,
+            expected_num_seed_generators=2,
+            expected_num_non_trainable_variables=2,
+            run_training_check=False,  # Keras's trains layers of one input
+        )
+
 
 @pytest.mark.parametrize("conditioning_type", ["adaln", "adaln_zero"])
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
@@ -47,7 +97,7 @@ def test_conditioned_layers_survive_a_round_trip(conditioning_type, policy):
     conditioning = rng.normal(size=(3, 4)).astype("float32")
     for layer in (
         TransformerBlock(2, "geglu", conditioning_type, dtype=policy),
-        AdaptiveLayerNorm("glu", conditioning_type, dtype=policy),
+        AdaptiveLayerNorm("glu", conditioning_type, norm_scale=True, dtype=policy),
     ):
         y = layer(x, conditioning)
         assert keras.backend.standardize_dtype(y.dtype) == layer.compute_dtype
@@ -67,11 +117,13 @@ def test_adaln_zero_block_starts_as_the_identity():
     np.testing.assert_array_equal(array(block(x, conditioning)), x.astype("float32"))
 
 
-def test_a_conditioned_block_of_the_core_starts_as_the_identity():
+@pytest.mark.parametrize(
+    "make", [lambda: DiTBlock(2, conditioned=True), lambda: RotaryDiTBlock(2)], ids=["core", "text"]
+)
+def test_conditioned_blocks_of_dits_start_as_the_identity(make):
     rng = np.random.default_rng(0)
     x, conditioning = rng.normal(size=(2, 5, 8)), rng.normal(size=(2, 4))
-    block = DiTBlock(2, conditioned=True)
-    np.testing.assert_array_equal(array(block(x, conditioning)), x.astype("float32"))
+    np.testing.assert_array_equal(array(make()(x, conditioning)), x.astype("float32"))
 
 
 def test_modulation_gives_separate_vectors():

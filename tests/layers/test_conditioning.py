@@ -18,6 +18,16 @@ class LayerTest(TestCase):
             run_mixed_precision_check=False,  # float32 whatever the policy, tested below
         )
 
+    def test_embedding_of_a_noise_level(self):
+        self.run_layer_test(
+            TimeEmbedding,
+            {"dim": 8, "scale": 1.0, "with_last": False},
+            input_data=np.array([0.0, 0.3, 6.9], "float32"),
+            expected_output_shape=(3, 8),
+            expected_num_trainable_weights=0,
+            run_mixed_precision_check=False,
+        )
+
     def test_label_embedding(self):
         self.run_layer_test(
             LabelEmbedding,
@@ -27,6 +37,16 @@ class LayerTest(TestCase):
             expected_num_trainable_weights=1,
             expected_num_seed_generators=1,
             expected_num_non_trainable_variables=1,
+            run_mixed_precision_check=False,
+        )
+
+    def test_conditioning_mlp_of_a_size(self):
+        self.run_layer_test(
+            ConditioningMLP,
+            {"dim": 6, "hidden_dim": 5},
+            input_shape=(3, 10),
+            expected_output_shape=(3, 6),
+            expected_num_trainable_weights=4,
             run_mixed_precision_check=False,
         )
 
@@ -47,6 +67,13 @@ def test_time_embedding_is_the_published_one(dim):
     embedding = TimeEmbedding(dim, scale=1.0)(reference["timesteps"])
     expected = reference[f"timestep_embedding_dim{dim}"]
     np.testing.assert_allclose(array(embedding), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("with_last, exponents", [(True, [0, 0.5, 1]), (False, [0, 1 / 3, 2 / 3])])
+def test_frequencies_end_at_the_last_one_or_before_it(with_last, exponents):
+    embedding = array(TimeEmbedding(6, 1.0, with_last)(np.array([2.0], "float32")))[0]
+    angles = 2.0 * 10_000.0 ** -np.array(exponents)
+    np.testing.assert_allclose(embedding, [*np.sin(angles), *np.cos(angles)], atol=1e-6)
 
 
 def test_conditioning_is_the_published_one():

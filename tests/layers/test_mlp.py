@@ -18,6 +18,17 @@ class LayerTest(TestCase):
             expected_num_non_trainable_variables=1,
         )
 
+    def test_mlp_that_drops_its_output_alone(self):
+        self.run_layer_test(
+            MLP,
+            {"dropout": 0.1, "hidden_dropout": 0.0},
+            input_shape=(3, 5, 8),
+            expected_output_shape=(3, 5, 8),
+            expected_num_trainable_weights=4,
+            expected_num_seed_generators=1,
+            expected_num_non_trainable_variables=1,
+        )
+
     def test_mlp(self):
         self.run_layer_test(
             MLP,

@@ -42,11 +42,27 @@ def test_rotation_is_the_published_one(head_dim, length):
         np.testing.assert_allclose(array(rotated), expected, atol=1e-5)
 
 
-def test_inner_products_depend_on_the_distance_alone():
+def test_halves_are_the_pairs_in_another_order():
+    x = np.random.default_rng(0).normal(size=(2, 5, 3, 8)).astype("float32")
+    order = [0, 4, 1, 5, 2, 6, 3, 7]  # neighbours are what was half the size apart
+    tables = rotary_tables(5, 8, 500.0)
+    halves = apply_rotary(keras.ops.convert_to_tensor(x), *tables, halves=True)
+    pairs = apply_rotary(keras.ops.convert_to_tensor(x[..., order]), *tables)
+    np.testing.assert_allclose(array(halves)[..., order], array(pairs), atol=1e-6)
+
+
+def test_the_slowest_pair_has_almost_the_longest_wave():
+    cos, _ = rotary_tables(3, 1000, 500.0)
+    expected = np.cos(2 * 500.0 ** (-2 * np.arange(500) / 1000))
+    np.testing.assert_allclose(array(cos)[2], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("halves", [False, True])
+def test_inner_products_depend_on_the_distance_alone(halves):
     q, k = np.random.default_rng(0).normal(size=(2, 1, 1, 1, 8)).astype("float32")
     q, k = (keras.ops.convert_to_tensor(np.repeat(v, 12, axis=1)) for v in (q, k))
     tables = rotary_tables(12, 8)
-    q, k = (array(apply_rotary(v, *tables))[0, :, 0] for v in (q, k))
+    q, k = (array(apply_rotary(v, *tables, halves))[0, :, 0] for v in (q, k))
     products = q @ k.T
     for offset in range(-5, 6):
         diagonal = np.diagonal(products, offset)

@@ -8,7 +8,7 @@ import pytest
 
 from md4keras import MD4
 from md4keras.layers import VocabularyHead
-from md4keras.networks import Network, Transformer, UNet, UViT
+from md4keras.networks import DiT, Network, Transformer, UNet, UViT
 from tests.compiled import one_program
 from tests.reference import array
 
@@ -26,6 +26,13 @@ SMALL = {
     "transformer": lambda **kw: Transformer(
         **{
             **dict(vocabulary_size=7, sequence_length=6, num_layers=1, num_heads=2, feature_dim=8),
+            **kw,
+        }
+    ),
+    "dit": lambda **kw: DiT(
+        **{
+            **dict(vocabulary_size=7, sequence_length=6, num_layers=1, num_heads=2, hidden_dim=16),
+            **dict(feature_dim=8, time_features="t"),
             **kw,
         }
     ),
