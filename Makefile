@@ -93,6 +93,15 @@ format: $(READY)  ## rewrite the files in the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+.PHONY: docs
+docs: $(READY)  ## build the site in site/: the pages in docs/, the reference and the notebooks
+	$(BIN)/python -m mkdocs build --quiet
+	@echo "Open site/index.html"
+
+.PHONY: notebooks
+notebooks: $(BACKEND_READY)  ## run the notebooks in docs/notebooks and keep what they print and draw
+	$(BIN)/python -m docs.tools.run_notebooks
+
 .PHONY: app
 app: $(BACKEND_READY)  ## open the app in the browser (models are looked for in runs/)
 	$(BIN)/md4keras app runs

@@ -1,4 +1,4 @@
-"""Where models are saved: the one folder of the app, and what is in it, without Keras."""
+"""Where models are: in the user's folder, or else the presets that ship; without Keras."""
 
 import os
 import sys
@@ -8,9 +8,27 @@ from pathlib import Path
 _MAX_DEPTH = 6
 
 
-def root() -> Path:
-    """The one folder that models come from: the argument after `--`, by default `runs`."""
+def own() -> Path:
+    """The user's folder of models: the argument after `--`, by default `runs`."""
     return Path(sys.argv[1] if len(sys.argv) > 1 else "runs")
+
+
+def shipped() -> Path:
+    """The folder of the presets that ship with md4keras, as `md4keras.presets.SHIPPED`."""
+    above = Path(__file__).resolve().parents[1]  # md4keras, or a checkout
+    inside = above / "md4keras"
+    return (inside if inside.is_dir() else above) / "presets" / "shipped"
+
+
+def root() -> Path:
+    """The one folder that models come from: the user's, or where it has none, the presets'."""
+    found = any(saved_models(own())) or not any(saved_models(shipped()))
+    return own() if found else shipped()
+
+
+def are_presets() -> bool:
+    """Whether the models are the presets that ship."""
+    return root() == shipped()
 
 
 def saved_models(folder: str | os.PathLike) -> Iterator[Path]:

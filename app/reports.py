@@ -8,7 +8,7 @@ import streamlit as st
 from md4keras.catalog import ModelFolder
 from md4keras.evaluation.report import JSON, PAGE, Report, read_report, report_folder
 from md4keras.evaluation.report_page import page
-from md4keras.evaluation.report_parts import in_words
+from md4keras.figures import in_words
 
 from . import folders, shell
 from .frame import plain

@@ -91,7 +91,7 @@ def messages():
     """Shows what the library refuses as a message in the page, never as a traceback."""
     try:
         yield
-    except ValueError as error:
+    except (ValueError, NotImplementedError) as error:
         st.error(plain(error), icon=":material/error:")
 
 

@@ -3,6 +3,8 @@
 And what keeps a run short: nothing is compiled twice, and no processor is wanted twice.
 """
 
+import gc
+import itertools
 import os
 import shutil
 import signal
@@ -15,10 +17,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the backgrou
     signal.signal(signal.SIGINT, signal.default_int_handler)  # tests interrupt what they start
 
 # Most of the time on JAX is LLVM's, for programs that run milliseconds: it gets simpler ones
-# and optimises them less. (What XLA decides, such as memory and what is fused, is as ever.)
+# and optimises none. (What XLA decides, such as memory and what is fused, is as ever.)
 os.environ["XLA_FLAGS"] = " ".join(
     [
-        "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false",
+        "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false",
         os.environ.get("XLA_FLAGS", ""),
     ]
 )
@@ -36,16 +38,23 @@ else:
 import keras
 import pytest
 
-from tests.slow_cases import SLOW_CASES
+from tests.slow_cases import SLOW_CASES, SLOW_CASES_OF
 
-LONGEST = ("test_pages.py", "test_recipes.py", "test_markov.py", "test_limits.py")
+LONGEST = (
+    "test_saved_model.py",
+    "test_pages.py",
+    "test_recipes.py",
+    "test_markov.py",
+    "test_limits.py",
+)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Marks `SLOW_CASES`. The longest tests first: none is left to one of two processes."""
+    """Marks the slow cases. The longest tests first: none is left to one of two processes."""
+    slow = SLOW_CASES | SLOW_CASES_OF.get(keras.backend.backend(), set())
     for item in items:
-        if f"{item.path.name}::{item.name}" in SLOW_CASES:
+        if f"{item.path.name}::{item.name}" in slow:
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: item.path.name not in LONGEST)
 
@@ -55,8 +64,45 @@ def pytest_unconfigure():
         shutil.rmtree(os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 
 
+_tests = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def garbage_of_its_own():
+    """Within a test, garbage is looked for among its own objects alone.
+
+    Keras looks for it at each layer that it quantizes, and a run holds millions of objects. A
+    model that a test has left is garbage in cycles, with its programs.
+    """
+    if next(_tests) % 400 == 0:
+        gc.unfreeze()  # for what the tests of a file have shared
+    _forget_gradients()
+    gc.collect()
+    gc.freeze()
+
+
+def _forget_gradients():
+    """TensorFlow keeps each custom gradient for ever, and with it the graphs of its step."""
+    if keras.backend.backend() == "tensorflow":
+        from tensorflow.python.framework.ops import gradient_registry
+
+        for name in list(gradient_registry.list()):
+            if name.startswith("CustomGradient-"):
+                del gradient_registry._registry[name]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fresh_state_of_a_module():
+    """What the tests of a file share does not depend on which tests ran before."""
+    _refresh()
+
+
 @pytest.fixture(autouse=True)
 def fresh_state():
     """Names and seeds do not depend on which tests ran before."""
+    _refresh()
+
+
+def _refresh():
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(0)

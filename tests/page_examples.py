@@ -5,6 +5,7 @@ A new page needs nothing here if its blocks run as they stand and are short.
 
 import contextlib
 import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 import md4keras
 from md4keras import layers, networks, tokenizers
+from tests.reference import load_reference, reference_params
 from tests.tiny_models import save_image_model, save_text_model
 
 
@@ -59,10 +61,13 @@ NOT_RUN = {
     ),
     "docs/results.md: rted of and applaced bys notem are insults sht lite the conted ind ither "
     "objectarame and x batht future targumenby any numbers d": "samples, no commands",
+    "docs/presets.md: from md4keras.evaluation.report import read_report": (
+        "needs a measurement; tests/saving/test_model_card.py has one"
+    ),
+    "docs/evaluation.md: import lm_eval": (
+        "needs the network; tests/evaluation/test_harness.py runs the same on tasks of its own"
+    ),
 }
-NOT_RUN["docs/evaluation.md: import lm_eval"] = (
-    "needs the network; tests/evaluation/test_harness.py runs the same on tasks of its own"
-)
 CLUSTER = "tests/test_pages.py reads its commands"
 NOT_RUN |= {
     "docs/accelerators.md: #!/bin/bash": CLUSTER,
@@ -77,7 +82,9 @@ PROGRAMS_NOT_RUN = {
 SLOW = {
     "docs/data.md",
     "docs/devices.md",
+    "docs/evaluation.md",
     "docs/export.md",
+    "docs/finetuning.md",
     "docs/networks.md",
     "docs/sampling.md",
     "docs/training.md",
@@ -88,6 +95,8 @@ SHORTER = {
     "README.md": {
         "*digits.training, batch_size=64, epochs=17": "*(x[:64] for x in digits.training)",
         "num_steps=32": "num_steps=2",
+        "num_samples=1, temperature=0.7)": "num_samples=1, temperature=0.7, num_steps=2)",
+        "length=32, temperature=0.7)": "length=32, temperature=0.7, num_steps=2)",
     },
     "docs/data.md": {"steps_per_epoch=500": "steps_per_epoch=2"},
     "docs/training.md": {
@@ -126,6 +135,7 @@ SHORTER = {
 # What is true after a page's Python has run, of its names and of what it printed.
 AFTERWARDS = {
     "README.md": lambda names, said: Path("runs/first/config.json").is_file(),
+    "docs/conversion.md": lambda names, said: Path("models/llada/tokenizer.json").is_file(),
     "docs/data.md": lambda names, said: (
         "Read pydoc: 386,903 characters." in said and names["model"].optimizer.iterations == 2
     ),
@@ -145,6 +155,9 @@ AFTERWARDS = {
     "docs/training.md": lambda names, said: (
         names["history"].epoch == [0, 1] and Path("runs/mine/states/step_0000000004").is_dir()
     ),
+    "docs/presets.md": lambda names, said: (
+        "license: apache-2.0" in said and "transformer (Transformer)" in said
+    ),
     "docs/sampling.md": lambda names, said: (
         "1 of at most 3 network calls" in said and names["samples"].shape == (4, LENGTH)
     ),
@@ -163,24 +176,52 @@ SIZES = dict(num_layers=1, num_heads=2, feature_dim=64)
 def names(page: str, stack: contextlib.ExitStack) -> dict:
     """The names that a page's Python expects; `shorter` has further replacements."""
     prepared = {
+        "docs/conversion.md": _of_conversion,
+        "docs/finetuning.md": _of_finetuning,
         "docs/networks.md": _of_networks,
         "docs/sampling.md": _of_sampling,
         "docs/evaluation.md": _of_text,
         "docs/export.md": _of_export,
+        "docs/presets.md": _of_presets,
         "docs/quality.md": _of_text,
         "docs/serving.md": _of_serving,
     }
     return prepared[page](stack) if page in prepared else {}
 
 
+def _of_conversion(stack) -> dict:
+    pytest.importorskip("safetensors")
+    from tests.conversion import hub_double
+
+    tokenizer = hub_double.word_pieces(280, ("<|endoftext|>", "<|mask|>", "<|user|>"))
+    config, arrays = hub_double.with_words("llada", tokenizer.special_tokens["<|mask|>"])
+    hub_double.save_sharded(Path("LLaDA-8B-Base"), config, arrays)
+    tokenizer.save("LLaDA-8B-Base/tokenizer.json")
+    return {}
+
+
+def _of_finetuning(stack) -> dict:
+    model, network = (md4keras.MD4(networks.Transformer(5, 8, 1, 2, 8)) for _ in range(2))
+    tokens = np.zeros((32, 8), "int32")
+    return {"model": model, "network": network.network, "tokens": tokens, "md4keras": md4keras,
+            "keras": keras}  # fmt: skip
+
+
 def _of_networks(stack) -> dict:
     shapes = dict(sequence_length=LENGTH, image_shape=(8, 8, 1), num_dit_layers=1, hidden_dim=64)
+    reference = load_reference("llada")
+    params = {k.removeprefix("params/"): v for k, v in reference_params(reference).items()}
+    stack.callback(keras.config.set_dtype_policy, keras.config.dtype_policy())
     network = networks.Transformer(27, LENGTH, **SIZES)
     model = md4keras.MD4(network)
     model.compile("adamw")
     return {
         **SIZES,
         **shapes,
+        "intermediate_dim": 96,
+        "config": json.loads(str(reference["config"]))["hf_config"],
+        "params": params,
+        "ids": np.arange(8),
         "model": model,
         "vocabulary_size": 27,
         "keras": keras,
@@ -189,6 +230,9 @@ def _of_networks(stack) -> dict:
         "network": network,
         "tokens": np.zeros((2, LENGTH), "int32"),
         "x": np.zeros((2, LENGTH), "int32"),
+        "zt": np.full((2, LENGTH), 27),
+        "md4keras": md4keras,
+        "np": np,
         "mask": np.arange(LENGTH) < np.array([[LENGTH], [3]]),
         "time": np.full(2, 0.5, "float32"),
         "padding_mask": np.arange(LENGTH) < np.array([[LENGTH], [3]]),
@@ -199,7 +243,9 @@ def _of_sampling(stack) -> dict:
     network = networks.Transformer(27, LENGTH, **SIZES)
     tokens = np.zeros((2, LENGTH), "int32")
     mask = np.arange(LENGTH) < np.array([[8], [4]])
-    return {"np": np, "model": md4keras.MD4(network), "tokens": tokens, "mask": mask}
+    model = md4keras.MD4(network)
+    model.tokenizer = tokenizers.CharacterTokenizer()
+    return {"np": np, "model": model, "tokens": tokens, "mask": mask}
 
 
 def _of_text(stack) -> dict:
@@ -207,6 +253,16 @@ def _of_text(stack) -> dict:
     model.tokenizer = tokenizers.CharacterTokenizer()
     tokens = np.random.default_rng(0).integers(0, 27, (4, LENGTH))
     return {"np": np, "model": model, "tokens": tokens}
+
+
+def _of_presets(stack) -> dict:
+    pytest.importorskip("huggingface_hub", reason="pip install huggingface_hub")
+    from tests import hub_double
+
+    save_text_model(Path("runs/mine/model"))
+    monkeypatch = stack.enter_context(pytest.MonkeyPatch.context())
+    stack.enter_context(hub_double.used(monkeypatch, Path("cache").absolute()))
+    return {}
 
 
 def _of_export(stack) -> dict:
@@ -235,7 +291,7 @@ def save_tiny_model(folder: str) -> None:
     path = Path(folder)
     if (path / "model").is_dir() or (path / "config.json").is_file() or path.name == "runs":
         return
-    if {"pydoc", "text", "text8", "notes", "MODEL"} & set(path.parts):
+    if {"pydoc", "text", "text8", "notes", "mdlm", "MODEL"} & set(path.parts):
         save_text_model(path, {"recipe": "pydoc", "source": "pydoc"})
     else:
         save_image_model(path, {"recipe": "digits", "source": "digits"}, list("0123456789"))

@@ -2,16 +2,16 @@
 
 import base64
 import contextlib
-import http.server
 import json
 import re
-import threading
 from urllib.parse import unquote
 
 import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
 from tensorflow_serving.apis import get_model_metadata_pb2
+
+from tests import local_server
 
 HTTP_STATUS = {
     "INVALID_ARGUMENT": 400,
@@ -42,18 +42,11 @@ def rest_server(model, port=0):
     class Handler(RestHandler):
         served = model
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with local_server.serving(Handler, port) as address:
+        yield int(address.rpartition(":")[2])
 
 
-class RestHandler(http.server.BaseHTTPRequestHandler):
+class RestHandler(local_server.Handler):
     """`GET /v1/models/NAME[/versions/N][/metadata]` and `POST ...:predict`."""
 
     served = None
@@ -103,9 +96,6 @@ class RestHandler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
-
-    def log_message(self, *args):
-        pass
 
 
 def parse(body):

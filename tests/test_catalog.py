@@ -6,9 +6,9 @@ import json
 import pytest
 
 from md4keras import MD4, GenMD4, catalog, load_model, save_model
-from md4keras.files import sha256
 from md4keras.networks import Transformer, UNet
 from md4keras.tokenizers import CharacterTokenizer
+from tests.saved_folders import resigned
 
 pytestmark = pytest.mark.one_backend
 
@@ -55,6 +55,11 @@ def test_models_have_readable_titles(folder):
     assert list(catalog.labels(models).values()) == ["Image, 1.50 bits", "Text"]
     told = dataclasses.replace(image, recipe={"recipe": "digits"}, parameters=12_345_678)
     assert told.title == "Digits: U-Net, 12.3 M"
+    pieces = {"validation": {"bits_per_dim": 5.0}, "read": {"characters_per_token": 2.0}}
+    assert dataclasses.replace(text, recipe=pieces).label == "Text, 2.50 bits a character"
+    for broken in ("2", 0, -1.0, float("nan"), None):
+        pieces["read"] = {"characters_per_token": broken}
+        assert dataclasses.replace(text, recipe=pieces).label == "Text, 5.00 bits"
     twins = [told, dataclasses.replace(told, name="second/model")]
     places = ("a/b/image", "second")
     assert list(catalog.titles(twins).values()) == [f"{told.title} ({p})" for p in places]
@@ -90,9 +95,7 @@ def test_a_class_from_elsewhere_is_the_reason(tmp_path):
     config = json.loads((folder / "config.json").read_text())
     config["config"]["network"] |= {"module": "os", "registered_name": "system"}
     (folder / "config.json").write_text(json.dumps(config))
-    metadata = json.loads((folder / "metadata.json").read_text())
-    metadata["sha256"]["config.json"] = sha256(folder / "config.json")
-    (folder / "metadata.json").write_text(json.dumps(metadata))
+    resigned(folder)
     (found,) = catalog.model_folders(tmp_path)
     assert "a class that is not known here" in found.problem
 
@@ -104,9 +107,7 @@ def test_a_model_that_asks_for_too_much_is_listed_as_load_model_finds_it(tmp_pat
     config = json.loads((folder / "config.json").read_text())
     config["config"]["network"]["config"] |= change
     (folder / "config.json").write_text(json.dumps(config))
-    metadata = json.loads((folder / "metadata.json").read_text())
-    metadata["sha256"]["config.json"] = sha256(folder / "config.json")
-    (folder / "metadata.json").write_text(json.dumps(metadata))
+    resigned(folder)
     (found,) = catalog.model_folders(tmp_path)
     with pytest.raises(ValueError) as caught:
         load_model(folder)

@@ -8,10 +8,11 @@ import keras
 import numpy as np
 import pytest
 
-from md4keras import MD4, checkpoints, load_model, save_model
+from md4keras import MD4, checkpoints, load_model, save_model, tokenizers
 from md4keras.networks import Transformer, UNet, UViT
 from md4keras.tokenizers import CharacterTokenizer
 from tests.reference import array
+from tests.saved_folders import resigned
 
 
 def untrained():
@@ -112,13 +113,6 @@ def test_a_damaged_folder_does_not_load(trained, tmp_path, name, damage):
         load_model(folder)
 
 
-def resign(folder):
-    """What somebody who writes a hostile folder would do: make the checksums fit."""
-    metadata = json.loads((folder / "metadata.json").read_text())
-    metadata["sha256"] = {name: checkpoints.sha256(folder / name) for name in metadata["sha256"]}
-    (folder / "metadata.json").write_text(json.dumps(metadata))
-
-
 @pytest.mark.parametrize(
     "hostile",
     [
@@ -136,7 +130,7 @@ def test_a_folder_cannot_name_other_code(trained, tmp_path, hostile):
     config = json.loads((folder / "config.json").read_text())
     config["config"]["schedule"] = hostile
     (folder / "config.json").write_text(json.dumps(config))
-    resign(folder)
+    resigned(folder)
     with pytest.raises(ValueError, match="names a class that is not known"):
         load_model(folder)
 
@@ -147,7 +141,7 @@ def test_a_lambda_in_a_folder_is_refused(trained, tmp_path):
     layer = keras.layers.Lambda(lambda x: x)
     config["config"]["schedule"] = keras.saving.serialize_keras_object(layer)
     (folder / "config.json").write_text(json.dumps(config))
-    resign(folder)
+    resigned(folder)
     with pytest.raises((ValueError, TypeError), match="(?i)lambda"):
         load_model(folder)
 
@@ -254,9 +248,9 @@ def test_a_tokenizer_of_another_model_does_not_load(tmp_path):
     model = untrained()
     model.tokenizer = CharacterTokenizer("abcde")
     folder = save_model(model, tmp_path / "model")
-    other = checkpoints.tokenizers.serialize(CharacterTokenizer("ab"))
+    other = tokenizers.serialize(CharacterTokenizer("ab"))
     (folder / "tokenizer.json").write_text(json.dumps(other))
-    resign(folder)
+    resigned(folder)
     with pytest.raises(ValueError, match=r"tokenizer\.vocabulary_size=2"):
         load_model(folder)
 
@@ -266,7 +260,7 @@ def test_a_folder_with_another_kind_of_model_is_refused(tmp_path):
     for other in (keras.layers.Dense(3), untrained().network, untrained().schedule):
         config = keras.saving.serialize_keras_object(other)
         (folder / "config.json").write_text(json.dumps(config))
-        resign(folder)
+        resigned(folder)
         with pytest.raises(ValueError, match="no model of md4keras"):
             load_model(folder)
 

@@ -253,6 +253,16 @@ class TestModels:
         empty.mkdir()
         assert ask("models", empty, "--json") == [] and ask("models", empty) == ""
 
+    def test_without_a_folder_presets_come_first_under_their_names(
+        self, ask, tmp_path, monkeypatch
+    ):
+        monkeypatch.setattr(md4keras.presets, "SHIPPED", tmp_path / "shipped")
+        monkeypatch.chdir(tmp_path)
+        save_text_model(tmp_path / "shipped" / "words")
+        save_text_model(tmp_path / "runs" / "mine" / "model")
+        assert [each["name"] for each in ask("models", "--json")] == ["words", "runs/mine/model"]
+        assert ask("models").startswith("words\n  Words: Transformer")
+
 
 MISTAKES = [
     ("evaluate nowhere", "not a saved model"),
@@ -265,7 +275,7 @@ MISTAKES = [
     ("evaluate images --data own.txt", "own.txt"),
     ("generate text --num-samples 0", "`num_samples`"),
     ("generate text --num-steps 0", "`num_steps`"),
-    ("generate text --temperature 0", "`temperature`"),
+    ("generate text --temperature -1", "`temperature`"),
     ("generate text --sampler best", "'event'"),
     ("generate text --length 0", "Received"),
     ("generate text --label 1", "no classes"),

@@ -1,12 +1,10 @@
 """The client of served models, against the server's protocols on a real SavedModel."""
 
-import http.server
 import json
 import re
 import socket
 import subprocess
 import sys
-import threading
 import urllib.request
 
 import numpy as np
@@ -20,6 +18,7 @@ pytest.importorskip("tensorflow_serving", reason='pip install "md4keras[serving]
 
 from tensorflow.core.framework import tensor_pb2
 
+from tests import local_server
 from tests.reference import ROOT
 from tests.serving_double import ServingDouble
 from tests.serving_model import save_small_model
@@ -383,7 +382,7 @@ class TestOtherServers:
     def respond(self):
         answers = []
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(local_server.Handler):
             def do_GET(self):
                 status, body = answers[0]
                 self.send_response(status)
@@ -391,21 +390,14 @@ class TestOtherServers:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, *args):
-                pass
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-
         def respond(status, body):
             answers[:] = [(status, body)]
             with pytest.raises(client.ServingError) as caught:
-                client.request(f"http://127.0.0.1:{server.server_port}/v1/models/m", timeout=30)
+                client.request(f"{address}/v1/models/m", timeout=30)
             return str(caught.value)
 
-        yield respond
-        server.shutdown()
-        server.server_close()
+        with local_server.serving(Handler) as address:
+            yield respond
 
     def test_answers_that_are_none(self, respond):
         assert respond(200, b"<html>").startswith("INTERNAL: The answer is no JSON")

@@ -52,6 +52,7 @@ def test_moved_data_are_known_by_their_contents(tmp_path, texts, capsys):
     assert "data have changed" in refusal(capsys, output, "--resume", "--data", moved)
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_extended(tmp_path, capsys):
     output = tmp_path / "run"
     run(output, *TINY)

@@ -12,10 +12,12 @@ import keras
 import numpy as np
 import pytest
 
-from md4keras import MD4, GenMD4, checkpoints, load_model, save_model, weights_file
+from md4keras import MD4, GenMD4, load_model, save_model, weights_file
 from md4keras.networks import Transformer, UNet, UViT
 from md4keras.tokenizers import CharacterTokenizer
+from tests.saved_folders import resigned
 
+pytestmark = pytest.mark.one_backend
 SECONDS = 2  # of a busy machine
 
 MAKERS = {
@@ -54,13 +56,6 @@ def hostile(folder, tmp_path, change):
     change(config["config"])
     (copied / "config.json").write_text(json.dumps(config))
     return resigned(copied)
-
-
-def resigned(folder):
-    metadata = json.loads((folder / "metadata.json").read_text())
-    metadata["sha256"] = {name: checkpoints.sha256(folder / name) for name in metadata["sha256"]}
-    (folder / "metadata.json").write_text(json.dumps(metadata))
-    return folder
 
 
 def check_refused(folder, match="make no model|damaged", seconds=SECONDS):

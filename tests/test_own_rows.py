@@ -190,6 +190,7 @@ def test_texts_that_never_end_are_told(pairs):
     assert "no end of text, so the model will not learn to stop" in inputs.lines(without)[-1]
 
 
+@pytest.mark.slow
 def test_a_prepared_folder_needs_no_source_of_its_own(records, tmp_path, capsys):
     pytest.importorskip("datatrove")
     folder, quiet = tmp_path / "prepared", lambda words: None

@@ -177,6 +177,7 @@ def test_prepared_images_come_with_the_recipe(folders, capsys):
         read("levels=17")
 
 
+@pytest.mark.slow
 @pytest.mark.one_backend
 def test_the_commands_measure_what_was_held_out(folders, tmp_path, capsys):
     output, folder = tmp_path / "run", folders("fineweb_edu")

@@ -42,7 +42,8 @@ def quick_evaluation(monkeypatch):
     monkeypatch.setattr(type(data.digits), "__call__", lambda self: few)
     words = "the quick brown fox jumps over the dog " * 60
     text = data.Splits(*data.split_text(words))
-    monkeypatch.setattr(type(data.pydoc), "__call__", lambda self: text)
+    for source in (data.pydoc, data.python_docs):
+        monkeypatch.setattr(type(source), "__call__", lambda self: text)
 
 
 def tiny(recipe):
@@ -179,6 +180,7 @@ def test_text_of_the_users_own(tmp_path):
 
 
 @one_backend
+@pytest.mark.slow
 def test_a_folder_of_the_users_own_images(tmp_path):
     rng = np.random.default_rng(0)
     for name in ("cats", "dogs"):
@@ -195,6 +197,7 @@ def test_a_folder_of_the_users_own_images(tmp_path):
 
 
 @one_backend
+@pytest.mark.slow
 def test_json_has_no_infinity(tmp_path, monkeypatch, capsys):
     """The perplexity of a run that went astray is none that JSON can tell."""
     evaluate = loop.Milestones.evaluate
@@ -235,6 +238,8 @@ def test_paths_hold_in_any_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     options = pydoc.RECIPE.parse(["--data", "texts", "--init-from", "model"])
     assert (options.data, options.init_from) == (tmp_path / "texts", tmp_path / "model")
+    for name in ("digits", "hf://owner/name"):  # found where the run begins
+        assert pydoc.RECIPE.parse(["--init-from", name]).init_from == name
 
 
 @one_backend

@@ -54,6 +54,22 @@ def test_learnable_schedule_starts_at_its_power(power):
     np.testing.assert_allclose(array(schedule.power), power, rtol=1e-6)
 
 
+def test_the_log_linear_schedule_masks_nothing_at_first_and_almost_all_at_last():
+    schedule, t = schedules.get("log_linear"), np.linspace(0.0, 1.0, 11).astype("float32")
+    np.testing.assert_allclose(array(schedule.alpha(t)), 1 - 0.999 * t, atol=1e-6)
+    assert schedule.alpha(0.0) == 1.0 and schedule.alpha(1) == pytest.approx(1e-3)
+    np.testing.assert_allclose(array(schedule.weight(t[1:])), 1 / t[1:], rtol=1e-5)
+    slope, masked = -array(schedule.dalpha(t[1:])), 1 - array(schedule.alpha(t[1:]))
+    np.testing.assert_allclose(slope / masked, 1 / t[1:], rtol=1e-5)
+    assert np.isfinite(array(schedule.weight(0.0)))
+    np.testing.assert_allclose(array(schedule.inverse(schedule.alpha(t))), t, atol=1e-6)
+    expected = (0.999 * 0.6 - 0.999 * 0.4) / (0.999 * 0.6)
+    assert float(schedule.reveal_probability(0.4, 0.6)) == pytest.approx(expected, rel=1e-5)
+    assert float(schedule.reveal_probability(0.0, 0.6)) == 1.0
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
+    assert again.get_config() == schedule.get_config() == {"eps": 1e-3}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_alpha_falls_from_one_to_zero_and_has_the_stated_derivative(name):
     schedule = schedules.get(name)

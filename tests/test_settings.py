@@ -6,12 +6,23 @@ import pytest
 
 import md4keras
 from tests.test_recipes import TINY, quick_evaluation, tiny  # noqa: F401
-from train import build, cifar10, digits, fineweb_edu, imagenet64, loop, openwebtext, pydoc, text8
+from train import (
+    build,
+    cifar10,
+    digits,
+    fineweb_edu,
+    imagenet64,
+    loop,
+    openwebtext,
+    pydoc,
+    python_docs,
+    text8,
+)
 from train.settings import RANGES, read_pairs
 
 pytestmark = pytest.mark.one_backend
 SMALLEST = [digits.RECIPE, pydoc.RECIPE, text8.RECIPE, cifar10.RECIPE]
-RECIPES = [*SMALLEST, text8.GENMD4]
+RECIPES = [*SMALLEST, python_docs.RECIPE, text8.GENMD4]
 RECIPES += [openwebtext.RECIPE, openwebtext.MEDIUM, openwebtext.GENMD4, fineweb_edu.RECIPE]
 RECIPES += [imagenet64.RECIPE, imagenet64.BEST_LIKELIHOOD]
 
@@ -127,7 +138,9 @@ def test_a_tokenizer_is_a_name_or_a_place(tmp_path, monkeypatch):
     (tmp_path / "pieces").mkdir()
     assert complete(pydoc.RECIPE, "tokenizer=pieces")["tokenizer"] == "pieces"
     for value in ("words", "3", "none"):
-        with pytest.raises(ValueError, match="'fit', 'text8'.* md4keras data tokenizer makes one"):
+        with pytest.raises(
+            ValueError, match="'fit', 'word_pieces', 'text8'.* md4keras data tokenizer makes one"
+        ):
             complete(pydoc.RECIPE, f"tokenizer={value}")
 
 
@@ -195,6 +208,7 @@ def test_shapes_that_the_data_do_not_have_are_refused(tmp_path, capsys):
     assert "Expected image_shape=8,8,1" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_ran_is_kept(tmp_path):
     output = tmp_path / "run"
     arguments = [*TINY, "--output", str(output), "--set", "network.dropout=0.1", "model=GenMD4"]

@@ -36,7 +36,18 @@ MAY_IMPORT = {
     "distribution": {"backend"},
     "metrics": set(),
     "layers": {"backend"},
-    "networks": {"layers"},
+    "figures": set(),
+    "presets": set(),
+    "saving": {
+        "backend",
+        "distribution",
+        "figures",
+        "layers",
+        "tokenizers",
+        "presets",
+        "weights_file",
+    },
+    "networks": {"backend", "layers", "saving", "weights_file"},
     "samplers": {"backend", "random", "schedules", "forward_process"},
     "models": {
         "backend",
@@ -48,11 +59,15 @@ MAY_IMPORT = {
         "head_loss",
         "metrics",
         "samplers",
+        "saving",
+        "tokenizers",
     },
-    "tokenizers": set(),
+    "tokenizers": {"presets"},
     "data": {"tokenizers"},
     "visualization": {"tokenizers"},
     "evaluation": {
+        "backend",
+        "figures",
         "metrics",
         "models",
         "random",
@@ -61,20 +76,30 @@ MAY_IMPORT = {
         "checkpoints",
         "visualization",
     },
-    "conversion": {"layers", "networks", "models"},
-    "weights_file": set(),
-    "checkpoints": {
-        "backend",
-        "distribution",
-        "tokenizers",
+    "conversion": {
+        "layers",
+        "networks",
         "models",
-        "conversion",
+        "schedules",
+        "tokenizers",
+        "presets",
         "weights_file",
     },
+    "weights_file": set(),
+    "checkpoints": {"conversion", "presets", "saving"},
     "catalog": {"checkpoints"},
     "callbacks": {"backend"},
     "client": set(),
-    "export": {"random", "schedules", "samplers", "models", "tokenizers", "data", "checkpoints"},
+    "export": {
+        "random",
+        "schedules",
+        "samplers",
+        "models",
+        "tokenizers",
+        "data",
+        "presets",
+        "checkpoints",
+    },
 }
 MAY_IMPORT = {part: others | (COMMON - {part}) for part, others in MAY_IMPORT.items()}
 for part in COMMON:
@@ -202,6 +227,7 @@ def is_name(node):
 
 SAMPLING_METHODS = {"generate", "sample_steps", "infill", "infill_steps", "generate_blocks"}
 SAMPLING_METHODS |= {"score"}  # of what a sampler draws, too
+PROMPTED_METHODS = {"generate", "sample_steps"}  # which also take a prompt, and its blocks' length
 
 
 def number_of_arguments(function):
@@ -210,6 +236,8 @@ def number_of_arguments(function):
 
 
 def most_arguments(path, function):
+    if path.parent.name == "models" and function.name in PROMPTED_METHODS:
+        return 12
     is_network = part_of(path) == "networks" and function.name == "__init__"
     return 10 if is_network or function.name in SAMPLING_METHODS else 7
 
@@ -313,6 +341,9 @@ class TestInstallation:
             "runtimes",
             "tokenizers",
             "eval",
+            "convert",
+            "hub",
+            "docs",
         }
         assert set(extras) == parts | {"dev"}
         assert set(extras["jax"]) <= set(self.project["dependencies"])  # JAX is the default

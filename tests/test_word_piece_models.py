@@ -16,7 +16,7 @@ from md4keras import cli, data, tokenizers
 from md4keras.cli import evaluate
 from md4keras.data.gaps import parse_gaps
 from tests.test_recipes import quick_evaluation  # noqa: F401
-from train import inputs, loop, pydoc
+from train import inputs, loop, pydoc, python_docs
 
 pytestmark = pytest.mark.one_backend
 
@@ -55,6 +55,22 @@ def trained(home):
         patch.setattr(md4keras.MD4, "_passes_wanted", lambda self: 1)
         loop.main(pydoc.RECIPE, list(map(str, command)))
     return home / "run"
+
+
+def test_pieces_are_made_of_what_is_trained_on_alone():
+    settings = python_docs.RECIPE.complete({"vocabulary_size": 300})
+    held = [data.Splits("the quick brown fox " * 9, held_out) for held_out in ("a b", "zzzz" * 99)]
+    made = [inputs._tokenizer(settings, splits, ends=False) for splits in held]
+    assert made[0].get_config() == made[1].get_config()
+    assert 256 < made[0].vocabulary_size <= 300 and made[0].end_token_id is None
+    assert inputs._tokenizer(settings, held[0], ends=True).end_token == "<|endoftext|>"
+
+
+def test_a_size_of_no_vocabulary_is_not_passed_over(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["train", "pydoc", "--set", "vocabulary_size=512"])
+    said = capsys.readouterr().err
+    assert "vocabulary_size=512" in said and "tokenizer=word_pieces" in said
 
 
 def test_the_tokenizer_of_a_corpus_is_told_and_repeatable(home, capsys, tmp_path):

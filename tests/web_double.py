@@ -6,10 +6,10 @@ nothing, or sends other bytes.
 
 import contextlib
 import hashlib
-import http.server
 import json
-import threading
 import time
+
+from tests import local_server
 
 
 class Web:
@@ -35,7 +35,7 @@ class Web:
                 "rfilename": name,
                 "size": len(content),
                 "lfs": {
-                    "sha256": hashlib.sha256(content).hexdigest(),
+                    "sha256": _checksum(content),
                     "size": len(content),
                     "pointerSize": 99,
                 },
@@ -47,13 +47,29 @@ class Web:
         for name, content in files.items():
             self.files[f"/datasets/{repository}/resolve/{commit}/{name}"] = content
 
+    def add_model(self, repository: str, files: dict[str, bytes], commit: str = "c0ffee00" * 5):
+        """Adds a model of the hub: its list of files, and the files."""
+        listed = [
+            {"type": "file", "path": name, "size": len(content), "oid": _checksum(content)[:40]}
+            for name, content in files.items()
+        ]
+        info = {"id": repository, "sha": commit, "siblings": [], "tags": [], "private": False}
+        self.files[f"/api/models/{repository}"] = json.dumps(info).encode()
+        self.files[f"/api/models/{repository}/tree/{commit}"] = json.dumps(listed).encode()
+        for name, content in files.items():
+            self.files[f"/{repository}/resolve/{commit}/{name}"] = content
+
+
+def _checksum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
 
 @contextlib.contextmanager
 def served():
     """A `Web` while its server runs."""
     web = Web()
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(local_server.Handler):
         def do_GET(self):
             path, wanted = self.path.split("?")[0], self.headers["Range"]
             web.asked.append((path, wanted))
@@ -70,19 +86,16 @@ def served():
             self.send_response(206 if start else 200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content) - start))
+            if "/resolve/" in path:
+                self.send_header("ETag", f'"{_checksum(content)[:40]}"')
+                self.send_header("X-Repo-Commit", path.split("/resolve/")[1].split("/")[0])
             self.end_headers()
+            if self.command == "HEAD":
+                return
             cut = web.cut.pop(0) if web.cut and not path.startswith("/api/") else len(content)
             self.wfile.write(content[start : start + cut])
 
-        def log_message(self, *arguments):
-            pass
+        do_HEAD = do_GET
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    web.url = f"http://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    with local_server.serving(Handler) as web.url:
         yield web
-    finally:
-        server.shutdown()
-        server.server_close()

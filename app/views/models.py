@@ -53,15 +53,22 @@ st.title("Models")
 found = shell.models()
 good = [saved for saved in found if saved.problem is None]
 
-training = demo.training(folders.root() / "demo")
+training = demo.training(folders.own() / "demo")
+if folders.are_presets():
+    st.info(
+        f"There is no model in `{folders.own()}` yet: these are the presets that ship with "
+        f"md4keras. Train one of your own (`python -m {RECIPES}.digits`), start the app on "
+        "another folder (`md4keras app FOLDER`), or let the app train the two small demo models.",
+        icon=":material/info:",
+    )
 if not good:
     st.info(
-        f"There is no model in `{folders.root()}` yet. Train one (`python -m "
+        f"There is no model in `{folders.own()}` yet. Train one (`python -m "
         f"{RECIPES}.digits`), start the app on another folder (`md4keras app FOLDER`), or "
         "let the app train the two small demo models.",
         icon=":material/info:",
     )
-if not good or training.running or training.failure:
+if not good or folders.are_presets() or training.running or training.failure:
     demo.offer(training)
 
 for saved in found:

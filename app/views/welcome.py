@@ -36,7 +36,8 @@ with picture:
         width="stretch",
     )
 
-training = demo.training(folders.root() / "demo")
+own = folders.own()
+training = demo.training(own / "demo")
 cards = st.columns(3)
 for card, (title, text, (view, label, icon), (usable, missing)) in zip(cards, WAYS, strict=False):
     with card, st.container(border=True, height="stretch"):
@@ -49,13 +50,20 @@ for card, (title, text, (view, label, icon), (usable, missing)) in zip(cards, WA
             st.caption(missing)
 with cards[-1], st.container(border=True, height="stretch"):
     st.subheader("Bring models")
-    if models:
+    if folders.are_presets():
+        st.write("These are the ones that ship. Train two small ones, or start on your folder:")
+        st.write("`md4keras app FOLDER`")
+    elif models:
         st.write("See what is in the folder, or start on another: `md4keras app FOLDER`.")
-        if st.button("Models", icon=":material/inventory_2:"):
-            st.switch_page("views/models.py")
     else:
         st.write("None here yet. Train two small ones, or start on another folder:")
         st.write("`md4keras app FOLDER`")
-    if not models or training.running or training.failure:
+    if models and st.button("Models", icon=":material/inventory_2:"):
+        st.switch_page("views/models.py")
+    if not models or folders.are_presets() or training.running or training.failure:
         demo.offer(training)
-st.caption(f"Models are taken from {frame.plain(folders.root())}, and from nowhere else.")
+if folders.are_presets():
+    where = f"There is no model in {frame.plain(own)} yet: these are the presets of md4keras."
+else:
+    where = f"Models are taken from {frame.plain(own)}, and from nowhere else."
+st.caption(where)

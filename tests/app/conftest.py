@@ -8,10 +8,26 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import md4keras
+from app import folders
 from md4keras.networks import Transformer, UNet
 from md4keras.tokenizers import BytePairTokenizer, CharacterTokenizer
 
 HOME = str(Path(__file__).parents[2] / "app" / "Home.py")
+
+
+SHIPPED = folders.shipped()
+
+
+@pytest.fixture(autouse=True)
+def no_presets(monkeypatch, tmp_path):
+    """An empty folder has no model, unless a test asks for the presets that ship."""
+    monkeypatch.setattr(folders, "shipped", lambda: tmp_path / "no presets")
+
+
+@pytest.fixture
+def presets(no_presets, monkeypatch):
+    """The presets that ship are where they are."""
+    monkeypatch.setattr(folders, "shipped", lambda: SHIPPED)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """Samples: the same seed, the same picture; results that are kept and restored."""
 
-import hashlib
-import json
 import shutil
 
 import h5py
@@ -9,9 +7,10 @@ import keras
 import pytest
 
 from app import sampling
-from md4keras import MD4, GenMD4, load_model, save_model
-from md4keras.networks import Transformer
+from md4keras import MD4, BlockDiffusion, GenMD4, load_model, save_model
+from md4keras.networks import DiT, Transformer
 from md4keras.tokenizers import CharacterTokenizer
+from tests.saved_folders import resigned
 
 pytestmark = pytest.mark.one_backend
 
@@ -52,6 +51,15 @@ def test_the_first_seed_may_be_typed_whatever_it_is(open_page, digits_folder):
         assert app.number_input(key="gen_seed").value == 0 and app.toggle(key="gen_keep_seed").value
     app.number_input(key="gen_seed").set_value(None)  # emptied: a new one
     assert generate(app).number_input(key="gen_seed").value is not None
+
+
+def test_a_model_that_draws_nothing_says_so(open_page, tmp_path):
+    model = BlockDiffusion(DiT(5, 8, num_layers=0, num_heads=2, hidden_dim=8), block_size=4)
+    model.tokenizer = CharacterTokenizer("abcde")
+    save_model(model, tmp_path / "model")
+    app = generate(open_page("generate", tmp_path))
+    (error,) = app.error
+    assert "BlockDiffusion draws no samples yet" in error.value
 
 
 def test_each_run_is_a_new_draw_until_the_seed_is_kept(open_page, digits_folder):
@@ -211,13 +219,21 @@ def test_a_sampler_does_not_follow_to_a_model_without_it(open_page, text_folder,
     assert generate(app).code
 
 
+def test_presets_draw_where_the_folder_is_empty(open_page, presets, tmp_path):
+    app = open_page("generate", tmp_path)
+    assert app.sidebar.selectbox[0].options[0].startswith("Digits")
+    app.sidebar.selectbox[0].select("pydoc").run()
+    app.slider(key="gen_steps").set_value(4)
+    assert generate(app).code
+
+
 def test_weights_that_are_damaged_are_told_in_the_page(open_page, text_folder, tmp_path):
     shutil.copytree(text_folder, tmp_path, dirs_exist_ok=True)
     folder = tmp_path / "text" / "model"
     (weights,) = folder.glob("*.weights.h5")
     weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
     assert "not the file that was saved" in open_page("models", tmp_path).warning[0].value
-    vouch_for(weights)
+    resigned(weights.parent)
     assert "no HDF5 file" in open_page("models", tmp_path).warning[0].value.replace("\\", "")
     assert "no model" in open_page("generate", tmp_path).info[0].value
 
@@ -229,14 +245,7 @@ def test_weights_that_lack_an_array_are_told_in_the_page(open_page, text_folder,
         names = []
         file.visit(names.append)
         file.move(next(name for name in names if name.endswith("vars/0")), "elsewhere")
-    vouch_for(weights)
+    resigned(weights.parent)
     for page in ("models", "generate"):
         app = open_page(page, tmp_path)
         assert "cannot be loaded" in app.error[0].value and not app.button
-
-
-def vouch_for(weights) -> None:
-    """Makes the folder's checksum that of the weights as they are now."""
-    metadata = json.loads((weights.parent / "metadata.json").read_text())
-    metadata["sha256"][weights.name] = hashlib.sha256(weights.read_bytes()).hexdigest()
-    (weights.parent / "metadata.json").write_text(json.dumps(metadata))

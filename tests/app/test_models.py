@@ -11,7 +11,7 @@ import md4keras
 from app import demo
 from md4keras import cli
 from md4keras.evaluation.report import read_report
-from md4keras.evaluation.report_parts import in_words
+from md4keras.figures import in_words
 from md4keras.networks import UNet
 
 pytestmark = pytest.mark.one_backend

@@ -7,6 +7,7 @@ import textwrap
 import pytest
 from streamlit.testing.v1 import AppTest
 
+import md4keras
 from app import demo, folders
 from md4keras import catalog
 from tests.app.conftest import HOME
@@ -43,6 +44,17 @@ def test_offers_what_the_models_can_do(open_home, digits_folder, tmp_path):
     assert "Needs a model: train one first." not in captions
     captions = [caption.value for caption in open_home(tmp_path).caption]
     assert "Needs a model: train one first." in captions
+
+
+def test_the_presets_are_there_where_the_folder_is_empty(open_home, presets, tmp_path):
+    home = open_home(tmp_path)
+    labels = [way.label for way in home.button]
+    assert labels == ["Generate", "Infill text", "Models", "Train the demo models"]
+    assert any("these are the presets" in caption.value for caption in home.caption)
+
+
+def test_they_lie_where_the_library_has_them(presets):
+    assert folders.shipped() == md4keras.presets.SHIPPED
 
 
 def test_the_same_folders_are_models_as_for_the_library(digits_folder, text_folder):

@@ -87,6 +87,7 @@ def test_what_an_h200_trains_on_is_half_of_its_peak():
     assert accelerator.utilisation(step, peak)["mfu"] == pytest.approx(0.5)
 
 
+@pytest.mark.slow
 def test_a_step_of_packed_rows():
     setting = packed.get("4 x 256", tiny=True)
     batches = {way: packed.batch(setting, way) for way in packed.WAYS}
@@ -128,6 +129,7 @@ def test_a_batch_that_does_not_fit_is_told_from_other_errors():
     assert list(throughput.batches(8, 40)) == [8, 16, 32]
 
 
+@pytest.mark.slow
 def test_no_accelerator():
     command = [sys.executable, "-m", "benchmarks", "gpu"]
     environment = {**os.environ, "JAX_PLATFORMS": "cpu"}

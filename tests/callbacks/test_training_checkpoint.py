@@ -88,7 +88,7 @@ def test_a_finished_run_trains_no_more_and_can_be_made_longer(tmp_path, whole):
 
 
 @pytest.mark.one_backend
-@pytest.mark.parametrize("after", [3, 5])
+@pytest.mark.parametrize("after", [pytest.param(3, marks=pytest.mark.slow), 5])
 def test_a_signal_loses_no_step(tmp_path, whole, after):
     with pytest.raises(KeyboardInterrupt), Stop() as stop:
         breaker = BreakAfter(after, signal.SIGTERM)
