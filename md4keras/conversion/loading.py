@@ -81,7 +81,8 @@ def load(
         folder = Path(source).expanduser()
         state = find_state(folder, step) if folder.is_dir() else None
         if state is not None:
-            return _of_orbax(state, tokenizer, config, weights or "ema")
+            told = Path(folder.resolve().name, state.relative_to(folder)).as_posix()
+            return _of_orbax(state, told, tokenizer, config, weights or "ema")
         if (folder / hub.CONFIG).exists():
             _refuse_orbax_choices(source, config, weights, step)
             return _of_hub(source, folder, tokenizer)
@@ -94,7 +95,7 @@ def load(
     )
 
 
-def _of_orbax(state: Path, tokenizer, config, weights: str):
+def _of_orbax(state: Path, told: str, tokenizer, config, weights: str):
     if config is None:
         raise unreadable(
             state,
@@ -113,7 +114,7 @@ def _of_orbax(state: Path, tokenizer, config, weights: str):
     model = from_md4(constructor, arrays)
     name = config if isinstance(config, str) and config in settings.PUBLISHED else "checkpoint"
     kind = type(model).__name__
-    facts = {"kind": kind, "source": str(state), "weights": weights, "constructor": constructor}
+    facts = {"kind": kind, "source": told, "weights": weights, "constructor": constructor}
     return _finished(model, tokenizer, f"{kind} {name}", facts)
 
 
@@ -134,7 +135,8 @@ def _of_hub(source, folder: Path, tokenizer):
     arrays = read_weights(folder)
     model = kind.convert(config, arrays)
     name = hub.name_of(handle) if is_handle else folder.resolve().name
-    facts = {"kind": kind.name, "source": handle, "config": config}
+    told = handle if is_handle else name  # a path of this machine is nothing to publish
+    facts = {"kind": kind.name, "source": told, "config": config}
     return _finished(model, tokenizer, f"{kind.name} {name}", facts)
 
 

@@ -52,6 +52,7 @@ def test_only_what_is_needed_is_fetched(web, tmp_path):
         np.testing.assert_array_equal(np.asarray(ours), np.asarray(theirs))
     assert model.recipe["recipe"] == "MDLM tiny"
     assert model.recipe["converted"]["source"] == "hf://owner/tiny"
+    assert local.recipe["converted"]["source"] == "files"
 
 
 def test_the_cache_serves_without_a_network(web, tmp_path, monkeypatch):
