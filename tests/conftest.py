@@ -6,6 +6,7 @@ And what keeps a run short: nothing is compiled twice, and no processor is wante
 import gc
 import itertools
 import os
+import pathlib
 import shutil
 import signal
 import tempfile
@@ -39,6 +40,18 @@ import keras
 import pytest
 
 from tests.slow_cases import SLOW_CASES, SLOW_CASES_OF
+
+if keras.backend.backend() == "jax":
+    from jax._src.lru_cache import LRUCache
+
+    def put_whole(cache, key: str, program: bytes) -> None:
+        """Another process reads an entry once it is whole; half of one is a warning of JAX's."""
+        entry = pathlib.Path(cache.path, f"{key}-cache")
+        own = entry.with_name(f"{os.getpid()}-{key}")
+        own.write_bytes(program)
+        own.replace(entry)
+
+    LRUCache.put = put_whole
 
 LONGEST = (
     "test_saved_model.py",
