@@ -18,10 +18,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the backgrou
     signal.signal(signal.SIGINT, signal.default_int_handler)  # tests interrupt what they start
 
 # Most of the time on JAX is LLVM's, for programs that run milliseconds: it gets simpler ones
-# and optimises none. (What XLA decides, such as memory and what is fused, is as ever.)
+# and optimises them less. (What XLA decides, such as memory and what is fused, is as ever. Level 0
+# takes a fifth less time, but goes through LLVM's less trodden paths on each kind of processor.)
 os.environ["XLA_FLAGS"] = " ".join(
     [
-        "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false",
+        "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false",
         os.environ.get("XLA_FLAGS", ""),
     ]
 )
