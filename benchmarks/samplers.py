@@ -1,10 +1,10 @@
 """Samplers: quality against network calls.
 
 On a source of eight tokens whose exact denoiser is known, a Markov chain or a hidden one, so that
-what is wrong in the samples is the sampler's doing. Each cell: the total variation distance between the samples' pairs of
-neighbours and the source's; the mean of `-log p` of a sample in nats (below the source's entropy
-means too little variety); in brackets the network calls. (`md4keras.evaluation.oracle.compare`
-does the same with samplers of your own.)
+what is wrong in the samples is the sampler's doing. Each cell: the total variation distance between
+the samples' pairs of neighbours and the source's; the mean of `-log p` of a sample in nats (below
+the source's entropy means too little variety); in brackets the network calls.
+(`md4keras.evaluation.oracle.compare` does the same with samplers of your own.)
 """
 
 LENGTH, STATES = 32, 8
