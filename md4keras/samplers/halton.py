@@ -70,7 +70,7 @@ def halton_order(height: int, width: int) -> np.ndarray:
 
 
 def _part(numbers, base: int, parts: int):
-    """In which of equal parts of `[0, 1)` the digits of whole numbers lie, mirrored at the point."""
+    """In which of equal parts of `[0, 1)` numbers lie, their digits mirrored at the point."""
     digits = math.ceil(math.log(numbers.max() + 1, base)) + 1
     mirrored = np.zeros(numbers.shape, dtype="int64")
     for _ in range(digits):
