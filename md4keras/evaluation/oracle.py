@@ -56,7 +56,7 @@ def compare(
         source: a `Source`, or another object with its methods; `None` for `Markov.random()`, of
             eight states and 32 positions.
         num_samples: int, at least 2, for each row.
-        temperature: positive float that divides the logits, where none stands beside the sampler.
+        temperature: as in `generate`, where none stands beside the sampler.
         seed: int in `[0, 2**32)`, of the source's own draws; the samples have the next one.
 
     Returns:
@@ -113,6 +113,7 @@ def rows(
     model = MD4(source.denoiser())
     for _, settings in runs:
         settings.sampler.check_schedule(model.schedule)
+        settings.sampler.check_data_shape(source.data_shape)
     return _rows(model, runs, source, num_samples, seed)
 
 
