@@ -45,8 +45,8 @@ class Finding(NamedTuple):
         error: float, the standard error of the gap.
         allowance: float, how far below the entropy is forgiven beside the error: a thousandth of
             `N ln V`, for schedules that begin and end a little off 1 and 0.
-        excess: float, how far the loss of `fit` lies above the bound that `evaluate` averages,
-            where it does so by six standard errors and more than the allowance; else 0.
+        excess: float, how far `fit`'s loss lies above what `evaluate` averages, where that is more
+            than chance and the allowance explain; else 0.
 
     Example:
 
@@ -83,13 +83,6 @@ class Finding(NamedTuple):
         excess = self.gap - evaluated.gap
         resolution = ERRORS * math.hypot(self.error, evaluated.error) + self.allowance
         return self._replace(excess=excess if excess > resolution else 0.0)
-
-    @property
-    def verdict(self) -> str:
-        """Whether it is a bound, in a word."""
-        if self.excess:
-            return f"not the bound: {self.excess:.4f} above what evaluate measures"
-        return "yes" if self.holds else "NO"
 
 
 class BoundReport(NamedTuple):
@@ -133,11 +126,13 @@ class BoundReport(NamedTuple):
         return self
 
     def __str__(self) -> str:
+        verdicts = {True: "yes", False: "NO"}
         lines = [
             "distribution    measured by   entropy      loss       gap   ± error   a bound?",
             *(
                 f"{each.source:<15} {each.measured_by:<11} {each.entropy:>9.4f} {each.loss:>9.4f} "
-                f"{each.gap:>9.4f} {each.error:>9.4f}   {each.verdict}"
+                f"{each.gap:>9.4f} {each.error:>9.4f}   "
+                + ("not the bound" if each.excess else verdicts[each.holds])
                 for each in self.findings
             ),
             "Nats per example, with the exact denoiser. A gap above 0 says how loose the bound is.",
