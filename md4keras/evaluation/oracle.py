@@ -113,6 +113,7 @@ def rows(
     model = MD4(source.denoiser())
     for _, settings in runs:
         settings.sampler.check_schedule(model.schedule)
+        settings.sampler.check_data_shape(source.data_shape)
     return _rows(model, runs, source, num_samples, seed)
 
 

@@ -23,6 +23,7 @@ from md4keras.models.batches import Batch
 from md4keras.models.padding import padded_size
 from md4keras.models.settings import Settings
 from md4keras.samplers import Ordered
+from md4keras.samplers.drawing import NOTHING, check_drawn, is_emptied
 from md4keras.samplers.reverse_process import SteppedProcess
 from md4keras.samplers.states import Run, Start, State
 from md4keras.schedules import Rescaled
@@ -42,8 +43,13 @@ class _Path(NamedTuple):
 class PathProcess(SteppedProcess):
     """The reverse process with the tokens of `x` in place of those that are drawn.
 
-    What a state remembers are the nats of the positions that were revealed.
+    What a state remembers are the nats of the positions that were revealed, minus infinity where
+    the filters left nothing to draw.
     """
+
+    def first_memory(self, z):
+        """No nats so far."""
+        return ops.zeros_like(z, dtype="float32")
 
     def path_of(self, x, start: Start, settings) -> State:
         """The last state: all of `x` is revealed, and what is remembered are its nats.
@@ -65,9 +71,11 @@ class PathProcess(SteppedProcess):
             lambda: sampler.chosen(logits, z, s, t, schedule, None, run.given),
             lambda: ops.equal(z, self.model.mask_token),
         )
-        nats = cross_entropy(sampler.filter(logits), x)
+        filtered = sampler.filter(logits)
+        nats = cross_entropy(filtered, x)
+        nats = ops.where(is_emptied(logits, filtered), -float("inf"), nats)
         remembered = ops.where(revealed, nats, state.remembered)
-        return State(state.calls + 1, ops.where(revealed, x, z), remembered)
+        return State(state.calls + 1, ops.where(revealed, x, z), remembered, state.step + 1)
 
 
 def nats_of(model, batch: Batch, sampler, num_steps: int, time_grid: str, batch_size: int):
@@ -97,6 +105,7 @@ def nats_of(model, batch: Batch, sampler, num_steps: int, time_grid: str, batch_
         rows = np.minimum(np.arange(first, first + size), len(batch.x) - 1)
         part = Start(*(None if each is None else each[rows] for each in start))
         costs = to_numpy(process.path_of(batch.x[rows], part, settings).remembered)
+        check_drawn(np.where(costs == -np.inf, NOTHING, batch.x[rows]), sampler.filters)
         costs = np.where(costs > _CUT, np.inf, costs.astype("float64"))
         found.append(costs.reshape(size, -1).sum(axis=1))
     return np.concatenate(found)[: len(batch.x)]
@@ -108,7 +117,8 @@ def _check_by_state(sampler) -> Ordered:
     raise ValueError(
         "This sampler's positions do not depend on the state alone, so the likelihood of what it "
         "draws is not known exactly. Expected `samplers.Confidence(...)` without noise, "
-        "'left_to_right', or another `samplers.Ordered` that goes by the state. Received: "
+        "'left_to_right', 'threshold', 'entropy_bound', or another `samplers.Ordered` that goes by "
+        "the state. Received: "
         f"sampler={sampler}. `score` without a sampler bounds the model's own likelihood."
     )
 

@@ -11,7 +11,7 @@ class Settings:
     """How a sample is drawn: the arguments that all public methods share, checked.
 
     Attributes:
-        sampler, temperature: what draws; for a temperature of 0 the greedy sampler at 1.
+        sampler: what draws.
         grid: pair of float32 arrays `[T]`, `t` and `s` of each step, from time 1 to 0.
     """
 
@@ -25,15 +25,12 @@ class Settings:
 
     def __post_init__(self):
         random.check_seed(self.seed)
-        sampler, temperature = samplers.get(self.sampler), self.temperature
-        if temperature == 0 and is_number(temperature):
-            sampler, temperature = samplers.greedy(sampler), 1.0
         mend = "1.0 samples from the model as it is; 0 takes the likeliest tokens."
-        check_number("temperature", temperature, Interval(1e-4), mend)
+        if not (is_number(self.temperature) and self.temperature == 0):
+            check_number("temperature", self.temperature, Interval(1e-4), mend)
         mend = "1 is the conditional model itself."
         check_number("guidance_scale", self.guidance_scale, Interval(), mend)
-        object.__setattr__(self, "sampler", sampler)
-        object.__setattr__(self, "temperature", temperature)
+        object.__setattr__(self, "sampler", samplers.get(self.sampler))
         object.__setattr__(self, "grid", samplers.make_time_grid(self.num_steps, self.time_grid))
         object.__setattr__(self, "num_steps", int(self.num_steps))
 
@@ -42,12 +39,13 @@ class Settings:
         return dataclasses.replace(self, num_steps=num_steps)
 
     def check(self, network, has_prompt: bool = False) -> None:
-        """Raises a `ValueError` where there is nothing that guidance could leave out.
+        """Raises a `ValueError` where the sampler, or guidance, is not for this network.
 
         Args:
             network: a network.
             has_prompt: bool, whether there is a prompt, which can be masked.
         """
+        self.sampler.check_data_shape(network.data_shape)
         guided_by_label = getattr(network, "label_dropout", 0.0)
         if self.guidance_scale != 1.0 and not (guided_by_label or has_prompt):
             raise ValueError(

@@ -1,11 +1,16 @@
 """Samplers: one reverse step each, or a plan of when to reveal."""
 
 from md4keras.checks import check_has
+from md4keras.samplers.adaptive import Adaptive
 from md4keras.samplers.ancestral import Ancestral
 from md4keras.samplers.confidence import Confidence
+from md4keras.samplers.drawing import Noise
+from md4keras.samplers.entropy_bound import EntropyBound
 from md4keras.samplers.event import Event, FirstHitting
-from md4keras.samplers.filters import Filter, Greedy, TopK, TopP, greedy
-from md4keras.samplers.ordered import LeftToRight, Ordered
+from md4keras.samplers.filters import Filter, TopK, TopP
+from md4keras.samplers.halton import Halton
+from md4keras.samplers.klass import Klass, Stability
+from md4keras.samplers.ordered import LeftToRight, Ordered, Planned
 from md4keras.samplers.remasking import ByConfidence, Cap, Remasking, Rescale
 from md4keras.samplers.reverse_process import SteppedProcess
 from md4keras.samplers.sampler import TIME_GRIDS, Sampler, make_time_grid
@@ -23,32 +28,41 @@ _SAMPLERS = {
     "left_to_right": LeftToRight,
     "remasking": Remasking,
     "threshold": Threshold,
+    "entropy_bound": EntropyBound,
+    "klass": Klass,
+    "halton": Halton,
 }
 _MEMBERS = ("check_schedule", "make_process", "step_probabilities", "step", "finish")
-_MEMBERS += ("filters", "remembers", "plans_on_host")
+_MEMBERS += ("filters", "remembers", "plans_on_host", "adaptive", "planned", "draw")
+_MEMBERS += ("first_memory", "check_data_shape")
 
 __all__ = [
     "TIME_GRIDS",
+    "Adaptive",
     "Ancestral",
     "ByConfidence",
     "Cap",
     "Confidence",
+    "EntropyBound",
     "Event",
     "FirstHitting",
-    "Greedy",
+    "Halton",
+    "Klass",
     "LeftToRight",
     "Memory",
+    "Noise",
     "Ordered",
+    "Planned",
     "Remasking",
     "Rescale",
     "SampleState",
     "Sampler",
+    "Stability",
     "SteppedProcess",
     "Threshold",
     "TopK",
     "TopP",
     "get",
-    "greedy",
     "make_time_grid",
 ]
 

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from md4keras.checks import check_name
-from md4keras.samplers.categorical import sample_categorical
+from md4keras.samplers.drawing import Noise
 from md4keras.samplers.sampler import Sampler
 
 FINISHES = ("sample", "argmax")
@@ -53,8 +53,7 @@ class Ancestral(Sampler):
         return ops.where(ops.expand_dims(ops.equal(zt, mask_token), -1), drawn, kept)
 
     def step(self, logits, zt, s, t, schedule, noise, memory):
-        logits = self.filter(logits)
-        tokens = sample_categorical(logits, noise[1])
+        tokens = self.draw(logits, noise)
         reveal = _reveal_probability(zt, s, t, schedule)
         if schedule.per_token:  # that of each position's token, from its row's [V]
             batch_size, values = ops.shape(zt)[0], logits.shape[-1]
@@ -69,8 +68,7 @@ class Ancestral(Sampler):
     def finish(self, logits, zt, noise):
         if self.last == "sample":
             return super().finish(logits, zt, noise)
-        tokens = ops.cast(ops.argmax(self.filter(logits), axis=-1), "int32")
-        return ops.where(ops.equal(zt, logits.shape[-1]), tokens, zt)
+        return super().finish(logits, zt, Noise(*noise)._replace(temperature=0.0))
 
 
 def _reveal_probability(zt, s, t, schedule):

@@ -7,14 +7,14 @@ from keras import ops
 
 from md4keras.checks import Interval, check_name, check_number
 from md4keras.forward_process import expand_like
-from md4keras.samplers.ordered import Ordered, best_planned
+from md4keras.samplers.ordered import Planned
 
 _TIE = 2.0**-12  # scores in one interval of this width count as equal
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
 @dataclasses.dataclass(frozen=True)
-class Confidence(Ordered):
+class Confidence(Planned):
     """Reveals, at each step, the positions of which the network is surest.
 
     After a step to time `s` at most `round(N (1 - alpha(s)))` of the `N` positions to be filled
@@ -31,9 +31,9 @@ class Confidence(Ordered):
 
     Args:
         filters: see `Sampler`.
-        rule: what counts as sure, before filters: a high `"probability"` of the likeliest token
-            (its log-odds), a high `"margin"` between the two likeliest, or a low `"entropy"`
-            (nats).
+        rule: what counts as sure, before temperature and filters: a high `"probability"` of the
+            likeliest token (its log-odds), a high `"margin"` between the two likeliest, or a low
+            `"entropy"` (nats).
         noise_temperature: float, times `t`, times Gumbel noise is added to the score; 0 for none.
         ties: `"chance"`, or `"first"`: of equally sure positions the first in the example; then,
             without noise, `model.score(x, sampler=...)` is the likelihood of what is drawn.
@@ -60,8 +60,7 @@ class Confidence(Ordered):
     def by_state(self) -> bool:
         return not self.noise_temperature
 
-    def chosen(self, logits, zt, s, t, schedule, uniforms, given):
-        masked = ops.equal(zt, logits.shape[-1])
+    def score(self, logits, zt, t, uniforms):
         score = RULES[self.rule](ops.cast(logits, "float32"))
         if self.noise_temperature:
             gumbel = -ops.log(-ops.log(ops.clip(uniforms, 2.0**-25, 1.0 - 2.0**-24)))
@@ -69,7 +68,7 @@ class Confidence(Ordered):
         score = without_rounding(score)
         if uniforms is not None and self.ties == "chance":
             score = score + _TIE * uniforms
-        return best_planned(score, zt, s, schedule, given, masked)
+        return score
 
 
 def without_rounding(score):

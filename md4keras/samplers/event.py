@@ -15,10 +15,9 @@ from keras import ops
 
 from md4keras import random
 from md4keras.samplers.ancestral import Ancestral
-from md4keras.samplers.categorical import sample_categorical
+from md4keras.samplers.drawing import Noise
 from md4keras.samplers.reverse_process import ReverseProcess, to_numpy
 from md4keras.samplers.sampler import check_scalar_schedule
-from md4keras.samplers.states import State
 
 
 class Plan(NamedTuple):
@@ -75,13 +74,12 @@ class Event(Ancestral):
     def make_process(self, model):
         return PlannedProcess(model, self)
 
-    def draw(self, logits, uniforms, t):
-        """What positions become: logits `[B, M, V]`, uniforms `[B, M]`, times `[B]`."""
-        logits = self.filter(logits)
-        tokens = sample_categorical(logits, uniforms)
+    def reveal(self, logits, noise, t):
+        """What positions become: logits `[B, M, V]`, noise of `[B, M]`, times `[B]`."""
+        tokens = self.draw(logits, noise)
         if self.last == "sample":
             return tokens
-        likeliest = ops.cast(ops.argmax(logits, axis=-1), "int32")
+        likeliest = self.draw(logits, noise._replace(temperature=0.0))
         return ops.where(ops.expand_dims(t, -1) > 0.0, tokens, likeliest)
 
     def plan(self, uniforms, masked, grid, start_time, schedule) -> Plan:
@@ -185,12 +183,13 @@ class PlannedProcess(ReverseProcess):
         positions = ops.take_along_axis(plan.order, places, axis=1)
         logits = self.denoise(run, z, t, positions)  # [B, M, V]
         uniforms = ops.take_along_axis(plan.token_uniforms, positions, axis=1)
-        tokens = self.sampler.draw(logits, uniforms, t)  # [B, M]
+        noise = Noise(None, uniforms, run.temperature)
+        tokens = self.sampler.reveal(logits, noise, t)  # [B, M]
         slot = ops.clip(plan.rank - first, 0, tokens.shape[1] - 1)  # [B, N]
         flat = ops.reshape(z, plan.order.shape)  # [B, N]
         due = ops.equal(plan.event, calls)
         flat = ops.where(due, ops.take_along_axis(tokens, slot, axis=1), flat)
-        return State(calls + 1, ops.reshape(flat, z.shape), state.remembered)
+        return state._replace(calls=calls + 1, z=ops.reshape(flat, z.shape))
 
 
 def _make_plan(clock, times, masked) -> Plan:

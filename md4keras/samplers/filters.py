@@ -7,9 +7,8 @@ import keras
 from keras import ops
 
 from md4keras.checks import Interval, check_number, check_whole
+from md4keras.samplers.drawing import REMOVED
 from md4keras.samplers.sampler import Configured
-
-REMOVED = -1e7  # the logit of a value that is cut; its probability is exactly 0 in float32
 
 
 class Filter(Configured):
@@ -72,49 +71,6 @@ class TopK(Filter):
         k = min(self.k, logits.shape[-1])
         threshold = ops.top_k(logits, k)[0][..., -1:]
         return ops.where(ops.greater_equal(logits, threshold), logits, REMOVED)
-
-
-@keras.saving.register_keras_serializable(package="md4keras")
-@dataclasses.dataclass(frozen=True)
-class Greedy(Filter):
-    """Keeps the likeliest value alone, of several the first: what `temperature=0` is.
-
-    Example:
-
-    >>> np.asarray(Greedy()(np.array([0.0, 2.0, 2.0], "float32"))).tolist()
-    [-10000000.0, 2.0, -10000000.0]
-    """
-
-    def __call__(self, logits):
-        """Logits `[..., V]` with what is cut at -1e7."""
-        likeliest = ops.one_hot(ops.argmax(logits, axis=-1), logits.shape[-1], dtype="bool")
-        return ops.where(likeliest, logits, REMOVED)
-
-
-def greedy(sampler):
-    """The sampler with tokens that are the likeliest ones: the limit of temperatures near 0.
-
-    Which positions it reveals, it finds as before, from the model's own distribution: samplers
-    choose them before filters.
-
-    Args:
-        sampler: a sampler that is a data class with `filters`, as those of this package.
-
-    Raises:
-        ValueError: for another one, of which it is not known how it draws.
-
-    Example:
-
-    >>> md4keras.samplers.greedy(md4keras.samplers.Confidence()).filters
-    (Greedy(),)
-    """
-    if not dataclasses.is_dataclass(sampler):
-        raise ValueError(
-            "This sampler knows no temperature of 0. Expected a `md4keras.samplers.Sampler`, whose "
-            f"filters may leave one token alone. Received: temperature=0, sampler={sampler!r}. "
-            "Take a small temperature, such as 0.01."
-        )
-    return dataclasses.replace(sampler, filters=(*sampler.filters, Greedy()))
 
 
 def keep_top_p(logits, p):

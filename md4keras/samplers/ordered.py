@@ -1,5 +1,8 @@
 """Samplers that choose positions by looking at the state, and what they have in common.
 
+`Planned` ones reveal a number that is known beforehand, `Adaptive` ones as many as they are sure
+of.
+
 Where the choice depends on the state alone, the likelihood of what they draw is known exactly; see
 `models.order_likelihood`.
 """
@@ -11,7 +14,6 @@ from keras import ops
 
 from md4keras.checks import check_name
 from md4keras.forward_process import positions
-from md4keras.samplers.categorical import sample_categorical
 from md4keras.samplers.sampler import Sampler
 
 TIES = ("chance", "first")
@@ -37,6 +39,7 @@ class Ordered(Sampler):
 
     remembers = True
     ties = "first"
+    _mend = "Use noise_temperature=0."
 
     def __post_init__(self):
         super().__post_init__()
@@ -63,8 +66,8 @@ class Ordered(Sampler):
         """As `Sampler.step_probabilities`; of equal positions the first ones are revealed."""
         if not self.by_state:
             raise ValueError(
-                "With noise the positions are not revealed independently. Expected a choice that "
-                f"depends on the state alone. Received: {self}. Use noise_temperature=0."
+                "Which positions are revealed depends on noise, or on the steps before. Expected a "
+                f"choice that depends on the state alone. Received: {self}. {self._mend}"
             )
         zt, mask_token = ops.convert_to_tensor(zt), logits.shape[-1]
         nothing = ops.zeros(zt.shape, dtype="bool")
@@ -76,35 +79,59 @@ class Ordered(Sampler):
 
     def step(self, logits, zt, s, t, schedule, noise, memory):
         revealed = self.chosen(logits, zt, s, t, schedule, noise[0], memory.given)
-        tokens = sample_categorical(self.filter(logits), noise[1])
-        return ops.where(revealed, tokens, zt), memory.remembered
+        return ops.where(revealed, self.draw(logits, noise), zt), memory.remembered
 
 
-def best_planned(score, zt, s, schedule, given, masked):
-    """The masked positions of the highest scores, as many as the schedule has planned by `s`.
+class Planned(Ordered):
+    """Reveals as many positions as the schedule has planned, those of the highest scores.
 
-    After the step at most `round(N (1 - alpha(s)))` of the `N` positions to be filled are masked.
-    Of equal scores the first position counts as higher.
+    After a step to time `s` at most `round(N (1 - alpha(s)))` of the `N` positions to be filled are
+    masked. A step at which that changes nothing is idle: it takes no network call. A subclass gives
+    `score`.
 
-    Args:
-        score: float32 tensor `[B, *data_shape]`.
-        zt, s, schedule, given: as in `Ordered.chosen`.
-        masked: bool tensor like `zt`, where it is masked.
+    Example:
+
+    >>> masked, given, schedule = np.ones((1, 3), bool), np.zeros((1, 3), bool), Linear()
+    >>> [bool(LeftToRight().is_idle(masked, s, schedule, given)) for s in (0.9, 0.8)]
+    [True, False]
     """
-    score = ops.where(masked, score, -float("inf"))
-    flat = ops.reshape(score, (ops.shape(score)[0], -1))  # [B, N]
-    rank = ops.argsort(ops.argsort(-flat, axis=-1), axis=-1)  # 0 is the best
-    to_fill = positions(zt, given)  # [B]
+
+    planned = True
+
+    def score(self, logits, zt, t, uniforms):
+        """How early each position comes, the highest first: float32 tensor like `zt`.
+
+        Of equal scores the first position counts as higher.
+
+        Args:
+            logits, zt, t, uniforms: as in `chosen`.
+        """
+        raise NotImplementedError
+
+    def chosen(self, logits, zt, s, t, schedule, uniforms, given):
+        masked = ops.equal(zt, logits.shape[-1])
+        score = ops.where(masked, self.score(logits, zt, t, uniforms), -float("inf"))
+        flat = ops.reshape(score, (ops.shape(score)[0], -1))  # [B, N]
+        rank = ops.argsort(ops.argsort(-flat, axis=-1), axis=-1)  # 0 is the best
+        left = positions(zt, ops.logical_not(masked))  # [B]
+        due = left - _planned_masks(zt, s, schedule, given)
+        revealed = ops.cast(rank, "float32") < ops.expand_dims(due, -1)
+        return masked & ops.reshape(revealed, ops.shape(zt))
+
+    def is_idle(self, masked, s, schedule, given):
+        left = positions(masked, ops.logical_not(masked))  # [B]
+        return ops.all(left <= _planned_masks(masked, s, schedule, given))
+
+
+def _planned_masks(zt, s, schedule, given):
+    """The most masks after a step to `s`, float32 `[B]`."""
     fraction = ops.convert_to_tensor(schedule.masked_fraction(s), dtype="float32")
-    planned = ops.round(to_fill * fraction)
-    left = positions(zt, ops.logical_not(masked))
-    revealed = ops.cast(rank, "float32") < ops.expand_dims(left - planned, -1)
-    return masked & ops.reshape(revealed, ops.shape(zt))
+    return ops.round(positions(zt, given) * fraction)
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
 @dataclasses.dataclass(frozen=True)
-class LeftToRight(Ordered):
+class LeftToRight(Planned):
     """Reveals, at each step, the first positions that are masked, as many as are planned.
 
     With as many steps as positions and the uniform grid, one at a time: the order of
@@ -122,7 +149,5 @@ class LeftToRight(Ordered):
       [0. 0. 1. ]]]
     """
 
-    def chosen(self, logits, zt, s, t, schedule, uniforms, given):
-        masked = ops.equal(zt, logits.shape[-1])
-        equal = ops.zeros(ops.shape(zt), dtype="float32")
-        return best_planned(equal, zt, s, schedule, given, masked)
+    def score(self, logits, zt, t, uniforms):
+        return ops.zeros(ops.shape(zt), dtype="float32")

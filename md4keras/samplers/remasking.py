@@ -7,7 +7,6 @@ from keras import ops
 
 from md4keras.checks import Interval, check_has, check_name, check_number
 from md4keras.forward_process import expand_like
-from md4keras.samplers.categorical import sample_categorical
 from md4keras.samplers.sampler import Configured, Sampler, check_scalar_schedule
 from md4keras.samplers.states import Memory
 
@@ -45,8 +44,8 @@ class Rescale(Configured):
         Args:
             largest: float32 tensor `[B, 1, ...]`, `sigma_max`.
             may_go: bool tensor `[B, *data_shape]`, what is revealed and was not given.
-            remembered: float32 tensor `[B, *data_shape]`, the probability that each token had when
-                it was revealed.
+            remembered: float32 tensor `[B, *data_shape]`, the probability that the model itself
+                gave each token when it was revealed.
         """
         return self.masked_sigma(largest)
 
@@ -154,11 +153,12 @@ class Remasking(Sampler):
         return ops.where(ops.expand_dims(ops.equal(zt, mask_token), -1), masked, revealed)
 
     def step(self, logits, zt, s, t, schedule, noise, memory):
-        logits, mask_token = self.filter(logits), logits.shape[-1]
+        mask_token = logits.shape[-1]
         reveal, sigma = self._rates(mask_token, zt, s, t, schedule, memory)
-        tokens = sample_categorical(logits, noise[1])
-        mu = ops.softmax(logits, axis=-1)
-        probability = ops.take_along_axis(mu, ops.expand_dims(tokens, -1), axis=-1)[..., 0]
+        tokens = self.draw(logits, noise)
+        mu = ops.softmax(ops.cast(logits, "float32"), axis=-1)  # the model's own
+        known = ops.expand_dims(ops.maximum(tokens, 0), -1)
+        probability = ops.take_along_axis(mu, known, axis=-1)[..., 0]
         masked = ops.equal(zt, mask_token)
         revealed = masked & (noise[0] < reveal)
         remasked = ~masked & (noise[0] < sigma)

@@ -5,11 +5,13 @@ the batch on its own clock, and noise that depends on `(seed, row, position, ste
 
     z = masks, between given tokens if there are any
     for t, s in time_grid:                                # from 1 to 0
-        logits = network(z, t)                            # guided, over the temperature
-        token = draw(softmax(filter(logits)))             # at every position
+        logits = network(z, t)                            # guided
+        token = draw(logits)                              # at every position
         reveal = masked(z) and (u < (alpha(s) - alpha(t)) / (1 - alpha(t)))
         z = where(reveal, token, z)
-    z = where(masked(z), draw(softmax(filter(network(z, 0)))), z)
+    z = where(masked(z), draw(network(z, 0)), z)
+
+`draw` is `samplers.drawing`'s: from `softmax(filter(logits / temperature))`.
 
 A process is a sampler bound to a model: `prepare` makes what stays as it is, `advance` is one
 network call and what follows from it. `run` and `states` repeat it with the same noise, so they
@@ -23,6 +25,7 @@ from keras import ops
 
 from md4keras import random
 from md4keras.backend import compile_function, to_numpy
+from md4keras.samplers.drawing import Noise, check_drawn
 from md4keras.samplers.guidance import ClassifierFree, PromptMasked
 from md4keras.samplers.states import Ahead, Grid, Memory, Run, SampleState, Start, State
 from md4keras.schedules import Rescaled
@@ -34,13 +37,14 @@ class ReverseProcess:
     A subclass gives `plan`, `most_calls`, `unfinished` and `advance`.
 
     Args:
-        model: has `network_logits(zt, time, labels, padding_mask=..., segment_ids=...)`, `schedule`
-            and `mask_token`.
+        model: has `network_logits(zt, time, labels, padding_mask=..., segment_ids=...)`, `network`,
+            `schedule` and `mask_token`.
         sampler: a `md4keras.samplers.Sampler`.
     """
 
     def __init__(self, model, sampler):
         sampler.check_schedule(model.schedule)
+        sampler.check_data_shape(model.network.data_shape)
         self.model = model
         self.sampler = sampler
         self._loop = compile_function(model, self.loop)
@@ -55,7 +59,7 @@ class ReverseProcess:
                 `guidance_scale`.
         """
         run = self.prepare(start, settings)
-        return to_numpy(self._loop(run, self.first_state(start.z)).z)
+        return self._drawn(self._loop(run, self.first_state(start.z)))
 
     def states(self, start: Start, settings) -> Iterator[SampleState]:
         """The same run as an iterator of states: the first, and one after each network call."""
@@ -64,17 +68,25 @@ class ReverseProcess:
         yield SampleState(to_numpy(state.z), 0, most)
         while bool(to_numpy(self.unfinished(run, state))):
             state = self._advance(run, state)
-            yield SampleState(to_numpy(state.z), int(to_numpy(state.calls)), most)
+            yield SampleState(self._drawn(state), int(to_numpy(state.calls)), most)
 
     def loop(self, run: Run, state: State) -> State:
-        """The state in which nothing is left to do."""
+        """The state in which nothing is left to do, or nothing can be drawn (`check_drawn`)."""
+
+        def goes_on(*state):
+            state = State(*state)
+            return self.unfinished(run, state) & ops.all(state.z >= 0)
+
         return State(
             *ops.while_loop(
-                lambda *state: self.unfinished(run, State(*state)),
-                lambda *state: self.advance(run, State(*state)),
-                tuple(state),
+                goes_on, lambda *state: tuple(self.advance(run, State(*state))), tuple(state)
             )
         )
+
+    def _drawn(self, state: State) -> np.ndarray:
+        tokens = to_numpy(state.z)
+        check_drawn(tokens, self.sampler.filters)
+        return tokens
 
     def prepare(self, start: Start, settings) -> Run:
         """What the calls read; computed outside of the compiled loop."""
@@ -105,8 +117,12 @@ class ReverseProcess:
 
     def first_state(self, z) -> State:
         """The state before any network call, from tokens `[B, *data_shape]`."""
-        z = _tensor(z, "int32")
-        return State(ops.zeros((), dtype="int32"), z, ops.zeros_like(z, dtype="float32"))
+        z, zero = _tensor(z, "int32"), ops.zeros((), dtype="int32")
+        return State(zero, z, self.first_memory(z), zero)
+
+    def first_memory(self, z):
+        """What is remembered before the first step."""
+        return self.sampler.first_memory(z, self.model.mask_token)
 
     def correction(self, z, start_time):
         """What to take off the logits because the first masks tell nothing, `[B, 1, .., V]` or 0.
@@ -138,7 +154,7 @@ class ReverseProcess:
         raise NotImplementedError
 
     def denoise(self, run: Run, z, t, positions=None):
-        """Logits for the sampler: guided, and divided by the temperature.
+        """Logits for the sampler, the model's own: guided, and without what masks do not tell.
 
         Args:
             run: from `prepare`.
@@ -165,7 +181,7 @@ class ReverseProcess:
             logits = logits_of(z, t, run.labels)
         else:
             logits = run.guidance(logits_of, z, t, run.labels, self.model.network.num_classes)
-        return (logits - run.correction) / run.temperature
+        return logits - run.correction
 
     def _with_ahead(self, run: Run, z, t):
         """The state as the network sees it, and the time at which so much is masked.
@@ -183,6 +199,9 @@ class ReverseProcess:
 
 class SteppedProcess(ReverseProcess):
     """A call for each step of the time grid, and one more that fills what is still masked.
+
+    Of a sampler that plans how many it reveals, idle steps take no call. The noise of a step goes
+    by its number, whether others were idle or not.
 
     Example:
 
@@ -210,16 +229,33 @@ class SteppedProcess(ReverseProcess):
         return int(to_numpy(run.plan.num_steps)) + 1
 
     def unfinished(self, run, state):
-        num_steps = run.plan.num_steps
+        step, num_steps = state.step, run.plan.num_steps
         some_masked = ops.any(ops.equal(state.z, self.model.mask_token))
-        if getattr(self.sampler, "adaptive", False):
-            return (state.calls <= num_steps) & some_masked
-        return (state.calls < num_steps) | ((state.calls == num_steps) & some_masked)
+        if self.sampler.adaptive or self.sampler.planned:
+            return (step <= num_steps) & some_masked
+        return (step < num_steps) | ((step == num_steps) & some_masked)
 
     def advance(self, run, state):
-        grid = run.plan
-        t, s = (ops.take(times, state.calls) * run.start_time for times in (grid.t, grid.s))  # [B]
-        return self.step(run, state, t, s)
+        state = state._replace(step=self.next_step(run, state))
+        return self.step(run, state, *(self._time(run, each, state.step) for each in ("t", "s")))
+
+    def next_step(self, run: Run, state: State):
+        """The number of the next step that is not idle, int32 scalar."""
+        if not self.sampler.planned:
+            return state.step
+        schedule = Rescaled(self.model.schedule, run.start_time)
+        masked = ops.equal(state.z, self.model.mask_token)
+
+        def is_idle(step):
+            s = self._time(run, "s", step)
+            idle = self.sampler.is_idle(masked, s, schedule, run.given)
+            return (step < run.plan.num_steps) & idle
+
+        (step,) = ops.while_loop(is_idle, lambda step: (step + 1,), (state.step,))
+        return step
+
+    def _time(self, run: Run, which: str, step):
+        return ops.take(getattr(run.plan, which), step) * run.start_time  # [B]
 
     def step(self, run: Run, state: State, t, s) -> State:
         """A step from `t` to `s`, float32 tensors `[B]`; at time 0 all that is left is filled."""
@@ -227,14 +263,15 @@ class SteppedProcess(ReverseProcess):
         logits = self.denoise(run, z, t)
         batch_size, *data_shape = ops.shape(z)  # tensors, where an exported graph leaves them open
         sample_ids = ops.arange(batch_size, dtype="int32")
-        noise = random.uniforms(run.seed, sample_ids, data_shape, state.calls)
+        uniforms = random.uniforms(run.seed, sample_ids, data_shape, state.step)
+        noise = Noise(*uniforms, run.temperature)
         memory = Memory(run.given, state.remembered)
         z, remembered = ops.cond(
             ops.any(t > 0.0),
             lambda: self.sampler.step(logits, z, s, t, schedule, noise, memory),
             lambda: (self.sampler.finish(logits, z, noise), state.remembered),
         )
-        return State(state.calls + 1, z, remembered)
+        return State(state.calls + 1, z, remembered, state.step + 1)
 
 
 def _ahead_of(start: Start) -> Ahead | None:

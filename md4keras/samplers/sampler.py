@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from md4keras.checks import check_name, check_whole
-from md4keras.samplers.categorical import sample_categorical
+from md4keras.samplers.drawing import Noise, draw
 from md4keras.samplers.reverse_process import SteppedProcess
 
 _SHAPES = {
@@ -93,6 +93,8 @@ class Sampler(Configured):
         plans_on_host: bool, whether its process plans a run in NumPy; such a one is not exported.
         adaptive: bool, whether a run ends as soon as nothing is masked, at the latest after
             `num_steps`.
+        planned: bool, whether the number that a step reveals is known beforehand; the network is
+            then not called for steps that are idle (`is_idle`), and a run ends as an adaptive one.
 
     Example:
 
@@ -106,6 +108,7 @@ class Sampler(Configured):
     remembers = False
     plans_on_host = False
     adaptive = False
+    planned = False
 
     filters: tuple = ()
 
@@ -126,8 +129,47 @@ class Sampler(Configured):
             logits = each(logits)
         return logits
 
+    def draw(self, logits, noise):
+        """Tokens at every position: the logits over the temperature, after the filters.
+
+        Args:
+            logits: float tensor `[B, *data_shape, V]`, the network's.
+            noise: a `Noise`, or the pair of uniforms for a temperature of 1.
+
+        Returns:
+            int32 tensor `[B, *data_shape]`; -1 where the filters left nothing.
+        """
+        _, uniforms, temperature = Noise(*noise)
+        return draw(logits, uniforms, temperature, self.filter)
+
+    def first_memory(self, z, vocabulary_size: int):
+        """What `memory.remembered` is before the first step: a tensor, or a NamedTuple of some.
+
+        Args:
+            z: int32 tensor `[B, *data_shape]`, the first state.
+            vocabulary_size: int, `V`.
+
+        Returns:
+            float32 zeros like `z`; or, in a sampler that says so, a NamedTuple whose first tensor
+            is like `z`, float32, and the others begin as `z` does.
+        """
+        return ops.zeros_like(z, dtype="float32")
+
     def check_schedule(self, schedule) -> None:
         """Raises a `ValueError` if the sampler is not defined for this schedule."""
+
+    def check_data_shape(self, data_shape: tuple) -> None:
+        """Raises a `ValueError` if the sampler is not defined for examples of this shape."""
+
+    def is_idle(self, masked, s, schedule, given):
+        """Whether a step to `s` would reveal nothing in any row, bool scalar; where `planned`.
+
+        Args:
+            masked: bool tensor `[B, *data_shape]`, what is masked now.
+            s, schedule: as in `step_probabilities`.
+            given: bool tensor like `masked`, what was not masked at the start.
+        """
+        raise NotImplementedError
 
     def make_process(self, model):
         """The reverse process of a model under this sampler, a `ReverseProcess`."""
@@ -153,7 +195,7 @@ class Sampler(Configured):
 
         Args:
             logits, zt, s, t, schedule: as in `step_probabilities`.
-            noise: pair of float32 tensors `[B, *data_shape]`, uniform in `[0, 1)`.
+            noise: a `Noise`; or a pair of float32 tensors `[B, *data_shape]`, uniform in `[0, 1)`.
             memory: a `Memory`.
 
         Returns:
@@ -163,8 +205,7 @@ class Sampler(Configured):
 
     def finish(self, logits, zt, noise):
         """Fills what is still masked after the last step, given the logits at time 0."""
-        masked = ops.equal(zt, logits.shape[-1])
-        return ops.where(masked, sample_categorical(self.filter(logits), noise[1]), zt)
+        return ops.where(ops.equal(zt, logits.shape[-1]), self.draw(logits, noise), zt)
 
     def get_config(self) -> dict:
         filters = [keras.saving.serialize_keras_object(each) for each in self.filters]

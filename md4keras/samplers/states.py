@@ -36,7 +36,7 @@ class Run(NamedTuple):
         labels, padding_mask, start_time, segment_ids: as in `Start`.
         given: bool like the state, what is not to be drawn.
         seed: int32 scalar, the word of the seed.
-        temperature: float32 scalar.
+        temperature: float32 scalar, 0 for the likeliest tokens.
         guidance: a function as in `samplers.guidance`, or `None`.
         correction: float32, what is taken off the logits; see `ReverseProcess.correction`.
         plan: when the network is called: a `Grid`, or what another process makes of it.
@@ -82,20 +82,23 @@ class State(NamedTuple):
     Attributes:
         calls: int32 scalar, network calls so far.
         z: int32 `[B, *data_shape]`.
-        remembered: float32 like `z`; see `Memory`.
+        remembered: what the sampler noted; see `Memory`.
+        step: int32 scalar, the number of the next step, where there are steps.
     """
 
     calls: Any
     z: Any
     remembered: Any
+    step: Any
 
 
 class Memory(NamedTuple):
-    """What a sampler's step knows besides the state, tensors like it.
+    """What a sampler's step knows besides the state.
 
     Attributes:
-        given: bool, the positions that were not masked at the start.
-        remembered: float32, what the sampler noted in the steps before; at first 0.
+        given: bool like the state, the positions that were not masked at the start.
+        remembered: what the sampler noted in the steps before: float32 like the state, or a
+            NamedTuple of tensors; at first its `first_memory`.
 
     Example:
 

@@ -6,14 +6,13 @@ import keras
 from keras import ops
 
 from md4keras.checks import Interval, check_number
-from md4keras.forward_process import expand_like
+from md4keras.samplers.adaptive import Adaptive, with_the_surest
 from md4keras.samplers.confidence import RULES, without_rounding
-from md4keras.samplers.ordered import Ordered
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
 @dataclasses.dataclass(frozen=True)
-class Threshold(Ordered):
+class Threshold(Adaptive):
     """Reveals the positions whose likeliest token has more than a probability; at least one.
 
     The one is that of the highest probability (of equal ones the first). The run ends when nothing
@@ -27,7 +26,8 @@ class Threshold(Ordered):
 
     Args:
         filters: see `Sampler`.
-        threshold: float in `[0, 1]`, of the probability before filters.
+        threshold: float in `[0, 1]`, of the model's own probability, before temperature
+            and filters.
 
     Example:
 
@@ -38,8 +38,6 @@ class Threshold(Ordered):
     >>> print(keras.ops.convert_to_numpy(mu)[0, :, 4])  # where nothing is drawn yet
     [0. 1. 0. 0.]
     """
-
-    adaptive = True
 
     threshold: float = 0.9
 
@@ -52,9 +50,5 @@ class Threshold(Ordered):
         masked = ops.equal(zt, logits.shape[-1])
         logits = ops.cast(logits, "float32")
         sure = ops.max(ops.softmax(logits, axis=-1), axis=-1) > self.threshold
-        score = ops.where(masked, without_rounding(RULES["probability"](logits)), -float("inf"))
-        flat = ops.reshape(score, (ops.shape(zt)[0], -1))  # [B, N]
-        place = ops.arange(ops.shape(flat)[-1], dtype="int32")
-        best = ops.equal(place, ops.cast(ops.argmax(flat, axis=-1, keepdims=True), "int32"))
-        is_last = expand_like(ops.convert_to_tensor(s, dtype="float32"), zt) <= 0.0
-        return masked & (sure | ops.reshape(best, ops.shape(zt)) | is_last)
+        score = without_rounding(RULES["probability"](logits))
+        return with_the_surest(sure, score, masked, s)
