@@ -17,7 +17,10 @@ SAMPLERS = {
     "event": (samplers.Event, "the same distribution; calls the network only to reveal"),
     "first_hitting": (samplers.FirstHitting, "infinitely many steps: one position at a time"),
     "confidence": (samplers.Confidence, "the surest positions first; likelier, less varied"),
-    "remasking": (samplers.Remasking, "may mask tokens again, to mend mistakes"),
+    "psi": (samplers.Psi, "masks tokens again at the rate of fresh noise, to mend mistakes"),
+    "remasking": (samplers.Remasking, "masks few tokens again, by the rule of ReMDM"),
+    "path_planning": (samplers.PathPlanning, "masks the least sure tokens, old or new"),
+    "corrector": (samplers.Corrector, "draws the least sure tokens anew, one more call a step"),
 }
 DESCRIPTIONS = "How masks are taken off, one step after the other.\n\n" + "\n".join(
     f"- **{name}**: {description}" for name, (_, description) in SAMPLERS.items()
