@@ -13,15 +13,19 @@ def after(checks, tensors):
         return tf.nest.map_structure(tf.identity, tensors)
 
 
-def within(low, high, above: bool = False):
+def within(low, high, above: bool = False, or_zero: bool = False):
     """A check that `low <= value <= high` (`low < value` with `above`), for every element.
+
+    With `or_zero`, 0 passes too.
 
     As `one_of` it returns a function of the input's name and value. NaN is refused.
     """
 
     def check(name: str, value):
         inside = (value > low if above else value >= low) & (value <= high)
-        expected = f"{low} {'<' if above else '<='} {name} <= {high}"
+        expected = f"{low} {'<' if above else '<='} {name} <= {high}{', or 0' if or_zero else ''}"
+        if or_zero:
+            inside = inside | tf.equal(value, 0)
         message = f"{name} is out of range. Expected {expected}. Received: {name} ="
         return [_require(inside, message, value)]
 
@@ -66,8 +70,9 @@ def in_vocabulary(name: str, tokens, highest: int):
 
 
 def same_shape(request: dict, first: str, second: str):
-    """Two tensors of equal rank have the same shape."""
-    shapes = [tf.shape(request[first]), tf.shape(request[second])]
+    """A tensor has the shape of the first, and may have further axes."""
+    rank = len(request[first].shape)
+    shapes = [tf.shape(request[first]), tf.shape(request[second])[:rank]]
     message = f"{second} is not like {first}. Expected the shape of {first}. Received: shapes ="
     return _require(tf.equal(*shapes), message, shapes)
 
@@ -90,6 +95,16 @@ def something_to_fill(name: str, mask):
         f"{name} leaves nothing to fill in a row. Expected at least one gap in each row. "
         "Received: rows that have one =",
         per_row,
+    )
+
+
+def something_drawn(tokens):
+    """No token is -1, which is drawn where the filters leave nothing (or logits are NaN)."""
+    return _require(
+        tf.reduce_min(tokens) >= 0,
+        "The filters left nothing to draw. Expected logits of which one is above -1e7 and none is "
+        "infinite or NaN. Received: the smallest token =",
+        tf.reduce_min(tokens),
     )
 
 

@@ -63,10 +63,11 @@ class Inputs:
 
     def how_to_draw(self):
         """What changes each draw."""
-        mass, warm = within(0.0, 1.0, above=True), within(1e-4, 1e30)
+        mass, warm = within(0.0, 1.0, above=True), within(1e-4, 1e30, or_zero=True)
+        temperature = "divides the logits, at least 1e-4; or 0 for the likeliest tokens"
         arguments = (
             self.seed("; the same seed gives the same tokens"),
-            self.number("temperature", "divides the logits, at least 1e-4", warm, 1.0),
+            self.number("temperature", temperature, warm, 1.0),
             self.number("top_p", "mass of values to keep, in (0, 1]", mass, 1.0),
         )
         if not self.has_null_label:

@@ -50,18 +50,18 @@ class RequestedProcess(SteppedProcess):
         plan = time_grid(self.request["num_steps"], self.request["time_grid"])
         return self.loop(self._prepared(z, given, start_time, plan), self.first_state(z))
 
-    def run_step(self, z, memory):
-        """Tokens and memory after a step from `t` to `s`; at `t = 0` all masks are filled.
+    def run_step(self, z, given, remembered) -> State:
+        """The state after a step from `t` to `s`; at `t = 0` all masks are filled.
 
-        The memory is float32 like `z`: infinity where a token was given, else what the sampler
-        remembers.
+        Args:
+            z: int32 `[B, *data_shape]`.
+            given: bool like `z`.
+            remembered: as the sampler's `first_memory`.
         """
         times = (self.request[name] for name in ("t", "s", "start_time"))
         t, s, start_time = (ops.broadcast_to(time, (ops.shape(z)[0],)) for time in times)
-        given = ops.equal(memory, float("inf"))
-        state = State(self.request["step"], z, ops.where(given, 0.0, memory))
-        state = self.step(self._prepared(z, given, start_time), state, t, s)
-        return state.z, ops.where(given, memory, state.remembered)
+        state = State(ops.zeros((), dtype="int32"), z, remembered, self.request["step"])
+        return self.step(self._prepared(z, given, start_time), state, t, s)
 
     def _prepared(self, z, given, start_time, plan=None) -> Run:
         guidance = self.request.get("guidance")

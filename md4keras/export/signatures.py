@@ -7,6 +7,7 @@ from md4keras.export.checks import within
 from md4keras.export.inputs import Inputs
 from md4keras.export.interface import Argument, Signature
 from md4keras.export.limits import Limits
+from md4keras.export.memory import StepMemory
 from md4keras.export.saved_model import SIGNATURES
 from md4keras.export.text import READ_AND_WRITTEN, WRITTEN, GraphDecoder, GraphTokenizer
 
@@ -23,7 +24,7 @@ class Signatures:
 
     def __init__(self, model, sampler, limits: Limits):
         self.model, self.network, self.sampler, self.limits = model, model.network, sampler, limits
-        self.inputs = Inputs(self.network, limits)
+        self.inputs, self.memory = Inputs(self.network, limits), StepMemory(sampler, self.network)
         # Traced once for the signatures of tokens and of strings.
         self._samples = tf.function(self._answer_generate, autograph=False)
         self._completions = tf.function(self._answer_infill, autograph=False)
@@ -93,13 +94,8 @@ class Signatures:
             number("start_time", "time of the first state", late, 1.0),
             *self.inputs.how_to_draw(),
         ]
-        outputs = self._tokens("rows")
-        if self.sampler.remembers:
-            meaning = "of the step before; at first 0, infinity where a token was given"
-            check = within(0.0, float("inf"))
-            memory = self.inputs.like_tokens("memory", "float32", meaning, check, 0.0)
-            arguments.insert(1, memory)
-            outputs["memory"] = "float32, for the next step"
+        arguments[1:1] = self.memory.arguments(self.inputs)
+        outputs = self._tokens("rows") | self.memory.outputs()
         meaning = "One step of the reverse process, from time t to time s."
         return Signature(meaning, tuple(arguments), outputs, self._answer_step)
 
@@ -186,14 +182,13 @@ class Signatures:
         checked = [
             checks.not_above(request, "s", "t"),
             checks.not_above(request, "t", "start_time"),
+            *self.memory.checks(request),
         ]
-        if self.sampler.remembers:
-            checked.append(checks.same_shape(request, "tokens", "memory"))
         request = self._matched(request, further=checked)
         process = reverse.RequestedProcess(self.model, self.sampler, request)
-        tokens = request["tokens"]
-        tokens, memory = process.run_step(tokens, request.get("memory", tf.zeros(tf.shape(tokens))))
-        return {"tokens": tokens} | ({"memory": memory} if self.sampler.remembers else {})
+        given, remembered = self.memory.read(request)
+        state = process.run_step(request["tokens"], given, remembered)
+        return _drawn(state) | self.memory.written(given, state.remembered)
 
     def _answer_generate(self, request):
         request = self._matched(request, request["num_samples"])
@@ -218,11 +213,16 @@ class Signatures:
 
     def _reversed(self, z, start_time, request):
         state = reverse.RequestedProcess(self.model, self.sampler, request).run(z, start_time)
-        return {"tokens": state.z, "network_calls": state.calls}
+        return _drawn(state) | {"network_calls": state.calls}
 
     def _answer_score(self, request):
         nelbo, error = reverse.score(self.model, self._matched(request))
         return {"nelbo": nelbo, "standard_error": error}
+
+
+def _drawn(state) -> dict:
+    """The tokens of a state, once each is one."""
+    return {"tokens": checks.after([checks.something_drawn(state.z)], state.z)}
 
 
 def predict_logits(model, request) -> dict:
