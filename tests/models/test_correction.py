@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+from keras import ops
 
 from md4keras import MD4, samplers
 from md4keras.evaluation.sources import Enumerable
+from md4keras.export.reverse import RequestedProcess
 from md4keras.networks import Transformer
 from tests.models.tabular import FixedLogits, chi_square, count_states
 from tests.models.weights import randomised
+from tests.reference import array
 
 SAMPLERS = {
     "psi": samplers.Psi(kappa=0.5),
@@ -90,3 +93,26 @@ def test_gaps_are_filled_on_schedule_while_tokens_are_masked_again():
         assert abs((states[32] == 3)[:, mask].mean() - 0.5) < 4 * 0.5 / np.sqrt(2000)
         assert not (states[:, :, ~mask] == 3).any()
         assert ((states[:-1] != 3) & (states[1:] == 3)).sum() > 100
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_steps_of_an_export_are_those_of_the_model(name, model):
+    """One by one, with memory and calls, as a graph takes them (the graph: tests/export)."""
+    labels = np.arange(4) % 3
+    settings = {"sampler": SAMPLERS[name], "num_steps": 5, "seed": 3, "temperature": 0.8}
+    *_, wanted = model.sample_steps(4, labels, **settings)
+    t, s = (np.append(times, np.float32(0)) for times in samplers.make_time_grid(5))
+    z = ops.convert_to_tensor(np.full((4, 12), 5, "int32"))
+    remembered, given, calls = SAMPLERS[name].first_memory(z, 5), ops.zeros((4, 12), "bool"), 0
+    for step in range(6):
+        request = {"t": t[step], "s": s[step], "start_time": np.float32(1), "top_p": 1.0}
+        request |= {"seed": 3, "temperature": np.float32(0.8), "labels": labels, "step": step}
+        request = {key: ops.convert_to_tensor(value) for key, value in request.items()}
+        request["step"] = ops.cast(request["step"], "int32")
+        process = RequestedProcess(model, SAMPLERS[name], request)
+        state = process.run_step(z, given, remembered)
+        z, remembered, calls = state.z, state.remembered, calls + int(array(state.calls))
+        if not (array(z) == 5).any() and step == 4:
+            break
+    np.testing.assert_array_equal(array(z), wanted.tokens)
+    assert calls == wanted.calls
