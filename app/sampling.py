@@ -17,6 +17,10 @@ SAMPLERS = {
     "event": (samplers.Event, "the same distribution; calls the network only to reveal"),
     "first_hitting": (samplers.FirstHitting, "infinitely many steps: one position at a time"),
     "confidence": (samplers.Confidence, "the surest positions first; likelier, less varied"),
+    "threshold": (samplers.Threshold, "at once what is above 90 %; ends as soon as it can"),
+    "entropy_bound": (samplers.EntropyBound, "at once what hardly depends on one another; ends so"),
+    "klass": (samplers.Klass, "at once what is above 90 % and has stayed the same; ends so"),
+    "halton": (samplers.Halton, "images: each step reveals pixels that lie far apart"),
     "psi": (samplers.Psi, "masks tokens again at the rate of fresh noise, to mend mistakes"),
     "remasking": (samplers.Remasking, "masks few tokens again, by the rule of ReMDM"),
     "path_planning": (samplers.PathPlanning, "masks the least sure tokens, old or new"),
@@ -30,11 +34,12 @@ EXPECT = "The first run of a kind compiles: about ten seconds for a small model.
 
 
 def available(model) -> list[str]:
-    """The samplers that the model's schedule allows."""
+    """The samplers that the model's schedule and examples allow."""
     names = []
     for name, (kind, _) in SAMPLERS.items():
         try:
             kind().check_schedule(model.schedule)
+            kind().check_data_shape(model.network.data_shape)
         except ValueError:
             continue
         names.append(name)

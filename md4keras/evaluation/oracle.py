@@ -56,7 +56,7 @@ def compare(
         source: a `Source`, or another object with its methods; `None` for `Markov.random()`, of
             eight states and 32 positions.
         num_samples: int, at least 2, for each row.
-        temperature: positive float that divides the logits, where none stands beside the sampler.
+        temperature: as in `generate`, where none stands beside the sampler.
         seed: int in `[0, 2**32)`, of the source's own draws; the samples have the next one.
 
     Returns:

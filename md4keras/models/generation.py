@@ -54,8 +54,9 @@ class Generation(Trainer):
             sampler: a `Sampler`, a filter (`TopP`, `TopK`) or a name; see `md4keras.samplers`.
             num_steps: int, of the reverse process.
             time_grid: `"cosine"` or `"uniform"`.
-            temperature: positive float that divides the logits; 1 samples from the model, 0 takes
-                the likeliest token of each position (the sampler says of which positions).
+            temperature: float, 0 or positive, that divides the logits of what is drawn; 1 samples
+                from the model, 0 takes the likeliest tokens. Which positions come next goes by the
+                model's own distribution.
             seed: int in `[0, 2**32)`.
             guidance_scale: float, at least 0: logits are `unconditional + scale * (conditional -
                 unconditional)`; 1 is the conditional model itself. Other values need a network

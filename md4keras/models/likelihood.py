@@ -58,11 +58,11 @@ class Likelihood(SetLikelihood):
         as many equal strata). With `given`, a bound on `-log p(rest | given)`.
 
         With a `sampler` that chooses its positions by the state alone (`"confidence"` without
-        noise, `"left_to_right"`), the exact `-log p(x)` of what `generate` draws with it where
-        `ties="first"` (with `given`, of what `infill` draws), at temperature 1 and without
-        guidance, in as many network calls: see `models.order_likelihood`. That is another
-        distribution than the bound's. (For a temperature, give the sampler a filter that divides
-        the logits.)
+        noise, `"left_to_right"`, `"halton"`, `"threshold"`, `"entropy_bound"`), the exact
+        `-log p(x)` of what `generate` draws with it where `ties="first"` (with `given`, of what
+        `infill` draws), at temperature 1 and without guidance, in as many network calls: see
+        `models.order_likelihood`. That is another distribution than the bound's. (For a
+        temperature, give the sampler a filter that divides the logits.)
 
         With `bracket=True`, bounds from both sides for positions in the order of chance: see
         `models.brackets`.

@@ -27,7 +27,7 @@ def test_text_is_generated_filled_and_scored_as_by_the_model(exported, ask):
     zt = np.where(np.arange(LENGTH) % 3 == 0, 6, x)
     mask = np.arange(LENGTH)[None] < np.array([[2], [7], [12]])
     varied = STEPS | {"seed": 2**32 - 5, "temperature": 0.7, "top_p": 0.8, "num_steps": 13}
-    uniform = STEPS | {"time_grid": "uniform", "seed": 3}
+    uniform = STEPS | {"time_grid": "uniform", "seed": 3, "temperature": 0.0}
     answers = ask(
         folder / "1",
         [
@@ -215,7 +215,8 @@ def test_what_a_request_may_not_ask(exported, ask):
         ("generate", generate | {"num_steps": -1}, "1 <= num_steps <= 32"),
         ("generate", generate | {"length": LENGTH + 1}, f"1 <= length <= {LENGTH}"),
         ("generate", generate | {"seed": -1}, "0 <= seed <= 4294967295"),
-        ("generate", generate | {"temperature": 0.0}, "<= temperature"),
+        ("generate", generate | {"temperature": -1.0}, "<= temperature"),
+        ("generate", generate | {"temperature": 1e-5}, "<= 1e+30, or 0"),
         ("generate", generate | {"temperature": np.nan}, "<= temperature"),
         ("generate", generate | {"top_p": 0.0}, "0.0 < top_p <= 1.0"),
         ("generate", generate | {"time_grid": "linear"}, "one of: cosine, uniform"),
