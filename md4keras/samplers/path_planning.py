@@ -66,7 +66,8 @@ class PathPlanning(Sampler):
         log_mu = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
         known = ops.expand_dims(ops.clip(tokens, 0, mask_token - 1), -1)
         score = ops.maximum(ops.take_along_axis(log_mu, known, axis=-1)[..., 0], -1e30)
-        score = with_chance(ops.where(masked, score, self.eta * score), Noise(*noise).when)
+        kept = self.eta * score if self.eta else 1.0  # above all candidates
+        score = with_chance(ops.where(masked, score, kept), Noise(*noise).when)
         stays = masked_again(score, memory.given, planned_masks(zt, s, schedule, memory.given))
         return ops.where(stays, ops.full_like(zt, mask_token), tokens), memory.remembered
 
