@@ -82,7 +82,8 @@ class Finding(NamedTuple):
         """This finding of `fit`, which knows of its `excess` over that of `evaluate`."""
         excess = self.gap - evaluated.gap
         resolution = ERRORS * math.hypot(self.error, evaluated.error) + self.allowance
-        return self._replace(excess=excess if excess > resolution else 0.0)
+        is_other = evaluated.holds and excess > resolution
+        return self._replace(excess=excess if is_other else 0.0)
 
 
 class BoundReport(NamedTuple):
