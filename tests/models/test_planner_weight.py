@@ -138,7 +138,7 @@ def test_evaluation_and_scores_stay_the_bound():
 def test_check_bound_says_that_it_is_not_the_bound():
     source = {"random": oracle.Enumerable.random(3, 4)}
     planned = functools.partial(MD4, planner_weight=1.0)
-    report = check_bound(planned, source, num_draws=2**12)
+    report = check_bound(planned, source)
     of_fit, of_evaluate = report.findings
     assert not report.holds and not of_fit.holds and of_evaluate.holds
     assert 0.05 < of_fit.excess < of_fit.loss and "not the bound" in str(report)
