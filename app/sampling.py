@@ -21,7 +21,10 @@ SAMPLERS = {
     "entropy_bound": (samplers.EntropyBound, "at once what hardly depends on one another; ends so"),
     "klass": (samplers.Klass, "at once what is above 90 % and has stayed the same; ends so"),
     "halton": (samplers.Halton, "images: each step reveals pixels that lie far apart"),
-    "remasking": (samplers.Remasking, "may mask tokens again, to mend mistakes"),
+    "psi": (samplers.Psi, "masks tokens again at the rate of fresh noise, to mend mistakes"),
+    "remasking": (samplers.Remasking, "masks few tokens again, by the rule of ReMDM"),
+    "path_planning": (samplers.PathPlanning, "masks the least sure tokens, old or new"),
+    "corrector": (samplers.Corrector, "draws the least sure tokens anew, one more call a step"),
 }
 DESCRIPTIONS = "How masks are taken off, one step after the other.\n\n" + "\n".join(
     f"- **{name}**: {description}" for name, (_, description) in SAMPLERS.items()

@@ -26,6 +26,7 @@ TABLES = {
     "samplers": "benchmarks.samplers",
     "startup": "benchmarks.startup",
     "genmd4": "benchmarks.genmd4",
+    "complementary": "benchmarks.complementary",
     "input": "benchmarks.input",
     "packed": "benchmarks.packed",
     "quantization": "benchmarks.quantization",

@@ -45,6 +45,11 @@ def sampler_list() -> dict:
         "remasking, capped 0.05": samplers.Remasking(rule="capped", eta=0.05),
         "remasking, rescaled 0.2": samplers.Remasking(rule="rescaled", eta=0.2),
         "remasking, confidence": samplers.Remasking(rule="confidence"),
+        "psi 0.9": samplers.Psi(kappa=0.9),
+        "psi, forward-backward": samplers.Psi(kappa="forward_backward"),
+        "path_planning": samplers.PathPlanning(),
+        "corrector, 1 of 1": samplers.Corrector(num_candidates=1),
+        "corrector, 1 of 4": samplers.Corrector(num_candidates=4),
     }
     return {name: (each, 0.8 if "temperature" in name else 1.0) for name, each in chosen.items()}
 

@@ -58,9 +58,10 @@ def masked_objective(features, kernel, x, masked, weight, power=None, bias=None)
 
 def masked_cost(features, kernel, x, masked, power=None, bias=None):
     """The cost of each row, as `masked_objective`, without gradients: float32 `[N]`, nats."""
-    arrays = _value(features), _value(kernel)
-    biases = () if bias is None else (_value(bias),)
-    return _run_chunks(*arrays, x, masked, None, _powers(power, x), biases)[0]
+    wholes = [features, kernel, *(() if bias is None else (bias,))]
+    features, kernel, *biases = [ops.stop_gradient(_value(each)) for each in wholes]
+    powers = [ops.stop_gradient(each) for each in _powers(power, x)]
+    return _run_chunks(features, kernel, x, masked, None, powers, biases)[0]
 
 
 def per_example(cost, x, weight=None):

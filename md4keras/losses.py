@@ -299,6 +299,12 @@ def leave_one_out(losses, log_probabilities):
     return 0.5 * advantage * (log_probabilities[0] - log_probabilities[1])
 
 
+def product(*weights):
+    """The product of weights of which some may be `None`, which is 1; `None` of `None`s."""
+    given = [weight for weight in weights if weight is not None]
+    return math.prod(given[1:], start=given[0]) if given else None
+
+
 def of_rows(factor, weight=None):
     """What the positions of a row count, parted in what all of them share and the rest.
 

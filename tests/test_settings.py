@@ -51,6 +51,8 @@ def test_values_are_what_was_written():
     assert type(model) is md4keras.GenMD4 and model.network.sequence_length == 64
     assert model.network.compute_dtype == "bfloat16" and model.network.depth_scaled_init
     assert complete(digits.RECIPE, "image_shape=32,32,3")["image_shape"] == [32, 32, 3]
+    planned = build.model(complete(pydoc.RECIPE, "model.planner_weight=1"), 27)
+    assert planned.planner_weight == 1.0
 
 
 def test_a_part_is_exchanged_with_its_arguments():
@@ -89,6 +91,7 @@ WRONG = {
     "model=MD5": "'MD4', 'GenMD4'",
     "model.schedule=no": "Unknown schedule",
     "model.power_init=2": "Unknown setting",  # of GenMD4 alone
+    "model.planner_weight=-1": "planner_weight=-1",
     "network=UNet": "It is for data of text",
     "optimizer=sgd": "'adamw', 'clipped_adamw', 'muon'",
     "precision=float16": "'mixed_bfloat16'",

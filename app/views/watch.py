@@ -8,11 +8,12 @@ import streamlit as st
 from app import frame, results, samples, sampling, shell
 from md4keras.evaluation.candidates import entropy_map
 from md4keras.visualization import marked_text, pictures
-from md4keras.visualization.trajectories import reveal_steps, step_colours
+from md4keras.visualization.trajectories import masked_again, reveal_steps, step_colours
 
 _WIDTH = 640  # pixels of a grid of images, about; it is fitted to its place
 _FRAMES = 80  # of a long run when it is played
 _MASK_SYMBOL = "·"
+_AGAIN_SYMBOL = "×"  # masked again
 
 st.title("Watch")
 saved, model = shell.pick()
@@ -25,6 +26,7 @@ def finished(run, labels) -> dict:
     return {
         "states": states,
         "steps": reveal_steps(states, model.mask_token),  # [n, *data_shape]
+        "again": masked_again(states, model.mask_token),  # [T + 1, n, *data_shape]
         "labels": labels,
         "about": run.describe(),
         "entropy": {},
@@ -94,6 +96,9 @@ def show_text(result: dict, k: int) -> None:
     """As `show_images`, with the colours behind the tokens."""
     zt, last = result["states"][k].astype("int32"), len(result["states"]) - 1
     rows = [marked_text.token_symbols(row, model.tokenizer, _MASK_SYMBOL) for row in zt]
+    for symbols, again in zip(rows, result["again"][k], strict=True):
+        for place in np.flatnonzero(again):
+            symbols[place] = _AGAIN_SYMBOL
     left, right = st.columns(2)
     with left:
         st.caption("Coloured by the step in which a token was revealed")
@@ -111,7 +116,10 @@ def show_text(result: dict, k: int) -> None:
         some = np.unique(np.linspace(1, last, 5).round().astype(int))
         colours = [marked_text.translucent(colour) for colour in step_colours(some, last)]
         st.html(marked_text.marked_html([f" {step} " for step in some], colours))
-        st.caption(f"The colours of the steps; {_MASK_SYMBOL} is a mask.")
+        st.caption(
+            f"The colours of the steps; {_MASK_SYMBOL} is a mask, {_AGAIN_SYMBOL} one that was "
+            "revealed before."
+        )
     if entropy:
         with right:
             st.caption("Coloured by how unsure the network is of a masked token")
@@ -149,7 +157,9 @@ def show(result: dict, playing: bool) -> None:
     )
     zt = result["states"][k]
     masks = int((zt == model.mask_token).sum())
-    st.caption(f"**{masks:,} of {zt.size:,} masks left.** In all: {result['about']}.")
+    again = int(result["again"][k].sum())
+    twice = f" ({again:,} masked again)" if again else ""
+    st.caption(f"**{masks:,} of {zt.size:,} masks left{twice}.** In all: {result['about']}.")
     with shell.messages():
         if model.tokenizer is not None:
             show_text(result, k)

@@ -92,8 +92,10 @@ def parts_of_all(parts):
     count, _ = replicas()
     if count == 1:
         return parts
-    found = tf.reshape(_gathered(parts), (count, -1, tf.shape(parts)[1]))
-    return tf.reshape(tf.transpose(found, (1, 0, 2)), (-1, tf.shape(parts)[1]))
+    shape, rank = tf.shape(parts), parts.shape.rank
+    found = tf.reshape(_gathered(parts), tf.concat([[count, -1], shape[1:]], axis=0))
+    found = tf.transpose(found, (1, 0, *range(2, rank + 1)))
+    return tf.reshape(found, tf.concat([[-1], shape[1:]], axis=0))
 
 
 def _rows_of_all(rows):

@@ -103,7 +103,7 @@ def _parts_of_all(parts):
         return parts
     found = [torch.empty_like(parts) for _ in range(count)]
     distributed.all_gather(found, parts.contiguous())
-    return torch.stack(found, dim=1).reshape(-1, parts.shape[1])
+    return torch.stack(found, dim=1).reshape(-1, *parts.shape[1:])
 
 
 def test_step(model, data):

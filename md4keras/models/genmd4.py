@@ -140,7 +140,7 @@ class GenMD4(LongText):
         return zt, ops.clip(t, self.t1, 1.0), weight
 
     def closing_objective(self, step, terms):
-        """As `Trainer.closing_objective`; also records the exponents."""
+        """As `Objective.closing_objective`; also records the exponents."""
         power = self.schedule.power
         for metric, value in zip(self._power_means, (ops.min, ops.mean, ops.max), strict=True):
             metric.update_state(value(power))

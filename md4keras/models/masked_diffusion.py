@@ -2,8 +2,8 @@
 
 The models are built floor upon floor, each of which uses the floors above it alone:
 `WholeSteps` and `MaskedDiffusion` (this file), `Adaptation` (`enable_lora`), `CheckedBatches`,
-`SetLikelihood` (`evaluate`), `Likelihood` (`score`), `Trainer` (`fit`), `Generation` (`generate`,
-`infill`), and on it `MD4` and `GenMD4`.
+`SetLikelihood` (`evaluate`), `Likelihood` (`score`), `Objective` and `Trainer` (`fit`),
+`Generation` (`generate`, `infill`), and on it `MD4` and `GenMD4`.
 """
 
 from typing import Any

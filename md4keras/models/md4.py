@@ -8,8 +8,9 @@ import keras
 from keras import ops
 
 from md4keras import forward_process, losses, schedules
-from md4keras.checks import check_name, check_whole
+from md4keras.checks import Interval, check_name, check_number, check_whole
 from md4keras.models.long_text import LongText
+from md4keras.models.planner_share import planner_share
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
@@ -27,6 +28,12 @@ class MD4(LongText):
         schedule: a `Schedule` or its name.
         timesteps: int for the discrete-time objective, `None` for continuous time.
         time_sampling: `"antithetic"` (evenly spaced over the batch) or `"independent"`.
+        planner_weight: float `a`, at least 0. In `fit` each masked position counts `1 + a w_i`
+            times, where `w_i` is its share of its row's confidence (PAPL, `models.planner_share`):
+            what is revealed first when the surest tokens are is trained most. The `loss` of `fit`
+            is then what is minimised, which is not the negative ELBO (it lies above, and its best
+            predictions are not the true probabilities); all other figures, `evaluate` and `score`
+            stay the bound. 0 minimises the bound. (The head is computed once more a step.)
         seed: int, of the times and masks drawn in training; `None` for one from the global seed.
         kwargs: `published_mask`, see `MaskedDiffusion`; `name`, as of any Keras model.
 
@@ -49,6 +56,7 @@ class MD4(LongText):
         timesteps: int | None = None,
         time_sampling: str = "antithetic",
         seed: int | None = None,
+        planner_weight: float = 0.0,
         **kwargs,
     ):
         super().__init__(network, seed, **kwargs)
@@ -61,8 +69,11 @@ class MD4(LongText):
                 "MD4 has one schedule for all tokens. Expected a scalar schedule. "
                 f"Received: schedule={schedule!r}. For a learned schedule take `GenMD4(network)`."
             )
+        mend = "0 minimises the bound; 1 is a mild change."
+        check_number("planner_weight", planner_weight, Interval(), mend)
         self.timesteps = timesteps
         self.time_sampling = time_sampling
+        self.planner_weight = float(planner_weight)
 
     def reconstruction_term(self, batch):
         """`N (1 - alpha(0)) ln V`."""
@@ -79,6 +90,13 @@ class MD4(LongText):
         return losses.position_cross_entropy(logits, x, zt, self.mask_token)
 
     lean_costs = masked_costs
+
+    def emphasis(self, costs, zt):
+        """`1 + planner_weight w_i`; see `planner_share`."""
+        if not self.planner_weight:
+            return None
+        share = planner_share(costs(), ops.equal(zt, self.mask_token))
+        return 1.0 + self.planner_weight * share
 
     def draw_maskings(self, x, counted=None, unscored=None):
         """One masking, each position on its own, at random times (Eq. 5 and 6)."""
@@ -131,4 +149,5 @@ class MD4(LongText):
             "schedule": keras.saving.serialize_keras_object(self.schedule),
             "timesteps": self.timesteps,
             "time_sampling": self.time_sampling,
+            "planner_weight": self.planner_weight,
         }

@@ -117,13 +117,15 @@ class SetLikelihood(CheckedBatches):
         nats = ops.expand_dims(self.stratified_loss(*accumulation.part(parts, number)), 0)
         return accumulation.whole(backend.parts_of_all(nats), ops.shape(batch.x)[0])
 
-    def record(self, batch: Batch, diffusion, training: bool):
+    def record(self, batch: Batch, diffusion, training: bool, minimised=None):
         """Updates the metrics with the terms of examples.
 
         Args:
             batch: a `Batch` of tensors.
             diffusion: float32 tensor `[B]`, the diffusion term in nats.
             training: bool; then what is not finite, whose step is skipped, is left out.
+            minimised: float32 tensor `[B]`, what stands in the place of the diffusion term in the
+                figure `loss`, or `None` for itself.
 
         Returns:
             float32 tensor `[B]`, the reconstruction term in nats.
@@ -140,7 +142,8 @@ class SetLikelihood(CheckedBatches):
             count = ops.where(count > 0.0, count, 1.0)
         terms = diffusion / count, reconstruction / count
         nelbo = terms[0] + terms[1]
-        for mean, value in zip(self._means, (nelbo, nelbo, nelbo, *terms), strict=True):
+        loss = nelbo if minimised is None else minimised / count + terms[1]
+        for mean, value in zip(self._means, (loss, nelbo, nelbo, *terms), strict=True):
             weighted = value, weight
             mean.update_state(*(_finite(*weighted) if training else weighted))
         return reconstruction

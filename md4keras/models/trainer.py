@@ -1,4 +1,4 @@
-"""Training: `fit`, and the objective of a step in parts whose gradients add up."""
+"""Training: `fit`, in steps that may go part by part."""
 
 import warnings
 
@@ -6,24 +6,16 @@ import keras
 import numpy as np
 from keras import ops
 
-from md4keras import backend, forward_process, head_loss, losses
+from md4keras import backend
 from md4keras.checks import check_whole
 from md4keras.models import accumulation
 from md4keras.models.host_data import check_host_data, in_tuples
-from md4keras.models.likelihood import Likelihood
-from md4keras.models.training_step import Step, row_weights
+from md4keras.models.objective import Objective
+from md4keras.models.training_step import Step
 
 
-class Trainer(Likelihood):
-    """`fit` of a model that has `draw_maskings`.
-
-    A step draws one masking or several, and the gradient of each goes through the network on its
-    own, so that a training step can finish one before it begins the next:
-
-        step = draw_step(...)
-        parts = [masking_objective(step, zt) for zt in step.maskings]
-        loss = sum of the objectives + closing_objective(step, the terms)
-    """
+class Trainer(Objective):
+    """`fit` of a model that has `draw_maskings`: compiling, steps, and what becomes of bad ones."""
 
     def __init__(self, network, seed: int | None = None, **kwargs):
         super().__init__(network, seed, **kwargs)
@@ -172,62 +164,6 @@ class Trainer(Likelihood):
     train_step = backend.train_step  # as Keras's trainer of the running backend calls it
     release_shared_buffers = backend.release_shared_buffers
 
-    def draw_maskings(self, x, counted=None, unscored=None):
-        """Draws the times of a training step and maskings at them.
-
-        Args:
-            x: int tensor `[B, *data_shape]`.
-            counted: bool tensor `[B]`, the rows that count, or `None` for all.
-            unscored: bool tensor like `x`, positions that are never masked, or `None`.
-
-        Returns:
-            float32 tensor `[B]` (or like `x`) and a tuple of tensors like `x`.
-        """
-        raise NotImplementedError
-
-    def reported_term(self, terms):
-        """The diffusion term of the bound, `[B]`, from those of the maskings."""
-        (term,) = terms
-        return term
-
-    def masking_surrogate(self, step: Step, terms):
-        """`[B]`, whose gradient reaches the schedule through the masking; 0 if there is none.
-
-        Args:
-            step: a `Step`.
-            terms: the diffusion terms of its maskings, `[B]` each, without gradients.
-        """
-        return ops.zeros_like(terms[0])
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The objective of a training step as one expression, for reading and Keras's interface.
-
-        (`train_step` takes the same parts one by one, as their gradients do.)
-
-        Args:
-            x: int tokens `[B, *data_shape]`, or a dictionary, as in `fit`.
-            y: int labels `[B]` or `None`.
-            sample_weight: float `[B]` or like the tokens, or `None`.
-            y_pred, training: not used.
-
-        Returns:
-            float32 scalar tensor, nats per scored position.
-        """
-        step = self.draw_step(x, y, sample_weight)
-        parts = [self.masking_objective(step, zt) for zt in step.maskings]
-        objectives, terms = zip(*parts, strict=True)
-        return sum(objectives) + self.closing_objective(step, terms)
-
-    def draw_step(self, x, y=None, sample_weight=None) -> Step:
-        """Checks a batch and draws what is random about a step."""
-        batch, counted, usable = self.usable_batch(x, y, sample_weight)
-        excepted = {"counted": counted, "unscored": batch.unscored}
-        excepted = {name: rows for name, rows in excepted.items() if rows is not None}
-        time, maskings = self.draw_maskings(batch.x, **excepted)
-        # Steps whose loss is not a number are left out.
-        weight = ops.where(usable, row_weights(batch, counted), float("nan"))
-        return Step(batch, weight, time, maskings)
-
     def in_micro_batches(self, step: Step, processes: int = 1) -> Step:
         """A step's rows as tensors `[parts, rows, ...]`; what is added counts nothing.
 
@@ -255,50 +191,6 @@ class Trainer(Likelihood):
         """
         count = ops.shape(step.time)[0]
         return [accumulation.whole(each, count) for each in terms]
-
-    def masking_objective(self, step: Step, zt):
-        """The part of the loss that one masking contributes.
-
-        Args:
-            step: from `draw_step`.
-            zt: one of its maskings.
-
-        Returns:
-            float32 scalar, whose gradient is followed, and the diffusion term `[B]` in nats per
-            example, without a gradient. Their definition is `diffusion_term`.
-        """
-        batch, time = step.batch, step.time
-        x = batch.x
-        factor, own_weight = losses.of_rows(self.masking_weight(time), batch.position_weight)
-        weight = step.weight * factor / len(step.maskings)  # [B]
-        rows = self.masked_rows(batch, zt, time, training=True)
-        if rows is None:
-            logits = self.masking_logits(batch, zt, time, training=True)
-            cost = self.masked_cost(logits, x, zt, own_weight)
-            return ops.sum(weight * cost), factor * ops.stop_gradient(cost)
-        weight = ops.broadcast_to(forward_process.expand_like(weight, x), ops.shape(x))
-        weight = weight if own_weight is None else weight * own_weight
-        objective, cost = head_loss.masked_objective(
-            *rows, ops.reshape(weight, (-1,)), self.cost_power, self.head_bias
-        )
-        return objective, factor * head_loss.per_example(cost, x, own_weight)
-
-    def closing_objective(self, step: Step, terms):
-        """The part of the loss that needs no network, float32 scalar; records the metrics.
-
-        Args:
-            step: from `draw_step`.
-            terms: the diffusion terms of its maskings.
-        """
-        terms = [ops.stop_gradient(term) for term in terms]
-        surrogate = self.masking_surrogate(step, terms)
-        # Of a batch that cannot be used the metrics take nothing.
-        reported = ops.where(ops.isnan(step.weight), float("nan"), self.reported_term(terms))
-        # The loss has the reported value, and the gradient of what is minimised.
-        value = ops.stop_gradient(reported - sum(terms) / len(terms) - surrogate)
-        nats = surrogate + value
-        nats = nats + self.record(step.batch, reported, training=True)
-        return ops.sum(step.weight * nats)
 
     def step_logs(self, gradient_norm, finite):
         """Records one training step and returns the running logs."""

@@ -4,6 +4,7 @@ from md4keras.checks import check_has
 from md4keras.samplers.adaptive import Adaptive
 from md4keras.samplers.ancestral import Ancestral
 from md4keras.samplers.confidence import Confidence
+from md4keras.samplers.corrector import Corrector
 from md4keras.samplers.drawing import Noise
 from md4keras.samplers.entropy_bound import EntropyBound
 from md4keras.samplers.event import Event, FirstHitting
@@ -11,6 +12,8 @@ from md4keras.samplers.filters import Filter, TopK, TopP
 from md4keras.samplers.halton import Halton
 from md4keras.samplers.klass import Klass, Stability
 from md4keras.samplers.ordered import LeftToRight, Ordered, Planned
+from md4keras.samplers.path_planning import PathPlanning
+from md4keras.samplers.psi import PosteriorMixture, Psi
 from md4keras.samplers.remasking import ByConfidence, Cap, Remasking, Rescale
 from md4keras.samplers.reverse_process import SteppedProcess
 from md4keras.samplers.sampler import TIME_GRIDS, Sampler, make_time_grid
@@ -26,7 +29,10 @@ _SAMPLERS = {
     "first_hitting": FirstHitting,
     "confidence": Confidence,
     "left_to_right": LeftToRight,
+    "psi": Psi,
     "remasking": Remasking,
+    "path_planning": PathPlanning,
+    "corrector": Corrector,
     "threshold": Threshold,
     "entropy_bound": EntropyBound,
     "klass": Klass,
@@ -34,7 +40,7 @@ _SAMPLERS = {
 }
 _MEMBERS = ("check_schedule", "make_process", "step_probabilities", "step", "finish")
 _MEMBERS += ("filters", "remembers", "plans_on_host", "adaptive", "planned", "draw")
-_MEMBERS += ("first_memory", "check_data_shape")
+_MEMBERS += ("first_memory", "check_data_shape", "after_step", "calls_a_step")
 
 __all__ = [
     "TIME_GRIDS",
@@ -43,6 +49,7 @@ __all__ = [
     "ByConfidence",
     "Cap",
     "Confidence",
+    "Corrector",
     "EntropyBound",
     "Event",
     "FirstHitting",
@@ -52,7 +59,10 @@ __all__ = [
     "Memory",
     "Noise",
     "Ordered",
+    "PathPlanning",
     "Planned",
+    "PosteriorMixture",
+    "Psi",
     "Remasking",
     "Rescale",
     "SampleState",

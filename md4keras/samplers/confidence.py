@@ -79,6 +79,11 @@ def without_rounding(score):
     return ops.floor(score / _TIE) * _TIE
 
 
+def with_chance(score, uniforms):
+    """Scores `without_rounding`, of which equal ones are told apart by uniforms in `[0, 1)`."""
+    return without_rounding(score) + _TIE * uniforms
+
+
 def _log_odds(logits):
     """Of the likeliest token; unlike its logarithm, this does not saturate."""
     best = ops.one_hot(ops.argmax(logits, axis=-1), logits.shape[-1], dtype="bool")

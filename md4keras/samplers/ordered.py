@@ -115,16 +115,16 @@ class Planned(Ordered):
         flat = ops.reshape(score, (ops.shape(score)[0], -1))  # [B, N]
         rank = ops.argsort(ops.argsort(-flat, axis=-1), axis=-1)  # 0 is the best
         left = positions(zt, ops.logical_not(masked))  # [B]
-        due = left - _planned_masks(zt, s, schedule, given)
+        due = left - planned_masks(zt, s, schedule, given)
         revealed = ops.cast(rank, "float32") < ops.expand_dims(due, -1)
         return masked & ops.reshape(revealed, ops.shape(zt))
 
     def is_idle(self, masked, s, schedule, given):
         left = positions(masked, ops.logical_not(masked))  # [B]
-        return ops.all(left <= _planned_masks(masked, s, schedule, given))
+        return ops.all(left <= planned_masks(masked, s, schedule, given))
 
 
-def _planned_masks(zt, s, schedule, given):
+def planned_masks(zt, s, schedule, given):
     """The most masks after a step to `s`, float32 `[B]`."""
     fraction = ops.convert_to_tensor(schedule.masked_fraction(s), dtype="float32")
     return ops.round(positions(zt, given) * fraction)

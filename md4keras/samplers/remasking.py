@@ -1,4 +1,4 @@
-"""Remasking sampling: what was revealed may be masked again, so that mistakes can be mended."""
+"""ReMDM: rules by which what was revealed is masked again, so that mistakes can be mended."""
 
 import dataclasses
 
@@ -6,9 +6,8 @@ import keras
 from keras import ops
 
 from md4keras.checks import Interval, check_has, check_name, check_number
-from md4keras.forward_process import expand_like
-from md4keras.samplers.sampler import Configured, Sampler, check_scalar_schedule
-from md4keras.samplers.states import Memory
+from md4keras.samplers.psi import PosteriorMixture, largest_sigma
+from md4keras.samplers.sampler import Configured
 
 
 @keras.saving.register_keras_serializable(package="md4keras")
@@ -94,7 +93,7 @@ RULES = {"rescaled": Rescale, "capped": Cap, "confidence": ByConfidence}
 
 @keras.saving.register_keras_serializable(package="md4keras")
 @dataclasses.dataclass(frozen=True)
-class Remasking(Sampler):
+class Remasking(PosteriorMixture):
     """ReMDM: a revealed token is masked again with probability `sigma`.
 
     A masked position becomes `v` with probability `(alpha_s - (1 - sigma) alpha_t)/(1 - alpha_t)
@@ -119,8 +118,6 @@ class Remasking(Sampler):
     [[[0.9 0.  0.1]]]
     """
 
-    remembers = True
-
     rule: object = "capped"
     eta: float = 0.02
 
@@ -134,47 +131,7 @@ class Remasking(Sampler):
             hash(self.rule)  # what is compiled is found by it
         check_number("eta", self.eta, Interval(0, 1))
 
-    def check_schedule(self, schedule) -> None:
-        check_scalar_schedule(self, schedule)
-
-    def step_probabilities(self, logits, zt, s, t, schedule, memory=None):
-        """As `Sampler.step_probabilities`; without `memory` all tokens were equally sure."""
-        self.check_schedule(schedule)
-        zt, mask_token = ops.convert_to_tensor(zt), logits.shape[-1]
-        if memory is None:
-            memory = Memory(ops.zeros(zt.shape, dtype="bool"), ops.zeros(zt.shape))
-        rates = self._rates(mask_token, zt, s, t, schedule, memory)
-        reveal, sigma = (ops.expand_dims(rate, -1) for rate in rates)
-        mu = ops.softmax(self.filter(logits), axis=-1)
-        masked = ops.concatenate([reveal * mu, 1.0 - reveal], axis=-1)
-        one_hot = ops.one_hot(zt, mask_token + 1, dtype="float32")
-        mask = ops.one_hot(ops.full_like(zt, mask_token), mask_token + 1, dtype="float32")
-        revealed = (1.0 - sigma) * one_hot + sigma * mask
-        return ops.where(ops.expand_dims(ops.equal(zt, mask_token), -1), masked, revealed)
-
-    def step(self, logits, zt, s, t, schedule, noise, memory):
-        mask_token = logits.shape[-1]
-        reveal, sigma = self._rates(mask_token, zt, s, t, schedule, memory)
-        tokens = self.draw(logits, noise)
-        mu = ops.softmax(ops.cast(logits, "float32"), axis=-1)  # the model's own
-        known = ops.expand_dims(ops.maximum(tokens, 0), -1)
-        probability = ops.take_along_axis(mu, known, axis=-1)[..., 0]
-        masked = ops.equal(zt, mask_token)
-        revealed = masked & (noise[0] < reveal)
-        remasked = ~masked & (noise[0] < sigma)
-        zs = ops.where(revealed, tokens, ops.where(remasked, ops.full_like(zt, mask_token), zt))
-        return zs, ops.where(revealed, probability, memory.remembered)
-
-    def _rates(self, mask_token, zt, s, t, schedule, memory):
-        """Probabilities to reveal a masked and to mask a revealed position, `[B, *data_shape]`."""
+    def sigmas(self, alpha_s, alpha_t, may_go, remembered):
         rule = RULES[self.rule](self.eta) if isinstance(self.rule, str) else self.rule
-        alpha_t, alpha_s = (
-            expand_like(ops.convert_to_tensor(schedule.alpha(time), dtype="float32"), zt)
-            for time in (t, s)
-        )
-        may_go = ~ops.equal(zt, mask_token) & ~memory.given
-        largest = ops.minimum(1.0, (1.0 - alpha_s) / ops.maximum(alpha_t, 1e-30))
-        reveal = (alpha_s - (1.0 - rule.masked_sigma(largest)) * alpha_t) / (1.0 - alpha_t)
-        reveal = ops.clip(reveal, 0.0, 1.0)  # rounding
-        sigma = ops.where(may_go, rule.revealed_sigma(largest, may_go, memory.remembered), 0.0)
-        return ops.broadcast_to(reveal, ops.shape(zt)), sigma
+        largest = largest_sigma(alpha_s, alpha_t)
+        return rule.masked_sigma(largest), rule.revealed_sigma(largest, may_go, remembered)

@@ -25,6 +25,7 @@ from keras import ops
 
 from md4keras import random
 from md4keras.backend import compile_function, to_numpy
+from md4keras.forward_process import positions
 from md4keras.samplers.drawing import Noise, check_drawn
 from md4keras.samplers.guidance import ClassifierFree, PromptMasked
 from md4keras.samplers.states import Ahead, Grid, Memory, Run, SampleState, Start, State
@@ -200,6 +201,8 @@ class ReverseProcess:
 class SteppedProcess(ReverseProcess):
     """A call for each step of the time grid, and one more that fills what is still masked.
 
+    What follows a step is the sampler's (`after_step`), which may call the network again.
+
     Of a sampler that plans how many it reveals, idle steps take no call. The noise of a step goes
     by its number, whether others were idle or not.
 
@@ -212,10 +215,10 @@ class SteppedProcess(ReverseProcess):
 
     def states(self, start, settings):
         """As `ReverseProcess.states`; filling what is left belongs to the last step."""
-        for state in super().states(start, settings):
-            if state.calls < settings.num_steps:
+        for number, state in enumerate(super().states(start, settings)):
+            if number < settings.num_steps:
                 yield state
-        if state.calls >= settings.num_steps:
+        if number >= settings.num_steps:
             yield state
 
     def plan(self, start, settings, seed):
@@ -226,7 +229,7 @@ class SteppedProcess(ReverseProcess):
         return Grid(_tensor(num_steps, "int32"), *map(_tensor, grid, ("float32", "float32")))
 
     def most_calls(self, run):
-        return int(to_numpy(run.plan.num_steps)) + 1
+        return self.sampler.calls_a_step * int(to_numpy(run.plan.num_steps)) + 1
 
     def unfinished(self, run, state):
         step, num_steps = state.step, run.plan.num_steps
@@ -261,17 +264,28 @@ class SteppedProcess(ReverseProcess):
         """A step from `t` to `s`, float32 tensors `[B]`; at time 0 all that is left is filled."""
         z, schedule = state.z, Rescaled(self.model.schedule, run.start_time)
         logits = self.denoise(run, z, t)
-        batch_size, *data_shape = ops.shape(z)  # tensors, where an exported graph leaves them open
-        sample_ids = ops.arange(batch_size, dtype="int32")
-        uniforms = random.uniforms(run.seed, sample_ids, data_shape, state.step)
-        noise = Noise(*uniforms, run.temperature)
+        noise = self.noise(run, z, state.step)
         memory = Memory(run.given, state.remembered)
         z, remembered = ops.cond(
             ops.any(t > 0.0),
             lambda: self.sampler.step(logits, z, s, t, schedule, noise, memory),
             lambda: (self.sampler.finish(logits, z, noise), state.remembered),
         )
-        return State(state.calls + 1, z, remembered, state.step + 1)
+        state = State(state.calls + 1, z, remembered, state.step + 1)
+        return self.sampler.after_step(self, run, state, t, s)
+
+    def time_of_masks(self, run: Run, z, s):
+        """The time at which as much is masked as in `z`, but not before `s`, float32 `[B]`."""
+        schedule, to_fill = self.model.schedule, ops.maximum(positions(z, run.given), 1.0)
+        masked = positions(z, ops.not_equal(z, self.model.mask_token)) / to_fill
+        fraction = masked * schedule.masked_fraction(run.start_time)
+        return ops.maximum(schedule.time_of_masked_fraction(fraction), s)
+
+    def noise(self, run: Run, z, number) -> Noise:
+        """The noise for tokens like `z`; another number, int32 scalar, gives other noise."""
+        batch_size, *data_shape = ops.shape(z)  # tensors, where an exported graph leaves them open
+        sample_ids = ops.arange(batch_size, dtype="int32")
+        return Noise(*random.uniforms(run.seed, sample_ids, data_shape, number), run.temperature)
 
 
 def _ahead_of(start: Start) -> Ahead | None:

@@ -95,6 +95,7 @@ class Sampler(Configured):
             `num_steps`.
         planned: bool, whether the number that a step reveals is known beforehand; the network is
             then not called for steps that are idle (`is_idle`), and a run ends as an adaptive one.
+        calls_a_step: int, the most network calls of a step and what follows it (`after_step`).
 
     Example:
 
@@ -109,6 +110,7 @@ class Sampler(Configured):
     plans_on_host = False
     adaptive = False
     planned = False
+    calls_a_step = 1
 
     filters: tuple = ()
 
@@ -202,6 +204,20 @@ class Sampler(Configured):
             `zs`, int32 `[B, *data_shape]`, and what the next step finds in `memory.remembered`.
         """
         raise NotImplementedError
+
+    def after_step(self, process, run, state, t, s):
+        """What follows a step: a sampler may call the network again, as `Corrector` does.
+
+        Args:
+            process: a `SteppedProcess`, whose `denoise` is a network call.
+            run: a `Run`.
+            state: the `State` after the step, at the time `s`.
+            t, s: float32 tensors `[B]`, the times of the step; 0 where it filled what was left.
+
+        Returns:
+            a `State`, in whose `calls` all network calls are counted.
+        """
+        return state
 
     def finish(self, logits, zt, noise):
         """Fills what is still masked after the last step, given the logits at time 0."""

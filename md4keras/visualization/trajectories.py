@@ -6,7 +6,7 @@ import numpy as np
 
 from md4keras.checks import check_integers, check_whole
 
-__all__ = ["reveal_steps", "step_colours"]
+__all__ = ["masked_again", "reveal_steps", "step_colours"]
 
 GIVEN_COLOUR = (221, 221, 221)  # lighter than most steps: a middle grey is teal to the colour-blind
 
@@ -50,6 +50,27 @@ def reveal_steps(states, mask_token: int) -> np.ndarray:
     for step, (zt, zs) in enumerate(pairwise(states), start=1):
         steps[zs != zt] = step
     return steps
+
+
+def masked_again(states, mask_token: int) -> np.ndarray:
+    """Where a position is masked that was revealed in a state before.
+
+    Args:
+        states: int `[num_steps + 1, batch, *data_shape]`, first state first.
+        mask_token: int, the token of a masked position.
+
+    Returns:
+        bool like `states`.
+
+    Example:
+
+    >>> masked_again([[[9, 9]], [[9, 2]], [[1, 9]]], mask_token=9)[-1]
+    array([[False,  True]])
+    """
+    mend = "Stack the tokens of the states of `model.sample_steps`."
+    states = check_integers("states", states, ("num_steps + 1", "batch", "length", ...), mend=mend)
+    masked = states == mask_token
+    return masked & np.logical_or.accumulate(~masked, axis=0)
 
 
 def step_colours(steps, num_steps: int) -> np.ndarray:

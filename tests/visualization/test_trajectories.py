@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from md4keras.visualization.trajectories import GIVEN_COLOUR, reveal_steps, step_colours
+from md4keras.visualization.trajectories import (
+    GIVEN_COLOUR,
+    masked_again,
+    reveal_steps,
+    step_colours,
+)
 
 pytestmark = pytest.mark.one_backend
 
@@ -126,3 +131,9 @@ def test_steps_out_of_range_are_refused():
     for steps, num_steps in (([8], 7), ([-1], 7), ([0.5], 7), ([1], 0), ([1], 2.0), ([1], True)):
         with pytest.raises(ValueError, match="Received: (steps of shape.*dtype=|num_steps=)"):
             step_colours(steps, num_steps)
+
+
+def test_what_is_masked_again_was_revealed_before():
+    states = np.array([[[9, 9, 5]], [[9, 2, 5]], [[1, 9, 5]], [[1, 3, 5]]])
+    again = masked_again(states, mask_token=9)
+    assert np.argwhere(again).tolist() == [[2, 0, 1]]
