@@ -142,6 +142,7 @@ SLOW_CASES_OF = {
         "test_drivers.py::test_drivers_and_batch_sizes_agree_token_for_token[text-confidence]",
         "test_drivers.py::test_drivers_and_batch_sizes_agree_token_for_token[text-event]",
         "test_drivers.py::test_drivers_and_batch_sizes_agree_token_for_token[text-first_hitting]",
+        "test_drivers.py::test_drivers_and_batch_sizes_agree_token_for_token[text-klass]",
         "test_drivers.py::test_drivers_and_batch_sizes_agree_token_for_token[text-top_k]",
         "test_drivers.py::test_drivers_and_batch_sizes_agree_when_gaps_are_filled[guided image]",
         "test_genmd4.py::test_the_exponents_are_learned_and_come_back",

@@ -1,4 +1,4 @@
-"""What a sampler remembers, as inputs and outputs of an exported step."""
+"""The memory of samplers, as inputs and outputs of an exported step."""
 
 import keras
 import numpy as np

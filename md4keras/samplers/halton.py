@@ -32,7 +32,7 @@ class Halton(Planned):
     Example:
 
     >>> halton_order(2, 3).tolist()  # the number of each pixel
-    [[3, 0, 5], [2, 4, 1]]
+    [[5, 3, 1], [2, 0, 4]]
     """
 
     def check_data_shape(self, data_shape) -> None:
@@ -62,21 +62,18 @@ def halton_order(height: int, width: int) -> np.ndarray:
     count = 4 * height * width
     while True:
         points = np.arange(1, count + 1)
-        rows, columns = (
-            np.floor(_radical_inverse(points, base) * size).astype(int)
-            for base, size in ((2, height), (3, width))
-        )
+        rows, columns = _part(points, 2, height), _part(points, 3, width)
         cells, first = np.unique(rows * width + columns, return_index=True)
         if len(cells) == height * width:  # each pixel was met
             return np.argsort(np.argsort(first)).reshape(height, width)
         count *= 2
 
 
-def _radical_inverse(numbers, base: int):
-    """The digits of whole numbers mirrored at the point: float64 in `(0, 1)`."""
+def _part(numbers, base: int, parts: int):
+    """In which of equal parts of `[0, 1)` numbers lie, their digits mirrored at the point."""
     digits = math.ceil(math.log(numbers.max() + 1, base)) + 1
     mirrored = np.zeros(numbers.shape, dtype="int64")
     for _ in range(digits):
         numbers, digit = np.divmod(numbers, base)
         mirrored = mirrored * base + digit
-    return mirrored / base**digits
+    return mirrored * parts // base**digits

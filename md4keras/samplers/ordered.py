@@ -91,7 +91,8 @@ class Planned(Ordered):
 
     Example:
 
-    >>> masked, given, schedule = np.ones((1, 3), bool), np.zeros((1, 3), bool), Linear()
+    >>> masked, given = np.ones((1, 3), bool), np.zeros((1, 3), bool)
+    >>> schedule = md4keras.schedules.Linear()
     >>> [bool(LeftToRight().is_idle(masked, s, schedule, given)) for s in (0.9, 0.8)]
     [True, False]
     """
