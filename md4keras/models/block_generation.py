@@ -33,6 +33,7 @@ class BlockGeneration(Generation):
     block and what is given in it; what stands behind the block is not looked at.
     """
 
+    draws_in_blocks = True
     block_size: int
 
     def generate_blocks(

@@ -21,6 +21,7 @@ class Generation(Trainer):
     """`generate` and `infill`, and the same runs as iterators of states."""
 
     draws_samples = True
+    draws_in_blocks = False
 
     def generate(
         self,
