@@ -74,12 +74,11 @@ def drawing(options: argparse.Namespace) -> dict:
     }
 
 
-def load(options: argparse.Namespace, to_draw: bool = False):
+def load(options: argparse.Namespace):
     """Loads the model, of text that its tokenizer reads or of images of 1 or 3 channels.
 
     Args:
         options: parsed, with `model`.
-        to_draw: bool, whether it has to draw samples.
 
     Raises:
         ValueError: if there is none, or it is of another kind.

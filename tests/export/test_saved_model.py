@@ -144,6 +144,35 @@ def test_images_with_classes_guidance_and_a_sampler_with_memory(exported, ask):
 
 
 @pytest.mark.slow
+def test_blocks_with_keys_and_values_kept_in_the_graph(exported, ask):
+    """The tokens of the model, past the training length, too."""
+    model, folder = exported("blocks")
+    labels, length = np.array([0, 2, 1]), LENGTH + 5
+    x = np.random.default_rng(0).integers(6, size=(3, length))
+    mask = np.arange(length)[None] < np.array([[2], [7], [length]])
+    mask[0, -3:] = True
+    drawn = STEPS | {"num_samples": 3, "length": length, "labels": labels}
+    gaps = STEPS | {"tokens": x, "mask": mask, "labels": labels, "guidance": 1.0, "start_time": 0.0}
+    answers = ask(
+        folder / "1",
+        [
+            ("generate", drawn | {"guidance": 1.0}),
+            ("generate", drawn | {"guidance": 2.5, "length": 3}),
+            ("generate", drawn | {"guidance": 2.5}),
+            ("infill", gaps),
+        ],
+    )
+    settings = _without_top_p(STEPS) | {"labels": labels}
+    cases = (1.0, length), (2.5, 3), (2.5, length)
+    for answer, (guidance, tokens) in zip(answers[:3], cases, strict=True):
+        expected = model.generate(3, guidance_scale=guidance, length=tokens, **settings)
+        np.testing.assert_array_equal(answer["tokens"], expected)
+    *_, last = model.sample_steps(3, length=length, **settings)
+    assert answers[0]["network_calls"] == last.calls
+    np.testing.assert_array_equal(answers[3]["tokens"], model.infill(x, mask, **settings))
+
+
+@pytest.mark.slow
 def test_bytes_under_a_schedule_per_token(exported, ask):
     model, folder = exported("bytes")
     x = model.tokenizer.encode("né " * 3)[None]  # [1, LENGTH]
