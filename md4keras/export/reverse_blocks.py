@@ -1,12 +1,13 @@
 """The reverse process of a model that draws block by block, inside a graph.
 
-A loop over the blocks whose state holds the keys and values of those that are finished; the tokens
-are those of `model.generate` and `model.infill`.
+A loop over the blocks whose state holds the keys and values of those that are finished, or one
+turn of it, whose caller keeps them; the tokens are those of `model.generate` and `model.infill`.
 """
 
 import tensorflow as tf
 
 from md4keras.export.reverse import RequestedProcess
+from md4keras.layers import Cache
 
 
 def run(model, sampler, request, z, chosen_time):
@@ -20,30 +21,19 @@ def run(model, sampler, request, z, chosen_time):
         chosen_time: float32 scalar tensor, the time of each block's first state; 0 for the one that
             fits its gaps.
     """
-    process, size = RequestedProcess(model, sampler, request), model.block_size
+    size = model.block_size
     rows, length = tf.unstack(tf.shape(z))
     count = (length + size - 1) // size
     z = tf.pad(z, [[0, 0], [0, count * size - length]])
-    labels, halves = request.get("labels"), 1
-    if "guidance" in request:  # the other half has no label
-        halves = 2
-        labels = tf.concat([labels, tf.fill([rows], model.network.num_classes)], axis=0)
-    empty = model.network.empty_cache(halves * rows, count * size)
+    empty = model.network.empty_cache(halves(request) * rows, count * size)
 
     def one_block(number, z, calls, cache):
         begin = number * size
         present = tf.ensure_shape(z[:, begin : begin + size], (None, size))
         real = tf.broadcast_to(begin + tf.range(size) < length, tf.shape(present))
-        masked = tf.equal(present, model.mask_token)
-        start_time = _start_time(model, masked, real, chosen_time)
-
-        def filled():
-            state = process.run(present, start_time, real, cache)
-            return state.z, state.calls
-
-        present, taken = tf.cond(tf.reduce_any(masked), filled, lambda: (present, 0))
+        where = present, real, cache
+        present, taken, longer = run_block(model, sampler, request, where, chosen_time)
         z = tf.concat([z[:, :begin], present, z[:, begin + size :]], axis=1)
-        longer = model.cache_after(cache, tf.tile(present, [halves, 1]), labels)
         pairs = zip(longer, cache, strict=True)
         longer = cache._make(tf.ensure_shape(new, old.shape) for new, old in pairs)
         return number + 1, tf.ensure_shape(z, (None, None)), calls + taken, longer
@@ -54,6 +44,48 @@ def run(model, sampler, request, z, chosen_time):
         lambda number, *_: number < count, one_block, (0, z, 0, empty), shapes
     )
     return z[:, :length], calls
+
+
+def run_block(model, sampler, request, where, chosen_time):
+    """One block, int32 `[B, S]`, its network calls, and the cache with it.
+
+    Args:
+        model, sampler, request, chosen_time: as of `run`.
+        where: the block with masks where it is to be drawn; what of it belongs to the text, bool;
+            and the `Cache` of what stands before it, with places for this block.
+    """
+    z, real, cache = where
+    masked = tf.equal(z, model.mask_token)
+    start_time = _start_time(model, masked, real, chosen_time)
+    process = RequestedProcess(model, sampler, request)
+
+    def filled():
+        state = process.run(z, start_time, real, cache)
+        return state.z, state.calls
+
+    z, calls = tf.cond(tf.reduce_any(masked), filled, lambda: (z, 0))
+    z, labels = tf.ensure_shape(z, (None, model.block_size)), request.get("labels")
+    if halves(request) == 2:  # the other half has no label
+        labels = tf.concat([labels, tf.fill(tf.shape(labels), model.network.num_classes)], axis=0)
+    return z, calls, model.cache_after(cache, tf.tile(z, [halves(request), 1]), labels)
+
+
+def next_block(model, sampler, request) -> dict:
+    """A run of the block that follows what the request's keys and values are of."""
+    z, size = request["tokens"], model.block_size
+    pairs = request["keys"], request["values"]
+    stored, more = tf.shape(pairs[0])[2], [[0, 0], [0, 0], [0, size], [0, 0], [0, 0]]
+    length = tf.fill([halves(request) * tf.shape(z)[0]], stored)
+    cache = Cache(*(tf.pad(each, more) for each in pairs), length)
+    real = tf.ones_like(z, dtype="bool")
+    where = z, real, cache
+    z, calls, cache = run_block(model, sampler, request, where, request["start_time"])
+    return {"tokens": z, "network_calls": calls, "keys": cache.keys, "values": cache.values}
+
+
+def halves(request) -> int:
+    """How many rows of keys and values each row of tokens has: two where guidance can be asked."""
+    return 2 if "guidance" in request else 1
 
 
 def _start_time(model, masked, real, chosen):

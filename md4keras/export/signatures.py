@@ -37,7 +37,7 @@ class Signatures:
 
     def all(self) -> dict[str, Signature]:
         """Every signature of the model, by name."""
-        lacks = (*self.lacks, "denoise_step") if self.model.draws_in_blocks else self.lacks
+        lacks = (*self.lacks, "denoise_step" if self.model.draws_in_blocks else "next_block")
         return {name: getattr(self, name)() for name in SIGNATURES if name not in lacks}
 
     def note(self) -> str | None:
@@ -49,8 +49,8 @@ class Signatures:
         if not self.model.draws_in_blocks:
             return None
         return (
-            "Without denoise_step: the steps of a block need the keys and values of those before "
-            "it, which generate and infill keep."
+            "Without denoise_step: a block is drawn given the keys and values of those before it. "
+            "Ask for next_block."
         )
 
     def _note_of_text(self) -> str | None:
@@ -134,6 +134,11 @@ class Signatures:
         outputs, text = {"text": "string [rows]", **_CALLS}, (gap, "_" * least)
         return self._of_text(self.infill(), "Texts with their gaps filled.", outputs, text)
 
+    def next_block(self) -> Signature:
+        arguments, outputs = self.inputs.of_block(self.model.block_size)
+        meaning = "The next block of a text, given the keys and values of those before it."
+        return Signature(meaning, arguments, outputs | _CALLS, self._answer_block)
+
     def score(self) -> Signature:
         inputs = self.inputs
         settings = (*inputs.labels("each row"), inputs.seed(", of the masks"), inputs.draws())
@@ -211,6 +216,13 @@ class Signatures:
         request = self._matched(request | {"tokens": given, "mask": mask}, further=checked)
         z = tf.where(request["mask"], self.model.mask_token, request["tokens"])
         return self._reversed(z, request["start_time"], request)
+
+    def _answer_block(self, request):
+        further = [checks.same_shape(request, "keys", "values")]
+        rows = reverse_blocks.halves(request) * tf.shape(request["tokens"])[0]
+        further.append(checks.rows_are("keys", tf.shape(request["keys"])[1], rows))
+        request = self._matched(request, further=further)
+        return reverse_blocks.next_block(self.model, self.sampler, request)
 
     def _reversed(self, z, chosen, request):
         """A run from `z` at the chosen time, or, at 0, at the one that fits the gaps."""

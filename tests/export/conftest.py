@@ -85,7 +85,10 @@ def exported(tmp_path_factory):
         "image": (image_model, {"sampler": samplers.Remasking(rule="confidence")}),
         "blocks": (
             block_model,
-            {"limits": Limits(length=LENGTH + 8), "signatures": ("generate", "infill")},
+            {
+                "limits": Limits(length=LENGTH + 8),
+                "signatures": ("generate", "infill", "next_block"),
+            },
         ),
         "bytes": (
             byte_model,

@@ -173,6 +173,22 @@ def test_blocks_with_keys_and_values_kept_in_the_graph(exported, ask):
 
 
 @pytest.mark.slow
+def test_a_client_that_keeps_keys_and_values_asks_for_block_after_block(exported, ask):
+    model, folder = exported("blocks")
+    labels, kept, blocks = np.array([0, 2]), np.zeros((2, 4, 0, 2, 4), "float32"), []
+    request = STEPS | {"tokens": np.full((2, 4), 6), "labels": labels, "guidance": 2.5}
+    request |= {"start_time": 1.0, "keys": kept, "values": kept}
+    for _ in range(3):
+        (answer,) = ask(folder / "1", [("next_block", request)])
+        request |= {name: answer[name] for name in ("keys", "values")}
+        blocks.append(answer["tokens"])
+    assert request["keys"].shape == (2, 4, 12, 2, 4)
+    settings = _without_top_p(STEPS) | {"labels": labels, "guidance_scale": 2.5}
+    expected = model.generate(2, length=12, **settings)
+    np.testing.assert_array_equal(np.concatenate(blocks, axis=1), expected)
+
+
+@pytest.mark.slow
 def test_bytes_under_a_schedule_per_token(exported, ask):
     model, folder = exported("bytes")
     x = model.tokenizer.encode("né " * 3)[None]  # [1, LENGTH]
