@@ -7,7 +7,6 @@ turn of it, whose caller keeps them; the tokens are those of `model.generate` an
 import tensorflow as tf
 
 from md4keras.export.reverse import RequestedProcess
-from md4keras.layers import Cache
 
 
 def run(model, sampler, request, z, chosen_time):
@@ -73,10 +72,11 @@ def run_block(model, sampler, request, where, chosen_time):
 def next_block(model, sampler, request) -> dict:
     """A run of the block that follows what the request's keys and values are of."""
     z, size = request["tokens"], model.block_size
-    pairs = request["keys"], request["values"]
-    stored, more = tf.shape(pairs[0])[2], [[0, 0], [0, 0], [0, size], [0, 0], [0, 0]]
-    length = tf.fill([halves(request) * tf.shape(z)[0]], stored)
-    cache = Cache(*(tf.pad(each, more) for each in pairs), length)
+    stored, more = tf.shape(request["keys"])[2], [[0, 0], [0, 0], [0, size], [0, 0], [0, 0]]
+    rows = halves(request) * tf.shape(z)[0]
+    keys, values = (tf.pad(request[name], more) for name in ("keys", "values"))
+    cache = model.network.empty_cache(rows, stored + size)
+    cache = cache._replace(keys=keys, values=values, length=tf.fill([rows], stored))
     real = tf.ones_like(z, dtype="bool")
     where = z, real, cache
     z, calls, cache = run_block(model, sampler, request, where, request["start_time"])
