@@ -34,7 +34,7 @@ def threefry2x32(key, counter):
     return x0, x1
 
 
-def uniforms(seed, sample_ids, shape, draw):
+def uniforms(seed, sample_ids, shape, draw, first=None):
     """Two independent uniforms for each position of each sample.
 
     They depend on `(seed, sample, position, draw)` alone.
@@ -44,6 +44,7 @@ def uniforms(seed, sample_ids, shape, draw):
         sample_ids: int32 tensor `[B]`, the number of each sample under this seed.
         shape: `data_shape`, the positions of one sample.
         draw: int32 scalar tensor, such as the number of the reverse step.
+        first: int32 tensor `[B]`, the number of each sample's first position; `None` for 0.
 
     Returns:
         pair of float32 tensors `[B, *shape]` in `[0, 1)`, multiples of `2**-24`.
@@ -53,6 +54,8 @@ def uniforms(seed, sample_ids, shape, draw):
         count *= size
     positions = ops.reshape(ops.arange(count, dtype="int32"), (1, *shape))
     sample_ids = ops.reshape(sample_ids, (-1,) + (1,) * len(shape))
+    if first is not None:
+        positions = positions + ops.reshape(first, (-1,) + (1,) * len(shape))
     words = threefry2x32((seed, sample_ids), (positions, draw))
     return tuple(_to_uniform(word) for word in words)
 

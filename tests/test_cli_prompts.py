@@ -67,16 +67,15 @@ def test_more_than_the_training_length(ask, saved, capsys):
     assert found["text"] == ["ab" + texts[0], "cdef" + texts[1]]
 
 
-def test_models_that_draw_nothing_are_told_what_they_can_do(tmp_path, capsys):
+def test_models_that_draw_in_blocks_go_on_and_fill_gaps(tmp_path, capsys):
     network = networks.DiT(5, 8, num_layers=0, num_heads=2, hidden_dim=8)
     model = md4keras.BlockDiffusion(network, block_size=4)
     model.tokenizer = tokenizers.CharacterTokenizer("abcde")
     md4keras.save_model(model, tmp_path / "model")
-    for words in (["generate"], ["infill", "a__"]):
-        assert cli.main([words[0], str(tmp_path / "model"), *words[1:]]) == 2
-        said = capsys.readouterr().err
-        assert said.startswith("error: This model draws no samples yet. Expected an MD4")
-        assert "a BlockDiffusion" in said and "md4keras score" in said
+    for words in (["generate", "--prompt", "ab"], ["infill", "ab__"]):
+        how = ["--num-steps", "2", "--seed", "0"]
+        assert cli.main([words[0], str(tmp_path / "model"), *words[1:], *how]) == 0
+        assert "ab" in capsys.readouterr().out
 
 
 def test_mistakes_are_told_before_any_work(saved, tmp_path, capsys, monkeypatch):

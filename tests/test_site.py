@@ -54,7 +54,6 @@ def test_a_public_module_without_a_page_is_an_error(monkeypatch):
 def test_methods_are_methods_of_the_models():
     models = (md4keras.MD4, md4keras.GenMD4, md4keras.BlockDiffusion)
     assert {name for model in models for name in reference.methods(model)} == set(reference.METHODS)
-    assert "generate" not in reference.methods(md4keras.BlockDiffusion)  # which does not offer it
 
 
 def test_docstrings_are_put_as_the_site_reads_them():

@@ -54,7 +54,7 @@ def add_verb(verbs) -> None:
 def run(options: argparse.Namespace) -> int:
     """Draws, and prints or writes the samples; returns the exit status."""
     check_prompts(options)
-    model = load(options, to_draw=True)
+    model = load(options)
     is_text = model.tokenizer is not None
     if options.out is None and not is_text and not options.json:
         options.out = Path("generated.png")

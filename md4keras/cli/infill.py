@@ -58,7 +58,7 @@ def add_verb(verbs) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Fills and prints or writes the results; returns the exit status."""
-    model = load(options, to_draw=True)
+    model = load(options)
     (_run_texts if model.tokenizer is not None else _run_images)(model, options)
     return 0
 

@@ -75,23 +75,16 @@ def drawing(options: argparse.Namespace) -> dict:
     }
 
 
-def load(options: argparse.Namespace, to_draw: bool = False):
+def load(options: argparse.Namespace):
     """Loads the model, of text that its tokenizer reads or of images of 1 or 3 channels.
 
     Args:
         options: parsed, with `model`.
-        to_draw: bool, whether it has to draw samples.
 
     Raises:
         ValueError: if there is none, or it is of another kind.
     """
     model = checkpoints.load_model(options.model)
-    if to_draw and not model.draws_samples:
-        raise ValueError(
-            "This model draws no samples yet. Expected an MD4 or a GenMD4. Received: a "
-            f"{type(model).__name__} in '{options.model}'. What it can do: md4keras score, "
-            "md4keras evaluate."
-        )
     shape = model.network.data_shape
     if model.tokenizer is None and not (len(shape) == 3 and shape[-1] in (1, 3)):
         raise ValueError(

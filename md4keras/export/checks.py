@@ -87,6 +87,16 @@ def count_is(name: str, vector, count):
     )
 
 
+def rows_are(name: str, found, expected):
+    """As many rows as there have to be."""
+    return _require(
+        tf.equal(found, expected),
+        f"{name} has the wrong size. Expected a row for each row of tokens, and one more for each "
+        "with guidance. Received: rows, and rows expected =",
+        [found, expected],
+    )
+
+
 def something_to_fill(name: str, mask):
     """Every row has at least one True."""
     per_row = tf.reduce_any(tf.reshape(mask, (tf.shape(mask)[0], -1)), axis=1)

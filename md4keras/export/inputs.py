@@ -44,6 +44,37 @@ class Inputs:
         example = np.full(self.example_shape, value)
         return Argument(name, dtype, (None, *self.data_shape), meaning, check, example=example)
 
+    def of_block(self, size: int):
+        """Inputs and outputs of drawing a block of a text, and the keys and values before it."""
+        network, vocabulary_size = self.network, self.network.vocabulary_size
+        heads = network.num_heads, network.hidden_dim // network.num_heads
+        shape, guided = (network.num_layers, None, None, *heads), " and guidance's rows behind them"
+        known = f"of the tokens before the block, whole blocks{guided * self.has_null_label}"
+
+        def check(name, tokens):
+            rows = count_in(name, "rows", tf.shape(tokens)[0], self.limits.num_samples)
+            return [rows, in_vocabulary(name, tokens, vocabulary_size)]
+
+        def check_length(name, keys):
+            stored = tf.shape(keys)[2]
+            return [count_in(name, "tokens, the block's too", stored + size, self.max_length)]
+
+        example = np.full((1, size), vocabulary_size)
+        none = np.zeros((network.num_layers, 1 + self.has_null_label, 0, *heads))
+        tokens = f"the block; values in [0, {vocabulary_size}], {vocabulary_size} is drawn"
+        time = "time of the first state, in (0, 1]; 0 for the one that fits the gaps"
+        arguments = (
+            Argument("tokens", "int32", (None, size), tokens, check, example=example),
+            Argument("keys", "float32", shape, known, check_length, example=none),
+            Argument("values", "float32", shape, known, example=none),
+            *self.labels("each row"),
+            *self.steps(),
+            *self.how_to_draw(),
+            self.number("start_time", time, within(0.0, 1.0), 0.0),
+        )
+        longer = f"float32 {['layers', 'rows', 'tokens', *heads]}, the block's too"
+        return arguments, {"tokens": f"int32 [rows, {size}]", "keys": longer, "values": longer}
+
     def labels(self, of_what):
         """Classes, where the network has them; else nothing."""
         if not self.network.num_classes:

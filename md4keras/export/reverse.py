@@ -44,11 +44,13 @@ class RequestedProcess(SteppedProcess):
         super().__init__(model, dataclasses.replace(sampler, filters=filters))
         self.request = request
 
-    def run(self, z, start_time) -> State:
-        """The last state of a run from `z`, int32 `[B, *data_shape]`."""
+    def run(self, z, start_time, padding_mask=None, cache=None) -> State:
+        """The last state of a run from `z`, int32 `[B, *data_shape]`; for the others see `Run`."""
         given = ops.not_equal(z, self.model.mask_token)
         plan = time_grid(self.request["num_steps"], self.request["time_grid"])
-        return self.loop(self._prepared(z, given, start_time, plan), self.first_state(z))
+        run = self._prepared(z, given, start_time, plan)
+        run = run._replace(padding_mask=padding_mask, cache=cache)
+        return self.loop(run, self.first_state(z))
 
     def run_step(self, z, given, remembered) -> State:
         """The state after a step from `t` to `s`; at `t = 0` all masks are filled.

@@ -16,6 +16,7 @@ SIGNATURES = (
     "denoise_step",
     "generate",
     "infill",
+    "next_block",
     "score",
     "generate_text",
     "infill_text",

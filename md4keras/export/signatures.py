@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from md4keras.export import checks, reverse
+from md4keras.export import checks, reverse, reverse_blocks
 from md4keras.export.checks import within
 from md4keras.export.inputs import Inputs
 from md4keras.export.interface import Argument, Signature
@@ -11,7 +11,6 @@ from md4keras.export.memory import StepMemory
 from md4keras.export.saved_model import SIGNATURES
 from md4keras.export.text import READ_AND_WRITTEN, WRITTEN, GraphDecoder, GraphTokenizer
 
-_OF_DRAWING = ("denoise_step", "generate", "infill", "generate_text", "infill_text")
 _CALLS = {"network_calls": "int32, calls of the network"}
 _SCORES = {
     "nelbo": "float64 [rows], nats: the bound, the negative evidence lower bound",
@@ -39,7 +38,7 @@ class Signatures:
 
     def all(self) -> dict[str, Signature]:
         """Every signature of the model, by name."""
-        lacks = self.lacks if self.model.draws_samples else (*self.lacks, *_OF_DRAWING)
+        lacks = (*self.lacks, "denoise_step" if self.model.draws_in_blocks else "next_block")
         return {name: getattr(self, name)() for name in SIGNATURES if name not in lacks}
 
     def note(self) -> str | None:
@@ -48,11 +47,11 @@ class Signatures:
         return " ".join(filter(None, found)) or None
 
     def _note_of_drawing(self) -> str | None:
-        if self.model.draws_samples:
+        if not self.model.draws_in_blocks:
             return None
         return (
-            f"Without signatures that draw: a {type(self.model).__name__} draws no samples yet. "
-            "Ask for logits and scores."
+            "Without denoise_step: a block is drawn given the keys and values of those before it. "
+            "Ask for next_block."
         )
 
     def _note_of_text(self) -> str | None:
@@ -131,6 +130,11 @@ class Signatures:
         outputs, text = {"text": "string [rows]", **_CALLS}, (gap, "_" * least)
         return self._of_text(self.infill(), "Texts with their gaps filled.", outputs, text)
 
+    def next_block(self) -> Signature:
+        arguments, outputs = self.inputs.of_block(self.model.block_size)
+        meaning = "The next block of a text, given the keys and values of those before it."
+        return Signature(meaning, arguments, outputs | _CALLS, self._answer_block)
+
     def score(self) -> Signature:
         inputs = self.inputs
         settings = (*inputs.labels("each row"), inputs.seed(", of the masks"), inputs.draws())
@@ -194,7 +198,7 @@ class Signatures:
         request = self._matched(request, request["num_samples"])
         shape = (request["length"],) if self.inputs.is_text else self.network.data_shape
         z = tf.fill((request["num_samples"], *shape), self.model.mask_token)
-        return self._reversed(z, tf.ones((request["num_samples"],)), request)
+        return self._reversed(z, tf.constant(1.0), request)
 
     def _answer_infill(self, request):
         alike = checks.same_shape(request, "tokens", "mask")
@@ -206,12 +210,24 @@ class Signatures:
         ]
         request = self._matched(request | {"tokens": given, "mask": mask}, further=checked)
         z = tf.where(request["mask"], self.model.mask_token, request["tokens"])
-        flat = tf.reshape(tf.cast(request["mask"], "float32"), (tf.shape(z)[0], -1))
-        fitting = self.model.schedule.time_of_masked_fraction(tf.reduce_mean(flat, axis=1))
-        chosen = request["start_time"]
-        return self._reversed(z, tf.where(chosen > 0.0, chosen, fitting), request)
+        return self._reversed(z, request["start_time"], request)
 
-    def _reversed(self, z, start_time, request):
+    def _answer_block(self, request):
+        further = [checks.same_shape(request, "keys", "values")]
+        rows = reverse_blocks.halves(request) * tf.shape(request["tokens"])[0]
+        further.append(checks.rows_are("keys", tf.shape(request["keys"])[1], rows))
+        request = self._matched(request, further=further)
+        return reverse_blocks.next_block(self.model, self.sampler, request)
+
+    def _reversed(self, z, chosen, request):
+        """A run from `z` at the chosen time, or, at 0, at the one that fits the gaps."""
+        if self.model.draws_in_blocks:
+            tokens, calls = reverse_blocks.run(self.model, self.sampler, request, z, chosen)
+            return {"tokens": tokens, "network_calls": calls}
+        masked = tf.cast(tf.equal(z, self.model.mask_token), "float32")
+        flat = tf.reshape(masked, (tf.shape(z)[0], -1))
+        fitting = self.model.schedule.time_of_masked_fraction(tf.reduce_mean(flat, axis=1))
+        start_time = tf.where(chosen > 0.0, chosen, fitting)
         state = reverse.RequestedProcess(self.model, self.sampler, request).run(z, start_time)
         return _drawn(state) | {"network_calls": state.calls}
 

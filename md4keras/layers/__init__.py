@@ -1,13 +1,14 @@
 """Layers of the denoising networks."""
 
 from md4keras.layers.attention import RotarySelfAttention, SelfAttention
-from md4keras.layers.block_attention import attended_in_blocks
+from md4keras.layers.block_attention import attended_after, attended_in_blocks
 from md4keras.layers.blocks import DiTBlock, LlamaBlock, RotaryDiTBlock, TransformerBlock
 from md4keras.layers.conditioning import ConditioningMLP, LabelEmbedding, TimeEmbedding
 from md4keras.layers.convolution import Conv2D
 from md4keras.layers.dropout import Dropout
 from md4keras.layers.group_norm import AdaptiveGroupNorm, GroupNorm
 from md4keras.layers.head import ImageVocabularyHead, TiedVocabularyHead, VocabularyHead
+from md4keras.layers.key_value_cache import Cache
 from md4keras.layers.mlp import MLP, GatedMLP
 from md4keras.layers.modulation import AdaptiveLayerNorm, Modulation, modulate
 from md4keras.layers.positions import (
@@ -17,6 +18,7 @@ from md4keras.layers.positions import (
     attended_and_positions,
     positions_from_first,
     positions_in_segments,
+    rotary_at,
     rotary_tables,
 )
 from md4keras.layers.remat import REMAT_MODES
@@ -25,6 +27,7 @@ from md4keras.layers.residual import ResidualBlock, SelfAttention2D
 __all__ = [
     "AdaptiveGroupNorm",
     "AdaptiveLayerNorm",
+    "Cache",
     "ConditioningMLP",
     "Conv2D",
     "DiTBlock",
@@ -49,10 +52,12 @@ __all__ = [
     "TransformerBlock",
     "VocabularyHead",
     "apply_rotary",
+    "attended_after",
     "attended_and_positions",
     "attended_in_blocks",
     "modulate",
     "positions_from_first",
     "positions_in_segments",
+    "rotary_at",
     "rotary_tables",
 ]

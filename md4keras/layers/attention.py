@@ -5,7 +5,7 @@ from keras import ops
 from md4keras.checks import RATE, Interval, check_number, check_whole
 from md4keras.layers.base import Layer, register
 from md4keras.layers.dropout import Dropout
-from md4keras.layers.positions import MAX_WAVELENGTH, apply_rotary, rotary_tables
+from md4keras.layers.positions import MAX_WAVELENGTH, apply_rotary, rotary_at, rotary_tables
 from md4keras.layers.projections import dense, product
 
 
@@ -115,6 +115,28 @@ class SelfAttention(Layer):
     def attend(self, query, key, value, padding_mask=None, training=None, positions=None):
         """Values mixed by attention, `[B, L, heads, head_dim]`."""
         query, key = self.with_positions(query, key, positions)
+        return self.mix(query, key, value, padding_mask, training)
+
+    def attend_after(self, query, key, value, stored, padding_mask, positions):
+        """Values mixed by attention to what is stored and to the tokens themselves.
+
+        Args:
+            query, key, value: of `L` tokens, from `project`.
+            stored: a pair, keys and values `[B, C, groups, head_dim]` as they are returned here.
+            padding_mask: bool `[B, L, C + L]`, what each token attends to.
+            positions: int `[B, L]`.
+
+        Returns:
+            mixed values `[B, L, heads, head_dim]`, and the tokens' keys and values
+            `[B, L, groups, head_dim]`, to be stored.
+        """
+        query, key = self.with_positions(query, key, positions)
+        pairs = zip(stored, (key, value), strict=True)
+        joined = [ops.concatenate([ops.cast(old, new.dtype), new], axis=1) for old, new in pairs]
+        return self.mix(query, *joined, padding_mask), key, value
+
+    def mix(self, query, key, value, padding_mask=None, training=None):
+        """Values mixed by attention of queries and keys that know their positions."""
         if (shared := self.num_heads // (self.num_key_value_heads or self.num_heads)) > 1:
             key, value = (ops.repeat(each, shared, axis=2) for each in (key, value))
         mask = padding_mask
@@ -186,7 +208,8 @@ class RotarySelfAttention(SelfAttention):
         self.halves = bool(halves)
 
     def with_positions(self, query, key, positions=None):
-        cos, sin = rotary_tables(ops.shape(query)[1], self.head_dim, self.max_wavelength)
-        if positions is not None:
-            cos, sin = (ops.take(table, positions, axis=0) for table in (cos, sin))
+        if positions is None:
+            cos, sin = rotary_tables(ops.shape(query)[1], self.head_dim, self.max_wavelength)
+        else:
+            cos, sin = rotary_at(positions, self.head_dim, self.max_wavelength)
         return tuple(apply_rotary(each, cos, sin, self.halves) for each in (query, key))

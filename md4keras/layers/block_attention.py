@@ -41,3 +41,33 @@ def attended_in_blocks(blocks, two_streams: bool = False):
     clean = ops.concatenate([nothing, ops.logical_or(same, before)], axis=2)
     mask = ops.concatenate([noised, clean], axis=1)  # [B, 2 L, 2 L]
     return mask, ops.concatenate([positions, positions], axis=1)
+
+
+def attended_after(blocks, length, capacity):
+    """What tokens attend to that come after those of a `Cache`, and their places.
+
+    A token sees all that is stored, its own block and those between.
+
+    Args:
+        blocks: int `[B, L]`, the number of each token's block, from 0 on, never falling along a
+            row; -1 for padding, behind the tokens, which sees padding alone.
+        length: int32 `[B]`, the tokens that are stored of each row.
+        capacity: int, or a scalar tensor, the places there are for them, `C`.
+
+    Returns:
+        bool `[B, L, C + L]`, and int32 `[B, L]`, the `padding_mask` and the `positions` of
+        `SelfAttention.attend_after`.
+
+    Example:
+
+    >>> mask, positions = attended_after(np.array([[0, 0, 1]]), np.array([1]), capacity=2)
+    >>> keras.ops.convert_to_numpy(mask)[0].astype(int).tolist()
+    [[1, 0, 1, 1, 0], [1, 0, 1, 1, 0], [1, 0, 1, 1, 1]]
+    >>> keras.ops.convert_to_numpy(positions).tolist()
+    [[1, 2, 3]]
+    """
+    blocks, length = ops.convert_to_tensor(blocks), ops.expand_dims(length, 1)  # [B, 1]
+    own, positions = attended_in_blocks(blocks)
+    stored = ops.expand_dims(ops.arange(capacity, dtype="int32"), 0) < length  # [B, C]
+    stored = ops.logical_and(ops.expand_dims(stored, 1), ops.expand_dims(blocks >= 0, 2))
+    return ops.concatenate([stored, own], axis=2), positions + length

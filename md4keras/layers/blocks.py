@@ -38,10 +38,12 @@ class PreNormBlock(Layer):
         x: float `[B, L, width]`.
         conditioning: float `[B, any]`, or `None` for a block without conditioning.
         padding_mask, positions: as those of a `SelfAttention`.
+        stored: the keys and values of tokens before these, a pair, with a `padding_mask`
+            `[B, L, C + L]`: see `SelfAttention.attend_after`; not in training. Or `None`.
         training: bool.
 
     Returns:
-        tensor `[B, L, width]`.
+        tensor `[B, L, width]`; with `stored` also the keys and values of these tokens.
 
     Reference: Peebles and Xie 2023, *Scalable Diffusion Models with Transformers*
     (arXiv 2212.09748), Figure 3.
@@ -79,9 +81,13 @@ class PreNormBlock(Layer):
             modulation = Modulation(*arguments, dtype=self.dtype_policy, name="modulation")
             self.add_layer(modulation, conditioning_shape)
 
-    def call(self, x, conditioning=None, padding_mask=None, positions=None, training=None):
+    def call(
+        self, x, conditioning=None, padding_mask=None, positions=None, stored=None, training=None
+    ):
         check_conditioning(self.conditioning_type is not None, conditioning)
         attention = self.attention
+        if stored is not None:
+            return self._transform(x, conditioning, padding_mask, positions, False, stored)
         x = rematerialize(
             functools.partial(self._transform, training=training),
             backend.keep_rows(x),
@@ -93,7 +99,7 @@ class PreNormBlock(Layer):
         )
         return backend.keep_rows(x)
 
-    def _transform(self, x, conditioning, padding_mask, positions, training):
+    def _transform(self, x, conditioning, padding_mask, positions, training, stored=None):
         attention, mlp = self.attention, self.mlp
         when = bool(training) and self.remat == "activations"
         recompute = functools.partial(rematerialize, when=when)
@@ -108,14 +114,18 @@ class PreNormBlock(Layer):
         def attend(query, key, value, padding_mask, positions):
             return attention.attend(query, key, value, padding_mask, training, positions)
 
-        where = padding_mask, positions
-        mixed = recompute(attend, *heads, *where, dropouts=[attention.attention_dropout])
+        where, own = (padding_mask, positions), ()
+        if stored is None:
+            mixed = recompute(attend, *heads, *where, dropouts=[attention.attention_dropout])
+        else:
+            mixed, *own = attention.attend_after(*heads, stored, *where)
         output = functools.partial(attention.output, training=training)
         mixed = recompute(output, mixed, dropouts=[attention.dropout])
         x = x + _gated(mixed, gate_1)
         hidden = recompute(project(mlp, self.mlp_norm), x, shift_2, scale_2)
         output = functools.partial(mlp.output, training=training)
-        return x + _gated(recompute(output, *hidden, dropouts=mlp.dropouts), gate_2)
+        x = x + _gated(recompute(output, *hidden, dropouts=mlp.dropouts), gate_2)
+        return (x, *own) if own else x
 
 
 @register

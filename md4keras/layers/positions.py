@@ -30,10 +30,28 @@ def rotary_tables(length, head_dim: int, max_wavelength: float = MAX_WAVELENGTH)
     >>> print(np.asarray(cos).round(3).ravel())
     [1. 0.54]
     """
+    return rotary_at(ops.arange(length), head_dim, max_wavelength)
+
+
+def rotary_at(positions, head_dim: int, max_wavelength: float = MAX_WAVELENGTH):
+    """Cosines and sines as in `rotary_tables`, of these positions.
+
+    Args:
+        positions: int `[...]`, such as the place of each token `[B, L]`.
+        head_dim, max_wavelength: as of `rotary_tables`.
+
+    Returns:
+        two float32 tensors `[..., head_dim / 2]`.
+
+    Example:
+
+    >>> cos, sin = rotary_at(np.array([[3, 0]]), head_dim=2)
+    >>> print(keras.ops.convert_to_numpy(cos).round(3).ravel())
+    [-0.99  1.  ]
+    """
     k = ops.arange(head_dim // 2, dtype="float32")
     frequencies = ops.exp(k * (-2.0 * math.log(max_wavelength) / head_dim))
-    positions = ops.cast(ops.arange(length), "float32")
-    angles = ops.expand_dims(positions, -1) * frequencies  # [length, head_dim / 2]
+    angles = ops.expand_dims(ops.cast(positions, "float32"), -1) * frequencies
     return ops.cos(angles), ops.sin(angles)
 
 

@@ -11,29 +11,13 @@ from keras import ops
 from md4keras import forward_process, losses, schedules
 from md4keras.checks import check_name, check_whole
 from md4keras.models import validation
-from md4keras.models.trainer import Trainer
+from md4keras.models.block_generation import BlockGeneration
 
 _GOLDEN = 0.6180339887498949  # the strata of a row's blocks lie apart
 
 
-class NotOffered:
-    """A method of other models, in the place of which there is an error that says so."""
-
-    def __set_name__(self, owner, name: str):
-        self.name = name
-
-    def __get__(self, model, owner=None):
-        if model is None:
-            return self
-        raise NotImplementedError(
-            f"A {owner.__name__} draws no samples yet. Expected `fit`, `evaluate`, `score`, "
-            "`predict_logits`, `training_logits` or `diffusion_loss`. Received: a call of "
-            f"`{self.name}`. Models that draw are `MD4` and `GenMD4`."
-        )
-
-
 @keras.saving.register_keras_serializable(package="md4keras")
-class BlockDiffusion(Trainer):
+class BlockDiffusion(BlockGeneration):
     """Masked diffusion block by block, with one scalar masking schedule.
 
     A text is the product of its blocks, each given those before it: blocks of 1 are an
@@ -42,7 +26,9 @@ class BlockDiffusion(Trainer):
     ones, `[noised ; clean]`. Blocks are counted along the row; the last one may be shorter, and
     padding stands behind the text.
 
-    Trains with `fit`, and is scored, as an `MD4`.
+    Trains with `fit`, is scored, and draws, as an `MD4`; drawing, `num_steps` are those of each
+    block, and the keys and values of finished blocks are kept (`layers.Cache`), so that texts of
+    any length cost no more for each block than attention to what stands before.
 
     Args:
         network: a network without time whose `takes_blocks` is true, such as `networks.DiT`.
@@ -65,15 +51,11 @@ class BlockDiffusion(Trainer):
     >>> x, noised = np.zeros((3, 8), "int32"), np.full((3, 8), model.mask_token)
     >>> tuple(model.training_logits(x, noised).shape)
     (3, 8, 5)
+    >>> model.generate(2, length=10, num_steps=2).shape
+    (2, 10)
 
     Reference: Arriola et al. 2025 (arXiv 2503.09573), Eq. 4 and 8, Section 3.2.
     """
-
-    generate = NotOffered()
-    sample_steps = NotOffered()
-    generate_blocks = NotOffered()
-    infill = NotOffered()
-    infill_steps = NotOffered()
 
     def __init__(
         self,

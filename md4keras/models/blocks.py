@@ -76,7 +76,8 @@ class Blocks:
             prompts.append(place < prompt - first)
         gaps = find_gaps(self.network, rows, masks, self.labels)
         whole = self.window is None and self.count > 1
-        return gaps._replace(ahead=_stacked(ahead) if whole else None, prompt=_stacked(prompts))
+        ahead = _stacked(ahead) if whole else None
+        return gaps._replace(ahead=ahead, prompt=_stacked(prompts), ends=self.ends)
 
     def shown(self, rows) -> list[np.ndarray]:
         """Rows of this block with the end token in all that follows the block of a text's end."""

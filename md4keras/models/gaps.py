@@ -20,6 +20,7 @@ class Gaps(NamedTuple):
         lengths: ints, of rows that are lists, or `None`.
         ahead: bool `[B, L]`, the gaps that are left for later runs, or `None`.
         prompt: bool `[B, L]`, the tokens of a prompt, or `None`.
+        ends: ints, the tokens of which one that is drawn ends a text.
     """
 
     z: np.ndarray
@@ -29,6 +30,7 @@ class Gaps(NamedTuple):
     lengths: list | None
     ahead: np.ndarray | None = None
     prompt: np.ndarray | None = None
+    ends: tuple = ()
 
     def filled(self, z: np.ndarray):
         """The rows with what was drawn in their gaps; a list if they are of many lengths."""

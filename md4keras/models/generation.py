@@ -21,6 +21,7 @@ class Generation(Trainer):
     """`generate` and `infill`, and the same runs as iterators of states."""
 
     draws_samples = True
+    draws_in_blocks = False
 
     def generate(
         self,
@@ -264,17 +265,20 @@ class Generation(Trainer):
         settings.check(self.network, has_prompt)
         settings.sampler.check_schedule(self.schedule)
 
-    def _start_of(self, gaps: Gaps, start_time) -> Start:
+    def _start_times(self, fraction, start_time) -> np.ndarray:
+        """The time of each row's first state, float32 `[B]`, of which so much is masked."""
         if isinstance(start_time, str) and start_time == "auto":
-            times = backend.to_numpy(self.schedule.time_of_masked_fraction(gaps.fraction))
-        else:
-            mend = "'auto' finds the time of each row."
-            check_number("start_time", start_time, Interval(0, 1, with_low=False), mend)
-            times = np.full((len(gaps.z),), start_time, dtype="float32")
+            return np.asarray(backend.to_numpy(self.schedule.time_of_masked_fraction(fraction)))
+        mend = "'auto' finds the time of each row."
+        check_number("start_time", start_time, Interval(0, 1, with_low=False), mend)
+        return np.full((len(fraction),), start_time, dtype="float32")
+
+    def _start_of(self, gaps: Gaps, start_time) -> Start:
+        times = self._start_times(gaps.fraction, start_time)
         z = gaps.z if gaps.ahead is None else np.where(gaps.ahead, 0, gaps.z)
         by_label = getattr(self.network, "label_dropout", 0.0)
         prompt = None if by_label else gaps.prompt
-        start = Start(z, gaps.batch.labels, np.asarray(times), **gaps.batch.layout)
+        start = Start(z, gaps.batch.labels, times, **gaps.batch.layout)
         return start._replace(ahead=gaps.ahead, prompt=prompt)
 
     def _filled(self, gaps: Gaps, start_time, settings: Settings):

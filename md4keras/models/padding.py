@@ -72,5 +72,6 @@ def padded_start(start: Start, network) -> Start:
         None if start.labels is None else np.pad(start.labels, rows),
         np.pad(start.time, rows, constant_values=1.0),
         **layout,
+        cache=start.cache,  # which has these rows already
         **{n: None if mask is None else np.pad(mask, (rows, columns)) for n, mask in masks.items()},
     )

@@ -15,6 +15,7 @@ from md4keras.layers import (
 )
 from md4keras.layers.attention import check_heads
 from md4keras.layers.base import register
+from md4keras.networks.cached import Cached
 from md4keras.networks.network import Network
 
 EPS = 1e-3
@@ -23,7 +24,7 @@ FREQUENCY_DIM = 256
 
 
 @register
-class DiT(Network):
+class DiT(Cached, Network):
     """Bidirectional diffusion transformer, as published with MDLM, and in blocks with BD3LM.
 
     Pre-norm blocks, whose norms (with a learned scale) are shifted, scaled and gated by a

@@ -79,7 +79,8 @@ class Network(NetworkPreset, Quantizable):
     """Whether the inputs may have `"segment_ids"`."""
 
     takes_blocks = False
-    """Whether the inputs may have `"blocks"`, alone or with `"clean"`."""
+    """Whether the inputs may have `"blocks"`, alone or with `"clean"`. Such a network also has
+    `empty_cache` and `features_after`, see `networks.cached.Cached`."""
 
     not_taken = frozenset()
     """The arguments of this class that a network does not take."""

@@ -149,7 +149,8 @@ class PlannedProcess(ReverseProcess):
         batch_size, *data_shape = start.z.shape
         flat = np.reshape(start.z, (batch_size, -1))  # [B, N]
         draw, sample_ids = ops.zeros((), dtype="int32"), ops.arange(batch_size, dtype="int32")
-        when, what = random.uniforms(seed, sample_ids, data_shape, draw)
+        first = None if start.cache is None else start.cache.length[:batch_size]
+        when, what = random.uniforms(seed, sample_ids, data_shape, draw, first)
         plan = self.sampler.plan(
             np.reshape(to_numpy(when), flat.shape),
             flat == self.model.mask_token,

@@ -39,7 +39,8 @@ class ReverseProcess:
 
     Args:
         model: has `network_logits(zt, time, labels, padding_mask=..., segment_ids=...)`, `network`,
-            `schedule` and `mask_token`.
+            `schedule` and `mask_token`; one that draws block by block has `logits_after(cache, zt,
+            labels, padding_mask=...)`.
         sampler: a `md4keras.samplers.Sampler`.
     """
 
@@ -104,6 +105,7 @@ class ReverseProcess:
             plan=self.plan(start, settings, seed),
             segment_ids=_tensor(start.segment_ids, "int32"),
             ahead=_ahead_of(start),
+            cache=start.cache,
         )
 
     def guidance(self, start: Start, scale: float):
@@ -166,7 +168,8 @@ class ReverseProcess:
 
         def logits_of(z, t, labels):
             def tiled(rows):  # guidance doubles the batch
-                return None if rows is None else ops.tile(rows, (z.shape[0] // rows.shape[0], 1))
+                times = 1 if rows is None else ops.shape(z)[0] // ops.shape(rows)[0]
+                return None if rows is None else ops.tile(rows, (times, 1))
 
             where = {
                 "positions": positions,
@@ -174,6 +177,10 @@ class ReverseProcess:
                 "segment_ids": run.segment_ids,
             }
             where = {name: tiled(rows) for name, rows in where.items()}
+            if run.cache is not None:
+                del where["segment_ids"]
+                cache = run.cache.of_rows(ops.shape(z)[0])
+                return self.model.logits_after(cache, z, labels, **where)
             return self.model.network_logits(z, t, labels, **where)
 
         if run.ahead is not None:
@@ -285,7 +292,9 @@ class SteppedProcess(ReverseProcess):
         """The noise for tokens like `z`; another number, int32 scalar, gives other noise."""
         batch_size, *data_shape = ops.shape(z)  # tensors, where an exported graph leaves them open
         sample_ids = ops.arange(batch_size, dtype="int32")
-        return Noise(*random.uniforms(run.seed, sample_ids, data_shape, number), run.temperature)
+        first = run.first_places(batch_size)
+        uniforms = random.uniforms(run.seed, sample_ids, data_shape, number, first)
+        return Noise(*uniforms, run.temperature)
 
 
 def _ahead_of(start: Start) -> Ahead | None:

@@ -18,6 +18,9 @@ class Start(NamedTuple):
             such as the blocks that follow; `z` is 0 there. Or `None`.
         prompt: bool `[B, L]`, the tokens that guidance masks in its other half, or `None` where it
             changes the label.
+        cache: a `layers.Cache` of tensors, the keys and values of what stands before, of a model
+            that draws block by block; or `None`. Guidance has the rows of its other half in it,
+            behind those of the first.
     """
 
     z: Any
@@ -27,6 +30,7 @@ class Start(NamedTuple):
     segment_ids: Any = None
     ahead: Any = None
     prompt: Any = None
+    cache: Any = None
 
 
 class Run(NamedTuple):
@@ -41,6 +45,7 @@ class Run(NamedTuple):
         correction: float32, what is taken off the logits; see `ReverseProcess.correction`.
         plan: when the network is called: a `Grid`, or what another process makes of it.
         ahead: an `Ahead`, or `None`.
+        cache: as in `Start`.
     """
 
     labels: Any
@@ -54,6 +59,11 @@ class Run(NamedTuple):
     plan: Any
     segment_ids: Any = None
     ahead: Any = None
+    cache: Any = None
+
+    def first_places(self, batch_size):
+        """Where in its text each row begins, int32 `[B]`, or `None` where it is a whole text."""
+        return None if self.cache is None else self.cache.length[:batch_size]
 
 
 class Ahead(NamedTuple):

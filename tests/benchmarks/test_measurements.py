@@ -13,6 +13,7 @@ import pytest
 from benchmarks import (
     __main__,
     accelerator,
+    blocks,
     compiled,
     machine,
     packed,
@@ -53,6 +54,13 @@ def test_a_training_step(name, variant):
 def test_sampling(sampler):
     result = sampling.Generation(sampling.get("MD4-S", tiny=True), sampler)()
     assert 1 <= result["network_calls"] <= 5 and result["seconds"] > 0
+
+
+@pytest.mark.slow
+def test_drawing_in_blocks():
+    found = list(blocks.rows(argparse.Namespace(tiny=True, runs=2)))
+    assert [row["tokens"] for row in found] == [64, 128] * 2
+    assert all(row["growth"] > 0 and min(row["busy"]) > 0 for row in found)
 
 
 @pytest.mark.slow

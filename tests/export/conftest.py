@@ -13,8 +13,9 @@ import pytest
 import md4keras
 from md4keras import samplers
 from md4keras.export import Limits, export_saved_model
-from md4keras.networks import Transformer, UNet
+from md4keras.networks import DiT, Transformer, UNet
 from md4keras.tokenizers import ByteTokenizer, CharacterTokenizer
+from tests.models.weights import randomised
 
 LENGTH = 12
 ASK = Path(__file__).with_name("ask.py")
@@ -54,6 +55,14 @@ def byte_model():
     return model
 
 
+def block_model():
+    """Block diffusion of characters in 3 classes, with guidance."""
+    keras.utils.set_random_seed(3)
+    sizes = {"num_layers": 2, "num_heads": 2, "hidden_dim": 8, "feature_dim": 8}
+    network = DiT(6, LENGTH, **sizes, num_classes=3, label_dropout=0.1)
+    return md4keras.BlockDiffusion(randomised(network), block_size=4)
+
+
 def spread(network):
     """Gives the head weights, which start at zero, so that logits depend on the inputs.
 
@@ -74,6 +83,13 @@ def exported(tmp_path_factory):
     orders = {
         "text": (text_model, {"limits": Limits(num_samples=8, num_steps=32, num_draws=16)}),
         "image": (image_model, {"sampler": samplers.Remasking(rule="confidence")}),
+        "blocks": (
+            block_model,
+            {
+                "limits": Limits(length=LENGTH + 8),
+                "signatures": ("generate", "infill", "next_block"),
+            },
+        ),
         "bytes": (
             byte_model,
             {

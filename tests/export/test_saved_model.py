@@ -144,6 +144,51 @@ def test_images_with_classes_guidance_and_a_sampler_with_memory(exported, ask):
 
 
 @pytest.mark.slow
+def test_blocks_with_keys_and_values_kept_in_the_graph(exported, ask):
+    """The tokens of the model, past the training length, too."""
+    model, folder = exported("blocks")
+    labels, length = np.array([0, 2, 1]), LENGTH + 5
+    x = np.random.default_rng(0).integers(6, size=(3, length))
+    mask = np.arange(length)[None] < np.array([[2], [7], [length]])
+    mask[0, -3:] = True
+    drawn = STEPS | {"num_samples": 3, "length": length, "labels": labels}
+    gaps = STEPS | {"tokens": x, "mask": mask, "labels": labels, "guidance": 1.0, "start_time": 0.0}
+    answers = ask(
+        folder / "1",
+        [
+            ("generate", drawn | {"guidance": 1.0}),
+            ("generate", drawn | {"guidance": 2.5, "length": 3}),
+            ("generate", drawn | {"guidance": 2.5}),
+            ("infill", gaps),
+        ],
+    )
+    settings = _without_top_p(STEPS) | {"labels": labels}
+    cases = (1.0, length), (2.5, 3), (2.5, length)
+    for answer, (guidance, tokens) in zip(answers[:3], cases, strict=True):
+        expected = model.generate(3, guidance_scale=guidance, length=tokens, **settings)
+        np.testing.assert_array_equal(answer["tokens"], expected)
+    *_, last = model.sample_steps(3, length=length, **settings)
+    assert answers[0]["network_calls"] == last.calls
+    np.testing.assert_array_equal(answers[3]["tokens"], model.infill(x, mask, **settings))
+
+
+@pytest.mark.slow
+def test_a_client_that_keeps_keys_and_values_asks_for_block_after_block(exported, ask):
+    model, folder = exported("blocks")
+    labels, kept, blocks = np.array([0, 2]), np.zeros((2, 4, 0, 2, 4), "float32"), []
+    request = STEPS | {"tokens": np.full((2, 4), 6), "labels": labels, "guidance": 2.5}
+    request |= {"start_time": 1.0, "keys": kept, "values": kept}
+    for _ in range(3):
+        (answer,) = ask(folder / "1", [("next_block", request)])
+        request |= {name: answer[name] for name in ("keys", "values")}
+        blocks.append(answer["tokens"])
+    assert request["keys"].shape == (2, 4, 12, 2, 4)
+    settings = _without_top_p(STEPS) | {"labels": labels, "guidance_scale": 2.5}
+    expected = model.generate(2, length=12, **settings)
+    np.testing.assert_array_equal(np.concatenate(blocks, axis=1), expected)
+
+
+@pytest.mark.slow
 def test_bytes_under_a_schedule_per_token(exported, ask):
     model, folder = exported("bytes")
     x = model.tokenizer.encode("né " * 3)[None]  # [1, LENGTH]

@@ -1,0 +1,261 @@
+"""Drawing block by block, where the keys and values of finished blocks are kept.
+
+A block is drawn as an MD4 draws a text, given the finished blocks before it. Under block-causal
+attention their keys and values depend on nothing that comes later, so they are computed once, and
+the logits are those without a cache.
+"""
+
+import functools
+from collections.abc import Iterator
+
+import numpy as np
+from keras import ops
+
+from md4keras import backend, distribution
+from md4keras.checks import check_whole
+from md4keras.models import prompts, validation
+from md4keras.models.blocks import Blocks
+from md4keras.models.cached_blocks import CachedBlocks, capacity_for
+from md4keras.models.gaps import Gaps, find_gaps
+from md4keras.models.generation import Generation
+from md4keras.models.padding import padded_size
+from md4keras.models.prompts import Prompts
+from md4keras.models.settings import Settings
+from md4keras.samplers import SampleState
+from md4keras.samplers.states import Start
+
+
+class BlockGeneration(Generation):
+    """`generate`, `infill` and their like of a model whose blocks see those before them alone.
+
+    The arguments are those of `Generation`, but for `num_steps`, which are those of each block, and
+    `block_length`, which is the model's `block_size`. A gap is filled given what stands before its
+    block and what is given in it; what stands behind the block is not looked at.
+    """
+
+    draws_in_blocks = True
+    block_size: int
+
+    def generate_blocks(
+        self,
+        num_samples: int | None = None,
+        length: int | None = None,
+        labels=None,
+        prompt=None,
+        block_length: int | None = None,
+        sampler="ancestral",
+        num_steps: int = 128,
+        temperature: float = 1.0,
+        seed: int = 0,
+        guidance_scale: float = 1.0,
+    ) -> Iterator[np.ndarray]:
+        """The run of `generate` as an iterator of blocks, each as soon as it is done.
+
+        Texts may have any length: each block costs a step's call of the network on its own tokens,
+        which attend to the keys and values of those before.
+
+        Args:
+            num_samples, labels, prompt, sampler, temperature, seed, guidance_scale: as in
+                `generate`.
+            length: int, tokens to draw in all (the prompt is not counted).
+            block_length: int, the model's `block_size`, or `None`.
+            num_steps: int, of each block.
+
+        Returns:
+            Iterator of int32 arrays `[B, columns]`, `length` columns in all, or fewer where all
+            texts have ended before. Blocks have their places in a text, so the first columns
+            are what a prompt leaves of its last block (of several, the one that leaves least).
+
+        Raises:
+            ValueError: for a bad argument, before any work.
+
+        Example:
+
+        >>> network = md4keras.networks.DiT(5, 8, num_layers=1, num_heads=2, hidden_dim=16)
+        >>> model = md4keras.BlockDiffusion(network, block_size=4)
+        >>> blocks = model.generate_blocks(length=12, prompt=[[0, 1, 2], [3]], num_steps=2)
+        >>> [block.shape for block in blocks]
+        [(2, 1), (2, 4), (2, 4), (2, 3)]
+        """
+        settings = Settings(sampler, num_steps, "cosine", temperature, seed, guidance_scale)
+        check_whole("length", length)
+        self._check_block_length(block_length)
+        asked = prompts.read(self, prompt, num_samples)
+        self._check_settings(settings)
+        labels = validation.check_sampling_labels(self.network, labels, len(asked.tokens))
+        starts = np.array([len(tokens) for tokens in asked.tokens])
+        rows = [np.pad(tokens, (0, length)) for tokens in asked.tokens]
+        masks = [np.arange(len(row)) >= start for row, start in zip(rows, starts, strict=True)]
+        gaps = find_gaps(self.network, rows, masks, labels)._replace(ends=asked.ends)
+        return self._columns(self._cached_blocks(gaps, "auto", settings), starts, gaps, settings)
+
+    def logits_after(self, cache, zt, labels=None, positions=None, padding_mask=None):
+        """Logits of a block that follows what a cache holds, for tensors that were checked before.
+
+        Args:
+            cache: a `layers.Cache`, from `network.empty_cache` and `cache_after`.
+            zt: int32 tensor `[B, S]`, masks where masked.
+            labels, positions: as for `network_logits`.
+            padding_mask: bool tensor `[B, S]`, `False` behind the end of a text, or `None`.
+
+        Returns:
+            float32 tensor `[B, S, V]`, or `[B, M, V]`; to rounding those that `predict_logits` has
+            for the block at the end of the whole text.
+
+        Example:
+
+        >>> network = md4keras.networks.DiT(5, 8, num_layers=1, num_heads=2, hidden_dim=16)
+        >>> model = md4keras.BlockDiffusion(network, block_size=4)
+        >>> cache, block = network.empty_cache(2, capacity=8), keras.ops.zeros((2, 4), "int32")
+        >>> cache = model.cache_after(cache, block)
+        >>> tuple(model.logits_after(cache, block + model.mask_token).shape)
+        (2, 4, 5)
+        """
+        blocks = ops.zeros_like(zt)
+        if padding_mask is not None:
+            blocks = ops.where(padding_mask, blocks, -1)
+        features, *_ = self.network.features_after(cache, self._inputs_after(zt, labels), blocks)
+        if positions is not None:
+            features = ops.take_along_axis(features, ops.expand_dims(positions, -1), axis=1)
+        return ops.cast(self.network.head(features), "float32")
+
+    def cache_after(self, cache, x, labels=None, blocks=None):
+        """A cache that holds finished blocks, too, for tensors that were checked before.
+
+        Args:
+            cache: a `layers.Cache`.
+            x: int32 tensor `[B, L]`, clean; the first one begins a block.
+            labels: as for `network_logits`.
+            blocks: int32 tensor `[B, L]`, the number of each token's block, -1 behind the last one;
+                `None` if all are one block.
+
+        Returns:
+            a `layers.Cache`, as long again as there were tokens; see `logits_after`.
+
+        Example:
+
+        >>> network = md4keras.networks.DiT(5, 8, num_layers=1, num_heads=2, hidden_dim=16)
+        >>> model = md4keras.BlockDiffusion(network, block_size=4)
+        >>> cache = network.empty_cache(2, capacity=8)
+        >>> cache = model.cache_after(cache, keras.ops.zeros((2, 4), "int32"))
+        >>> keras.ops.convert_to_numpy(cache.length).tolist()
+        [4, 4]
+        """
+        blocks = ops.zeros_like(x) if blocks is None else blocks
+        _, *own = self.network.features_after(cache, self._inputs_after(x, labels), blocks)
+        return cache.extended(*own, ops.sum(ops.cast(blocks >= 0, "int32"), axis=1))
+
+    def _inputs_after(self, tokens, labels) -> dict:
+        return {"tokens": tokens} | ({"label": labels} if self.network.num_classes else {})
+
+    def _check_block_length(self, block_length) -> None:
+        if block_length not in (None, self.block_size):
+            raise ValueError(
+                "The model has blocks of a size of its own. Expected block_length=None. Received: "
+                f"block_length={block_length!r}, block_size={self.block_size}. Leave it out."
+            )
+
+    def _check_settings(self, settings: Settings, has_prompt: bool = False) -> None:
+        super()._check_settings(settings)  # a prompt is never masked: clean blocks hold no masks
+
+    def _blocks(self, asked: Prompts, labels, sizes, settings: Settings) -> Blocks:
+        *sizes, block_length = sizes
+        self._check_block_length(block_length)
+        return super()._blocks(asked, labels, (*sizes, None), settings)
+
+    def _cached_blocks(self, gaps: Gaps, start_time, settings: Settings) -> CachedBlocks:
+        """The rows as blocks, with as many rows as are compiled for; all arguments are checked."""
+        self._check_settings(settings)
+        self._start_times(gaps.fraction, start_time)
+        real = gaps.batch.padding_mask
+        if gaps.batch.segment_ids is not None or (real is not None and (~real[:, :1]).any()):
+            raise ValueError(
+                "Blocks are counted from the beginning of a row. Expected a text a row, with its "
+                "padding behind it. Received: 'segment_ids', or a 'padding_mask' that begins with "
+                "False. Give texts as a list."
+            )
+        count, length = gaps.z.shape
+        lengths = np.full(count, length) if real is None else real.sum(axis=1)
+        rows = distribution.whole_rows(padded_size(count)) if backend.COMPILES_EACH_SHAPE else count
+        z = np.pad(gaps.z, ((0, rows - count), (0, 0)))
+        lengths = np.pad(lengths, (0, rows - count), constant_values=length)
+        return CachedBlocks(z, lengths, self.block_size, self.mask_token, gaps.ends)
+
+    def _filled(self, gaps: Gaps, start_time, settings: Settings):
+        blocks = self._cached_blocks(gaps, start_time, settings)
+        for start in self._starts(blocks, gaps, start_time, settings):
+            process, padded = self._process(start, settings)
+            blocks.close(process.run(padded, settings))
+        return gaps.filled(blocks.z[: len(gaps.z)])
+
+    def _filled_states(self, gaps: Gaps, start_time, settings: Settings) -> Iterator[SampleState]:
+        blocks = self._cached_blocks(gaps, start_time, settings)
+        return self._states(blocks, gaps, start_time, settings)
+
+    def _states(self, blocks, gaps, start_time, settings) -> Iterator[SampleState]:
+        count, done = len(gaps.z), 0
+        for start in self._starts(blocks, gaps, start_time, settings):
+            process, padded = self._process(start, settings)
+            ahead = sum(self._most_calls(masks, settings) for masks in blocks.masks_to_come())
+            for state in process.states(padded, settings):
+                calls = done + state.calls
+                if state.calls or not done:  # else the last state of the block before
+                    rows = gaps.filled(blocks.shown(state.tokens)[:count])
+                    yield SampleState(rows, calls, done + state.most_calls + ahead)
+            blocks.close(state.tokens)
+            done = calls
+        if ahead:  # all texts have ended
+            yield SampleState(gaps.filled(blocks.z[:count]), done, done)
+
+    def _most_calls(self, masks: int, settings: Settings) -> int:
+        if settings.sampler.plans_on_host or not masks:
+            return masks
+        return settings.sampler.calls_a_step * settings.num_steps + 1
+
+    def _columns(self, blocks, starts, gaps, settings) -> Iterator[np.ndarray]:
+        """The columns behind `starts` that all rows have, as soon as they have them."""
+        count, done = len(starts), 0
+        for start in self._starts(blocks, gaps, "auto", settings):
+            process, padded = self._process(start, settings)
+            blocks.close(process.run(padded, settings))
+            found = (blocks.finished_ends[:count] - starts).min()
+            if not blocks.unfinished:
+                found = (blocks.last_ends[:count] - starts).max()
+            rows = zip(blocks.z, starts, strict=False)
+            yield np.stack([row[first + done : first + found] for row, first in rows])
+            done = found
+
+    def _starts(self, blocks: CachedBlocks, gaps: Gaps, start_time, settings) -> Iterator[Start]:
+        """The start of each block's run; `blocks.close` takes its end before the next one."""
+        labels, rows = gaps.batch.labels, len(blocks.z)
+        halves = 1 if settings.guidance_scale == 1.0 else 2  # the other half has no label
+        if labels is not None:
+            labels = np.pad(labels, (0, rows - len(labels)))
+
+        def extended(cache, tokens, numbers=None):
+            of_all = labels
+            if halves == 2:
+                of_all = np.concatenate([labels, np.full(rows, self.network.num_classes)])
+            numbers = np.zeros_like(tokens) if numbers is None else numbers
+            arrays = np.tile(tokens, (halves, 1)), of_all, np.tile(numbers, (halves, 1))
+            tensors = (None if a is None else ops.convert_to_tensor(a, "int32") for a in arrays)
+            make = functools.partial(backend.compile_function, self, self.cache_after)
+            return self._functions.get("cache_after", make)(cache, *tensors)
+
+        tokens, numbers = blocks.before()
+        cache = self.network.empty_cache(halves * rows, tokens.shape[1])
+        if (numbers >= 0).any():
+            cache = extended(cache, tokens, numbers)
+        while blocks.unfinished:
+            z, real = blocks.block()
+            masked = z == self.mask_token
+            if masked.any():
+                fraction = masked.sum(axis=1) / np.maximum(real.sum(axis=1), 1)
+                times = self._start_times(fraction.astype("float32"), start_time)
+                times = np.where(fraction > 0, times, 1.0).astype("float32")
+                yield Start(z, labels, times, real, cache=cache)
+            else:
+                blocks.close(z)
+            if blocks.unfinished:
+                cache = cache.with_capacity(max(cache.capacity, capacity_for(blocks.stored)))
+                cache = extended(cache, blocks.finished())
