@@ -30,6 +30,7 @@ _SAMPLERS = {
     "confidence": Confidence,
     "left_to_right": LeftToRight,
     "psi": Psi,
+    "forward_backward": lambda: Psi(kappa="forward_backward"),
     "remasking": Remasking,
     "path_planning": PathPlanning,
     "corrector": Corrector,

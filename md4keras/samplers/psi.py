@@ -1,8 +1,9 @@
 """Psi-samplers: the ancestral posterior mixed with fresh noise, so that mistakes can be mended.
 
 Reference: Deschenaux et al. 2026, *The Diffusion Duality, Chapter II: Psi-Samplers and Efficient
-Curriculum*; for masks the family is that of Wang et al. 2025, *Remasking Discrete Diffusion Models
-with Inference-Time Scaling* (arXiv 2503.00307), whose rules are `Remasking`.
+Curriculum* (arXiv 2602.21185); for masks the family is that of Wang et al. 2025, *Remasking
+Discrete Diffusion Models with Inference-Time Scaling* (arXiv 2503.00307), whose rules are
+`Remasking`.
 """
 
 import dataclasses

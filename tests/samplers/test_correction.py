@@ -232,6 +232,7 @@ def test_a_sampler_comes_back_from_its_configuration(sampler):
 
 
 def test_names_and_mistakes():
+    assert samplers.get("forward_backward") == samplers.Psi(kappa="forward_backward")
     kinds = {"psi": samplers.Psi, "path_planning": samplers.PathPlanning}
     kinds["corrector"] = samplers.Corrector
     for name, kind in kinds.items():
