@@ -11,6 +11,7 @@ from md4keras import cli, tokenizers
 from md4keras.data.gaps import parse_gaps
 from md4keras.export import Limits, export_saved_model
 from md4keras.export.signatures import Signatures
+from md4keras.samplers import Ancestral
 from md4keras.tokenizers import BytePairTokenizer, ByteTokenizer
 from tests.export.conftest import LENGTH, spread
 from tests.serving_double import ServingDouble
@@ -87,4 +88,4 @@ def test_bytes_with_an_end_are_cut_there(model):
     assert found == tokenizer.decode(tokens)
     encoded = GraphTokenizer(tokenizer, 8, 8).encode(tf.constant(["a___"]), gaps=True)
     assert encoded.numpy().tolist() == [[97, 257, 257, 257]]
-    assert Signatures(model, None, Limits()).lacks == ("infill_text", "score_text")
+    assert Signatures(model, Ancestral(), Limits()).lacks == ("infill_text", "score_text")
