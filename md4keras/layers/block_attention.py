@@ -66,7 +66,8 @@ def attended_after(blocks, length, capacity):
     >>> keras.ops.convert_to_numpy(positions).tolist()
     [[1, 2, 3]]
     """
-    blocks, length = ops.convert_to_tensor(blocks), ops.expand_dims(length, 1)  # [B, 1]
+    blocks, length = ops.cast(blocks, "int32"), ops.cast(length, "int32")
+    length = ops.expand_dims(length, 1)  # [B, 1]
     own, positions = attended_in_blocks(blocks)
     stored = ops.expand_dims(ops.arange(capacity, dtype="int32"), 0) < length  # [B, C]
     stored = ops.logical_and(ops.expand_dims(stored, 1), ops.expand_dims(blocks >= 0, 2))
