@@ -27,7 +27,7 @@ def planner_share(costs, masked):
     >>> print(np.asarray(planner_share(costs, masked)).round(2))
     [[0.75 0.25 0.  ]]
     """
-    masked = ops.convert_to_tensor(masked)
+    costs, masked = ops.convert_to_tensor(costs), ops.convert_to_tensor(masked)
     log_mu = -ops.cast(ops.reshape(ops.stop_gradient(costs), ops.shape(masked)), "float32")
     axes = tuple(range(1, len(masked.shape)))
     log_mu = ops.where(masked, log_mu, -1e30)
