@@ -9,7 +9,8 @@ from md4keras.checks import Interval, check_number, check_whole
 from md4keras.cli.terminal import say
 
 SAMPLERS = "ancestral, event, first_hitting, confidence, threshold, entropy_bound, klass, halton, "
-SAMPLERS += "left_to_right, psi, remasking, path_planning, corrector, top_p, top_k or mean"
+SAMPLERS += "left_to_right, psi, forward_backward, remasking, path_planning, corrector, top_p, "
+SAMPLERS += "top_k or mean"
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:

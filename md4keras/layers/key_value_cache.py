@@ -59,8 +59,8 @@ class Cache(NamedTuple):
         return Cache(written(self.keys, keys), written(self.values, values), length)
 
     def with_capacity(self, capacity: int) -> "Cache":
-        """With places for so many tokens, at least as many as before."""
-        more = ((0, 0), (0, 0), (0, capacity - self.capacity), (0, 0), (0, 0))
+        """With places for so many tokens, or as many as before where those are more."""
+        more = ((0, 0), (0, 0), (0, max(capacity - self.capacity, 0)), (0, 0), (0, 0))
         return Cache(ops.pad(self.keys, more), ops.pad(self.values, more), self.length)
 
     def of_rows(self, count) -> "Cache":

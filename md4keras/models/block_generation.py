@@ -168,11 +168,12 @@ class BlockGeneration(Generation):
         self._check_settings(settings)
         self._start_times(gaps.fraction, start_time)
         real = gaps.batch.padding_mask
-        if gaps.batch.segment_ids is not None or (real is not None and (~real[:, :1]).any()):
+        is_behind = real is None or not ((~real[:, :1]).any() or (real[:, 1:] > real[:, :-1]).any())
+        if gaps.batch.segment_ids is not None or not is_behind:
             raise ValueError(
                 "Blocks are counted from the beginning of a row. Expected a text a row, with its "
-                "padding behind it. Received: 'segment_ids', or a 'padding_mask' that begins with "
-                "False. Give texts as a list."
+                "padding behind it, without holes. Received: 'segment_ids', or a 'padding_mask' "
+                "with False before True. Give texts as a list."
             )
         count, length = gaps.z.shape
         lengths = np.full(count, length) if real is None else real.sum(axis=1)

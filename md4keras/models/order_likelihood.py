@@ -117,8 +117,8 @@ def _check_by_state(sampler) -> Ordered:
     raise ValueError(
         "This sampler's positions do not depend on the state alone, so the likelihood of what it "
         "draws is not known exactly. Expected `samplers.Confidence(...)` without noise, "
-        "'left_to_right', 'threshold', 'entropy_bound', or another `samplers.Ordered` that goes by "
-        "the state. Received: "
+        "'left_to_right', 'halton', 'threshold', 'entropy_bound', or another `samplers.Ordered` "
+        "that goes by the state. Received: "
         f"sampler={sampler}. `score` without a sampler bounds the model's own likelihood."
     )
 

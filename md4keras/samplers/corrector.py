@@ -23,10 +23,10 @@ class Corrector(Ancestral):
     """Ancestral sampling; after each step, one more network call corrects the least sure tokens.
 
     A correction masks `num_candidates` of the revealed tokens, which chance chooses (at most half
-    of a row's, and none that was given), and asks the network for them. The `num_corrected` whose
-    token is the least likely beside the best other one, `log mu(x_i) - max_v log mu(v)`, are drawn
-    anew from `mu`; the others stay. That takes one call a step: `2 num_steps + 1` at most, less
-    one for each step after which no row has a token to correct.
+    of a row's, rounded up, and none that was given), and asks the network for them. The
+    `num_corrected` whose token is the least likely beside the best other one, `log mu(x_i) - max_v
+    log mu(v)`, are drawn anew from `mu`; the others stay. That takes one call a step:
+    `2 num_steps + 1` at most, less one for each step after which no row has a token to correct.
 
     With one candidate (`num_candidates=1`) a correction is a Gibbs step: which position is drawn
     anew does not depend on any token, so with the exact denoiser it changes no distribution. With
@@ -34,6 +34,8 @@ class Corrector(Ancestral):
     become likelier and less varied than the model's distribution; and what the call masks is not
     used to predict the rest. (A network that predicts every token from all others, the published
     "hollow" one, would need no masks.)
+
+    `step_probabilities` are those of the step before the correction.
 
     Args:
         filters: see `Sampler`. Tokens are chosen by the model's own distribution, before them.

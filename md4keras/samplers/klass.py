@@ -81,9 +81,9 @@ class Klass(Adaptive):
         before, logits = memory.remembered, ops.cast(logits, "float32")
         log_mu = ops.log_softmax(logits, axis=-1)
         mu = ops.exp(log_mu)
-        # Before the first call mu is 0, and the divergence large.
         ratio = ops.maximum(log_mu, -1e30) - ops.log(ops.maximum(before.mu, 1e-30))
         stable = ops.sum(mu * ratio, axis=-1) < self.divergence
+        stable = stable & (ops.max(before.mu, axis=-1) > 0.0)  # there was a call before
         calls = ops.where(stable, before.calls + 1.0, 0.0)
         sure = (ops.max(mu, axis=-1) > self.threshold) & (calls >= self.history)
         score = without_rounding(RULES["probability"](logits))

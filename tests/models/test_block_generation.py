@@ -184,5 +184,7 @@ def test_bad_arguments_are_named(model):
         model.infill({"tokens": x, "segment_ids": x + 1}, x == 0)
     with pytest.raises(ValueError, match="padding behind it"):
         model.infill_steps({"tokens": x, "padding_mask": np.arange(4)[None] > 0}, x == 0)
+    with pytest.raises(ValueError, match="without holes"):
+        model.infill({"tokens": x, "padding_mask": np.arange(4)[None] != 1}, x == 0)
     with pytest.raises(ValueError, match="start_time"):
         model.infill_steps(x, x == 0, start_time=2.0)
