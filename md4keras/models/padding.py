@@ -55,7 +55,9 @@ def padded_start(start: Start, network) -> Start:
     Few sizes are compiled, whatever sizes are asked for, and all devices have a part of the rows.
     """
     count, *shape = start.z.shape
-    rows = (0, distribution.whole_rows(padded_size(count)) - count)
+    rows = (0, 0)
+    if start.cache is None:  # its maker has added these rows
+        rows = (0, distribution.whole_rows(padded_size(count)) - count)
     columns, padding_mask = (0, 0), start.padding_mask
     if len(shape) == 1:
         (length,) = shape
@@ -72,6 +74,6 @@ def padded_start(start: Start, network) -> Start:
         None if start.labels is None else np.pad(start.labels, rows),
         np.pad(start.time, rows, constant_values=1.0),
         **layout,
-        cache=start.cache,  # which has these rows already
+        cache=start.cache,
         **{n: None if mask is None else np.pad(mask, (rows, columns)) for n, mask in masks.items()},
     )

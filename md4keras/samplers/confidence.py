@@ -65,10 +65,9 @@ class Confidence(Planned):
         if self.noise_temperature:
             gumbel = -ops.log(-ops.log(ops.clip(uniforms, 2.0**-25, 1.0 - 2.0**-24)))
             score = score + self.noise_temperature * expand_like(t, zt) * gumbel
-        score = without_rounding(score)
         if uniforms is not None and self.ties == "chance":
-            score = score + _TIE * uniforms
-        return score
+            return with_chance(score, uniforms)
+        return without_rounding(score)
 
 
 def without_rounding(score):

@@ -13,7 +13,7 @@ from md4keras.forward_process import expand_like, positions
 from md4keras.samplers.ancestral import Ancestral
 from md4keras.samplers.confidence import with_chance
 from md4keras.samplers.drawing import Noise
-from md4keras.samplers.path_planning import masked_again
+from md4keras.samplers.ordered import lowest
 from md4keras.samplers.sampler import check_scalar_schedule
 
 
@@ -92,7 +92,7 @@ class Corrector(Ancestral):
         fixed = given | ops.equal(z, mask_token)
         revealed = positions(z, fixed)  # [B]
         count = ops.minimum(float(self.num_candidates), ops.ceil(revealed / 2.0))
-        return masked_again(uniforms, fixed, count)
+        return lowest(uniforms, fixed, count)
 
     def correct(self, logits, z, candidates, noise):
         """The state after a correction.
@@ -112,5 +112,5 @@ class Corrector(Ancestral):
         )
         score = with_chance(own - other, Noise(*noise).when)
         count = ops.full((ops.shape(z)[0],), float(self.num_corrected))
-        chosen = candidates & masked_again(score, ~candidates, count)
+        chosen = candidates & lowest(score, ~candidates, count)
         return ops.where(chosen, self.draw(logits, noise), z)

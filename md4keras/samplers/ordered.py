@@ -110,18 +110,27 @@ class Planned(Ordered):
         raise NotImplementedError
 
     def chosen(self, logits, zt, s, t, schedule, uniforms, given):
-        masked = ops.equal(zt, logits.shape[-1])
-        score = ops.where(masked, self.score(logits, zt, t, uniforms), -float("inf"))
-        flat = ops.reshape(score, (ops.shape(score)[0], -1))  # [B, N]
-        rank = ops.argsort(ops.argsort(-flat, axis=-1), axis=-1)  # 0 is the best
-        left = positions(zt, ops.logical_not(masked))  # [B]
-        due = left - planned_masks(zt, s, schedule, given)
-        revealed = ops.cast(rank, "float32") < ops.expand_dims(due, -1)
-        return masked & ops.reshape(revealed, ops.shape(zt))
+        fixed = ops.not_equal(zt, logits.shape[-1])
+        due = positions(zt, fixed) - planned_masks(zt, s, schedule, given)  # [B]
+        return lowest(-self.score(logits, zt, t, uniforms), fixed, due)
 
     def is_idle(self, masked, s, schedule, given):
         left = positions(masked, ops.logical_not(masked))  # [B]
         return ops.all(left <= planned_masks(masked, s, schedule, given))
+
+
+def lowest(score, fixed, count):
+    """The positions of the lowest scores, of equal ones the first: bool like `score`.
+
+    Args:
+        score: float32 tensor `[B, *data_shape]`.
+        fixed: bool tensor like it, what is never among them.
+        count: float32 tensor `[B]`, how many positions of each row.
+    """
+    flat = ops.reshape(ops.where(fixed, float("inf"), score), (ops.shape(score)[0], -1))  # [B, N]
+    rank = ops.argsort(ops.argsort(flat, axis=-1), axis=-1)  # 0 is the lowest
+    found = ops.cast(rank, "float32") < ops.expand_dims(count, -1)
+    return ~fixed & ops.reshape(found, ops.shape(score))
 
 
 def planned_masks(zt, s, schedule, given):

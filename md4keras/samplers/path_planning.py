@@ -8,7 +8,7 @@ from keras import ops
 from md4keras.checks import Interval, check_number
 from md4keras.samplers.confidence import with_chance
 from md4keras.samplers.drawing import Noise
-from md4keras.samplers.ordered import planned_masks
+from md4keras.samplers.ordered import lowest, planned_masks
 from md4keras.samplers.sampler import Sampler
 
 
@@ -68,19 +68,5 @@ class PathPlanning(Sampler):
         score = ops.maximum(ops.take_along_axis(log_mu, known, axis=-1)[..., 0], -1e30)
         kept = self.eta * score if self.eta else 1.0  # above all candidates
         score = with_chance(ops.where(masked, score, kept), Noise(*noise).when)
-        stays = masked_again(score, memory.given, planned_masks(zt, s, schedule, memory.given))
-        return ops.where(stays, ops.full_like(zt, mask_token), tokens), memory.remembered
-
-
-def masked_again(score, given, count):
-    """The positions of the lowest scores, bool like `score`.
-
-    Args:
-        score: float32 tensor `[B, *data_shape]`.
-        given: bool tensor like it, what is never masked.
-        count: float32 tensor `[B]`, how many positions of each row.
-    """
-    flat = ops.reshape(ops.where(given, float("inf"), score), (ops.shape(score)[0], -1))  # [B, N]
-    rank = ops.argsort(ops.argsort(flat, axis=-1), axis=-1)  # 0 is the least sure
-    lowest = ops.cast(rank, "float32") < ops.expand_dims(count, -1)
-    return ~given & ops.reshape(lowest, ops.shape(score))
+        hidden = lowest(score, memory.given, planned_masks(zt, s, schedule, memory.given))
+        return ops.where(hidden, ops.full_like(zt, mask_token), tokens), memory.remembered
