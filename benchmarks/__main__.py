@@ -24,6 +24,7 @@ TABLES = {
     "steps": "benchmarks.steps",
     "sampling": "benchmarks.sampling",
     "samplers": "benchmarks.samplers",
+    "frontier": "benchmarks.frontier",
     "blocks": "benchmarks.blocks",
     "startup": "benchmarks.startup",
     "genmd4": "benchmarks.genmd4",

@@ -3,6 +3,8 @@
 Every free number of them is chosen on the training split alone.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from md4keras.checks import check_integers, check_name, check_whole
@@ -12,7 +14,8 @@ __all__ = ["BASELINES", "NGram", "PixelHistogram", "measure"]
 _HELD_OUT = 0.1
 _SMOOTHINGS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 _CONCENTRATIONS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
-_MAX_TABLE = 2**25
+_MOST_ENTRIES = 2**25
+_MOST_CODES = 2**63 - 1
 _ENCODE = "Encode the text with the tokenizer of this vocabulary."
 _QUANTISE = "Quantise the images to this many levels."
 
@@ -49,11 +52,11 @@ class NGram:
             vocabulary_size: int, how many values a token can take.
 
         Raises:
-            ValueError: for other tokens, or a table of counts that would be too large.
+            ValueError: for other tokens, or n-grams that no 64 bits can number.
         """
-        if vocabulary_size**self.order > _MAX_TABLE:
+        if vocabulary_size**self.order > _MOST_CODES:
             raise ValueError(
-                f"The table of counts is too large. Expected at most {_MAX_TABLE} entries. "
+                f"There are too many n-grams to number. Expected at most {_MOST_CODES}. "
                 f"Received: vocabulary_size={vocabulary_size}, order={self.order}. "
                 "Use a smaller order."
             )
@@ -64,17 +67,41 @@ class NGram:
         self.concentrations = ()
         for _ in range(self.order):
             trials = [(*self.concentrations, a) for a in _CONCENTRATIONS]
-            self.concentrations = min(trials, key=lambda c: self._bits(tokens[cut:], c))
+            self.concentrations = min(trials, key=lambda c: self._nats(tokens[cut:], c).mean())
         self._counts = self._count(tokens)
         return self
 
     def probabilities(self) -> np.ndarray:
-        """The probability of each token after each context: `[vocabulary] * order`."""
+        """The probability of each token after each context: `[vocabulary] * order`.
+
+        Raises:
+            ValueError: before `fit`, or for a table that would be too large.
+        """
         _check_fitted(self)
-        table = np.full(self.vocabulary_size, 1 / self.vocabulary_size)  # order zero, [vocabulary]
-        for counts, a in zip(self._counts, self.concentrations, strict=True):
+        size = self.vocabulary_size
+        if size**self.order > _MOST_ENTRIES:
+            raise ValueError(
+                f"The table is too large. Expected at most {_MOST_ENTRIES} entries. Received: "
+                f"vocabulary_size={size}, order={self.order}. Score texts by `nats` instead."
+            )
+        table = np.full(size, 1 / size)  # order zero, [vocabulary]
+        for n, (codes, a) in enumerate(zip(self._counts, self.concentrations, strict=True), 1):
+            counts = np.zeros(size**n)
+            counts[codes.known] = codes.followed
+            counts = counts.reshape([size] * n)
             table = (counts + a * table) / (counts.sum(-1, keepdims=True) + a)
         return table
+
+    def nats(self, tokens) -> np.ndarray:
+        """`-log p` of each token given those before it, float64 `[length]`.
+
+        Args:
+            tokens: as in `fit`, one at least. The first `order - 1` are predicted by the lower
+                orders.
+        """
+        _check_fitted(self)
+        tokens = check_integers("tokens", tokens, ("length",), self.vocabulary_size, _ENCODE)
+        return self._nats(tokens, self.concentrations)
 
     def bits_per_character(self, tokens) -> float:
         """What one token of a text costs on average, in bits: the mean of `-log2 p`.
@@ -85,15 +112,15 @@ class NGram:
         _check_fitted(self)
         size = self.vocabulary_size
         tokens = check_integers("tokens", tokens, ("length",), size, _ENCODE, least=2)
-        return self._bits(tokens, self.concentrations)
+        return float(self._nats(tokens, self.concentrations).mean() / np.log(2))
 
-    def _count(self, tokens):
-        """The counts of every order's n-grams: element `k` has shape `[vocabulary] * (k + 1)`."""
-        size, counts = self.vocabulary_size, []
-        for n in range(1, self.order + 1):
-            flat = np.bincount(self._codes(tokens, n), minlength=size**n)
-            counts.append(flat.reshape([size] * n))
-        return counts
+    def _count(self, tokens) -> list["_Counts"]:
+        """The counts of every order's n-grams, from 1 on."""
+        return [_Counts.of(self._codes(tokens, n), self.vocabulary_size) for n in self._orders]
+
+    @property
+    def _orders(self) -> range:
+        return range(1, self.order + 1)
 
     def _codes(self, tokens, n):
         """Each n-gram as one number: int64, shape `[length - n + 1]`."""
@@ -102,14 +129,51 @@ class NGram:
             codes = codes * self.vocabulary_size + tokens[i : i + len(codes)]
         return codes
 
-    def _bits(self, tokens, concentrations):
+    def _nats(self, tokens, concentrations):
         p = np.full(len(tokens), 1 / self.vocabulary_size)  # order zero, [length]
-        for n, (counts, a) in enumerate(zip(self._counts, concentrations, strict=False), 1):
-            codes = self._codes(tokens, n)  # [length - n + 1]: the first tokens keep lower orders
-            seen, followed = counts.sum(-1).ravel(), counts.ravel()
-            contexts = codes // self.vocabulary_size
-            p[n - 1 :] = (followed[codes] + a * p[n - 1 :]) / (seen[contexts] + a)
-        return float(-np.log2(p).mean())
+        for n, counts, a in zip(self._orders, self._counts, concentrations, strict=False):
+            followed, seen = counts.look_up(self._codes(tokens, n))
+            p[n - 1 :] = (followed + a * p[n - 1 :]) / (seen + a)  # the first keep lower orders
+        return -np.log(p)
+
+
+class _Counts(NamedTuple):
+    """How often the n-grams of one length occur, those that do.
+
+    Attributes:
+        known, followed: int64 `[n-grams]`, their numbers in order, and how often each occurs.
+        contexts, seen: int64 `[contexts]`, the numbers of all but their last token, and how often
+            something follows.
+        size: int, the vocabulary's.
+    """
+
+    known: np.ndarray
+    followed: np.ndarray
+    contexts: np.ndarray
+    seen: np.ndarray
+    size: int
+
+    @classmethod
+    def of(cls, codes, size: int) -> "_Counts":
+        known, followed = np.unique(codes, return_counts=True)
+        contexts, first = np.unique(known // size, return_index=True)
+        seen = np.add.reduceat(followed, first) if len(first) else followed
+        return cls(known, followed, contexts, seen, size)
+
+    def look_up(self, codes):
+        """How often each n-gram occurs, and how often its context does; int64 `[length]` each."""
+        return (
+            _found(self.known, self.followed, codes),
+            _found(self.contexts, self.seen, codes // self.size),
+        )
+
+
+def _found(keys, values, wanted):
+    """The value of each key, 0 where it is not among the sorted `keys`."""
+    if not len(keys):
+        return np.zeros(len(wanted), "int64")
+    places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where(keys[places] == wanted, values[places], 0)
 
 
 class PixelHistogram:
@@ -172,12 +236,12 @@ class PixelHistogram:
 def ngram_bits(training, validation, vocabulary_size: int) -> dict[str, float]:
     """Bits per token of unigram, bigram and trigram on the validation tokens, by name.
 
-    Without those whose table of counts is too large, as a trigram of thousands of word pieces.
+    Without those that are too many to number: a trigram of more than two million word pieces.
     """
     return {
         name: NGram(order).fit(training, vocabulary_size).bits_per_character(validation)
         for order, name in enumerate(("unigram", "bigram", "trigram"), start=1)
-        if vocabulary_size**order <= _MAX_TABLE
+        if vocabulary_size**order <= _MOST_CODES
     }
 
 

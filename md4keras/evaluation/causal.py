@@ -99,7 +99,7 @@ class CausalModel:
         Args:
             texts: strings.
         """
-        _check_texts(texts)
+        check_texts(texts)
         end, end_id = (getattr(self.tokenizer, n, None) for n in ("end_token", "end_token_id"))
         parts = [_until(text, end) for text in texts]
         rows = encode_batch(self.tokenizer, [body for _, body, _ in parts])
@@ -124,7 +124,7 @@ class CausalModel:
         for picked, found in self._read(self._nats, rows, shortest=2):
             for i, each in zip(picked, found, strict=True):
                 nats[i] = each[: tokens[i]].sum(dtype="float64")
-        return _perplexity(nats, tokens)
+        return perplexity_of(nats, tokens)
 
     def features(self, texts) -> np.ndarray:
         """The last hidden state at the last token of each text: what MAUVE compares.
@@ -178,7 +178,7 @@ def generative_perplexity(texts, causal: CausalModel | str = PRESET) -> Generati
     Raises:
         ValueError: for an empty list, what are no texts, or a preset that is not there.
     """
-    _check_texts(texts)
+    check_texts(texts)
     causal = causal if isinstance(causal, CausalModel) else CausalModel(causal)
     return causal.perplexity(texts)
 
@@ -200,8 +200,8 @@ def _last_features(backbone):
     return ops.sum(ops.where(last[..., None], hidden, 0.0), axis=1)
 
 
-def _perplexity(nats, tokens) -> GenerativePerplexity:
-    """The ratio of the sums of nats and tokens, `[n]` each, and its standard error."""
+def perplexity_of(nats, tokens) -> GenerativePerplexity:
+    """The ratio of the sums of nats and tokens of each text, `[n]` each, and its standard error."""
     n, total = len(tokens), int(tokens.sum())
     mean = nats.sum() / total if total else math.nan
     perplexity, error = math.exp(mean), math.nan
@@ -227,7 +227,8 @@ def _until(text: str, end: str | None) -> tuple[bool, str, bool]:
     return starts, body, bool(found)
 
 
-def _check_texts(texts) -> None:
+def check_texts(texts) -> None:
+    """Raises a `ValueError` for anything but a list of strings, one at least."""
     listed = isinstance(texts, (list, tuple)) and all(isinstance(text, str) for text in texts)
     if not listed or not texts:
         raise ValueError(

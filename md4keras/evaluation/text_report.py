@@ -5,7 +5,6 @@ import numpy as np
 from md4keras import random
 from md4keras.checks import check_has, check_whole
 from md4keras.evaluation import ngrams, variety
-from md4keras.evaluation.causal import CausalModel
 from md4keras.evaluation.features import check_pair
 from md4keras.files import import_optional
 from md4keras.tokenizers import decode_masked, until_end
@@ -57,7 +56,8 @@ class TextReport:
 
     Args:
         tokenizer: the samples' tokenizer, `model.tokenizer`.
-        causal: a `CausalModel`, for generative perplexity and MAUVE; `None` to do without.
+        causal: a `CausalModel`, for generative perplexity and MAUVE, or a `CharacterModel`, for the
+            perplexity alone; `None` to do without.
         references: a list of real texts, for MAUVE; `None` to do without.
 
     Call arguments:
@@ -89,7 +89,7 @@ class TextReport:
     ```
     """
 
-    def __init__(self, tokenizer, causal: CausalModel | None = None, references=None):
+    def __init__(self, tokenizer, causal=None, references=None):
         mend = "Pass `model.tokenizer`; a model that was saved with one has it."
         check_has("a tokenizer", tokenizer, ("decode", "vocabulary_size"), mend)
         if references is not None and causal is None:
@@ -97,6 +97,10 @@ class TextReport:
                 "MAUVE compares what a causal model makes of texts. Expected `causal` along with "
                 "`references`. Received: causal=None. Pass a `CausalModel`, or no references."
             )
+        if causal is not None:
+            needs = ("perplexity",) if references is None else ("perplexity", "features")
+            mend = "Pass a `CausalModel`; a `CharacterModel` without references."
+            check_has("a causal model", causal, needs, mend)
         self.tokenizer, self.causal = tokenizer, causal
         self._references = None if references is None else causal.features(references)
 

@@ -108,8 +108,10 @@ def test_an_impossible_order_is_refused(order):
 
 
 def test_what_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match="vocabulary_size=50257, order=2"):
-        NGram(2).fit(np.zeros(9, int), 50257)
+    with pytest.raises(ValueError, match="vocabulary_size=50257, order=5"):
+        NGram(5).fit(np.zeros(9, int), 50257)
+    with pytest.raises(ValueError, match="table is too large.*vocabulary_size=50257, order=2"):
+        NGram(2).fit(np.zeros(9, int), 50257).probabilities()
     for tokens in (np.array([0, 5]), np.array([0, -1]), np.zeros((2, 2), int), np.zeros(4)):
         with pytest.raises(ValueError, match="Received: tokens"):
             NGram(1).fit(tokens, 5)
@@ -128,5 +130,13 @@ def test_what_does_not_fit_is_refused():
 
 def test_n_grams_of_word_pieces_are_those_that_can_be_counted():
     tokens = np.arange(1000) % 50
-    assert list(measure(["n-grams"], tokens, tokens, 2000)) == ["unigram", "bigram"]
-    assert list(measure(["n-grams"], tokens, tokens, 50_257)) == ["unigram"]
+    assert list(measure(["n-grams"], tokens, tokens, 50_257)) == ["unigram", "bigram", "trigram"]
+    assert list(measure(["n-grams"], tokens, tokens, 2**22)) == ["unigram", "bigram"]
+
+
+def test_long_n_grams_know_the_text_that_they_counted():
+    tokens = np.random.default_rng(0).integers(0, 50_000, 500)
+    model = NGram(3).fit(np.tile(tokens, 20), 50_000)
+    assert model.bits_per_character(tokens) < 1.0
+    assert np.exp(-model.nats(tokens[:1])) == pytest.approx(1 / 500, rel=0.01)
+    assert (model.nats(tokens[::-1])[1:] > 5.0).all()  # pairs that never occurred
