@@ -33,7 +33,7 @@ def sampler_list() -> dict:
         "psi 0.9": (samplers.Psi(kappa=0.9), 1.0),
         "psi, forward-backward": (samplers.Psi(kappa="forward_backward"), 1.0),
         "path_planning": (samplers.PathPlanning(), 1.0),
-        "corrector, 1 of 1": (samplers.Corrector(num_candidates=1), 1.0),
+        "corrector, 1 of 1": (samplers.Corrector(), 1.0),
         "corrector, 1 of 4": (samplers.Corrector(num_candidates=4), 1.0),
     }
 

@@ -48,7 +48,7 @@ def sampler_list() -> dict:
         "psi 0.9": samplers.Psi(kappa=0.9),
         "psi, forward-backward": samplers.Psi(kappa="forward_backward"),
         "path_planning": samplers.PathPlanning(),
-        "corrector, 1 of 1": samplers.Corrector(num_candidates=1),
+        "corrector, 1 of 1": samplers.Corrector(),
         "corrector, 1 of 4": samplers.Corrector(num_candidates=4),
     }
     return {name: (each, 0.8 if "temperature" in name else 1.0) for name, each in chosen.items()}

@@ -20,7 +20,7 @@ from md4keras.samplers.sampler import check_scalar_schedule
 @keras.saving.register_keras_serializable(package="md4keras")
 @dataclasses.dataclass(frozen=True)
 class Corrector(Ancestral):
-    """Ancestral sampling; after each step, one more network call corrects the least sure tokens.
+    """Ancestral sampling; after each step, one more network call draws some tokens anew.
 
     A correction masks `num_candidates` of the revealed tokens, which chance chooses (at most half
     of a row's, rounded up, and none that was given), and asks the network for them. The
@@ -28,12 +28,12 @@ class Corrector(Ancestral):
     log mu(v)`, are drawn anew from `mu`; the others stay. That takes one call a step:
     `2 num_steps + 1` at most, less one for each step after which no row has a token to correct.
 
-    With one candidate (`num_candidates=1`) a correction is a Gibbs step: which position is drawn
-    anew does not depend on any token, so with the exact denoiser it changes no distribution. With
-    more, two things are approximate: the choice looks at the tokens that it replaces, so samples
-    become likelier and less varied than the model's distribution; and what the call masks is not
-    used to predict the rest. (A network that predicts every token from all others, the published
-    "hollow" one, would need no masks.)
+    With one candidate, the default, a correction is a Gibbs step: which position is drawn anew does
+    not depend on any token, so with the exact denoiser it changes no distribution. With more it is
+    the informed corrector, and approximate: the choice looks at the tokens that it replaces, so
+    samples become likelier and less varied than the model's distribution; and what the call masks
+    is not used to predict the rest. (A network that predicts every token from all others, the
+    published "hollow" one, would need no masks.)
 
     `step_probabilities` are those of the step before the correction.
 
@@ -55,7 +55,7 @@ class Corrector(Ancestral):
     calls_a_step = 2
 
     num_corrected: int = 1
-    num_candidates: int = 4
+    num_candidates: int = 1
 
     def __post_init__(self):
         super().__post_init__()
