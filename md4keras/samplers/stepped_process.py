@@ -93,6 +93,7 @@ class SteppedProcess(ReverseProcess):
         )
 
     def _time(self, run: Run, which: str, step):
+        step = ops.minimum(step, run.plan.num_steps)  # behind the last one, too
         return ops.take(getattr(run.plan, which), step) * run.start_time  # [B]
 
     def step(self, run: Run, state: State, t, s) -> State:
