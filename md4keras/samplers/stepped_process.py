@@ -65,24 +65,22 @@ class SteppedProcess(ReverseProcess):
         return (step < num_steps) | ((step == num_steps) & some_masked)
 
     def advance(self, run, state):
-        times = (self._time(run, each, state.step) for each in ("t", "s"))
-        return self.begin(run, self.step(run, state, *times))
+        return self.begin(run, self.step(run, state, *self._times(run, state.step)))
 
     def begin(self, run, state):
         """The state with the number of the next step that is not idle."""
         masked = ops.equal(state.z, self.model.mask_token)
 
         def is_passed(step):
-            idle = self._is_idle(run, state._replace(step=step))
+            idle = self._is_idle(run, state._replace(step=step), *self._times(run, step))
             return (step < run.plan.num_steps) & idle & ~followed
 
         followed = self.sampler.is_followed(masked, run.given)
         (step,) = ops.while_loop(is_passed, lambda step: (step + 1,), (state.step,))
         return state._replace(step=step)
 
-    def _is_idle(self, run: Run, state: State):
+    def _is_idle(self, run: Run, state: State, t, s):
         """Whether the step would change nothing."""
-        t, s = (self._time(run, each, state.step) for each in ("t", "s"))
         return idle_rule(self.sampler)(
             ops.equal(state.z, self.model.mask_token),
             s,
@@ -92,9 +90,10 @@ class SteppedProcess(ReverseProcess):
             Memory(run.given, state.remembered),
         )
 
-    def _time(self, run: Run, which: str, step):
-        step = ops.minimum(step, run.plan.num_steps)  # behind the last one, too
-        return ops.take(getattr(run.plan, which), step) * run.start_time  # [B]
+    def _times(self, run: Run, step):
+        """`t` and `s` of a step, float32 `[B]` each; (0, 0) behind the last one."""
+        step = ops.minimum(step, run.plan.num_steps)
+        return tuple(ops.take(each, step) * run.start_time for each in (run.plan.t, run.plan.s))
 
     def step(self, run: Run, state: State, t, s) -> State:
         """A step from `t` to `s`, float32 tensors `[B]`; at time 0 all that is left is filled."""
@@ -106,7 +105,7 @@ class SteppedProcess(ReverseProcess):
         """The state before what follows the step, which may be idle where something does."""
         if self.sampler.calls_a_step == 1:
             return self.predict(run, state, t, s)
-        idle = self._is_idle(run, state) & ops.any(t > 0.0)
+        idle = self._is_idle(run, state, t, s) & ops.any(t > 0.0)
         passed = state._replace(step=state.step + 1)
         return State(
             *ops.cond(idle, lambda: tuple(passed), lambda: tuple(self.predict(run, state, t, s)))
