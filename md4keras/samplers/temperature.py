@@ -33,12 +33,14 @@ class Temperature:
         """Logits `[..., V]` over the temperature, the largest of them 0; at 0 and 1 as they are.
 
         (However large they become, none that is possible falls below what filters have removed.)
+        Where the network gave NaN or infinity all are NaN, so that no filter hides it.
         """
         self.is_used = True
         logits = ops.cast(logits, "float32")
         divisor = ops.where(self.is_greedy, 1.0, self.value)
         largest = ops.max(logits, axis=-1, keepdims=True)
-        return (logits - ops.where(ops.equal(divisor, 1.0), 0.0, largest)) / divisor
+        shift = ops.where(ops.equal(divisor, 1.0), 0.0 * largest, largest)  # 0, or NaN
+        return (logits - shift) / divisor
 
     def choose(self, logits):
         """At 0 logits `[..., V]` with all removed but the largest, of several the first."""
