@@ -244,14 +244,15 @@ def check_bound(
     for name, source in sources.items():
         rng = np.random.default_rng(seed)
         losses = _of_model if is_builder else _of_function
+        entropy = source.entropy().nats
+        allowance = _ENDS * source.data_shape[0] * math.log(source.vocabulary_size)
+        found = {}
         for measured_by, mean_loss in losses(objective, source, rng).items():
             gap, error = _gap(mean_loss, source, num_draws // ROUNDS, rng)
-            allowance = _ENDS * source.data_shape[0] * math.log(source.vocabulary_size)
-            entropy = source.entropy().nats
-            findings.append(Finding(name, measured_by, entropy, gap, error, allowance))
+            found[measured_by] = Finding(name, measured_by, entropy, gap, error, allowance)
         if is_builder:
-            *others, of_fit, of_evaluate = findings
-            findings = [*others, of_fit.beside(of_evaluate), of_evaluate]
+            found["fit"] = found["fit"].beside(found["evaluate"])
+        findings += found.values()
     return BoundReport(tuple(findings))
 
 

@@ -4,14 +4,13 @@ The steps are those of the model's own process, with the same noise, so a reques
 of `model.generate` and `model.infill` with the same seed.
 """
 
-import dataclasses
-
 from keras import ops
 
 from md4keras.models.batches import Batch
 from md4keras.models.draws import Draws, closes_pair
 from md4keras.random import seed_word
 from md4keras.samplers import TIME_GRIDS, SteppedProcess
+from md4keras.samplers.expected import with_filters
 from md4keras.samplers.filters import keep_top_p
 from md4keras.samplers.guidance import ClassifierFree
 from md4keras.samplers.sampler import time_at
@@ -41,7 +40,7 @@ class RequestedProcess(SteppedProcess):
             return ops.where(top_p < 1.0, keep_top_p(logits, top_p), logits)
 
         filters = (*sampler.filters, requested_top_p)
-        super().__init__(model, dataclasses.replace(sampler, filters=filters))
+        super().__init__(model, with_filters(sampler, filters))
         self.request = request
 
     def run(self, z, start_time, padding_mask=None, cache=None) -> State:

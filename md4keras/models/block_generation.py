@@ -209,9 +209,7 @@ class BlockGeneration(Generation):
             yield SampleState(gaps.filled(blocks.z[:count]), done, done)
 
     def _most_calls(self, masks: int, settings: Settings) -> int:
-        if settings.sampler.plans_on_host or not masks:
-            return masks
-        return settings.sampler.calls_a_step * settings.num_steps + 1
+        return settings.sampler.most_calls(np.array([masks]), settings.num_steps) if masks else 0
 
     def _columns(self, blocks, starts, gaps, settings) -> Iterator[np.ndarray]:
         """The columns behind `starts` that all rows have, as soon as they have them."""

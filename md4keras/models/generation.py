@@ -247,10 +247,10 @@ class Generation(Trainer):
 
     def _block_states(self, blocks: Blocks, length, settings: Settings) -> Iterator[SampleState]:
         steps = [blocks.share_of_steps(n, settings.num_steps) for n in range(blocks.count)]
-        planned, done = settings.sampler.plans_on_host, 0
+        most_calls, done = settings.sampler.most_calls, 0
         for number, gaps in blocks:
             own, later = settings.with_steps(steps[number]), steps[number + 1 :]
-            ahead = sum(blocks.block_length if planned else count + 1 for count in later)
+            ahead = sum(most_calls(np.array([blocks.block_length]), count) for count in later)
             for state in self._filled_states(gaps, "auto", own):
                 calls, most = state.calls, done + state.most_calls + ahead
                 if calls or not number:  # else the last state of the block before

@@ -91,11 +91,11 @@ class MD4(LongText):
 
     lean_costs = masked_costs
 
-    def emphasis(self, costs, zt):
+    def emphasis(self, costs, zt, weight=None):
         """`1 + planner_weight w_i`; see `planner_share`."""
         if not self.planner_weight:
             return None
-        share = planner_share(costs(), ops.equal(zt, self.mask_token))
+        share = planner_share(costs(), ops.equal(zt, self.mask_token), weight)
         return 1.0 + self.planner_weight * share
 
     def draw_maskings(self, x, counted=None, unscored=None):

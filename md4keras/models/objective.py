@@ -93,7 +93,7 @@ class Objective(Likelihood):
         rows = self.masked_rows(batch, zt, time, training=True)
         if rows is None:
             logits = self.masking_logits(batch, zt, time, training=True)
-            emphasis = self.emphasis(lambda: self.masked_costs(logits, x, zt), zt)
+            emphasis = self.emphasis(lambda: self.masked_costs(logits, x, zt), zt, own_weight)
             cost = self.masked_cost(logits, x, zt, losses.product(own_weight, emphasis))
             objective, minimised = ops.sum(weight * cost), ops.stop_gradient(cost)
             if emphasis is None:
@@ -102,7 +102,7 @@ class Objective(Likelihood):
             return objective, ops.stack([factor * bound, factor * minimised], axis=-1)
         weight = ops.broadcast_to(forward_process.expand_like(weight, x), ops.shape(x))
         head = self.cost_power, self.head_bias
-        emphasis = self.emphasis(lambda: head_loss.masked_cost(*rows, *head), zt)
+        emphasis = self.emphasis(lambda: head_loss.masked_cost(*rows, *head), zt, own_weight)
         trained_weight = losses.product(own_weight, emphasis)
         weight = ops.reshape(losses.product(weight, trained_weight), (-1,))
         objective, cost = head_loss.masked_objective(*rows, weight, *head)
@@ -112,12 +112,13 @@ class Objective(Likelihood):
         minimised = factor * head_loss.per_example(cost, x, trained_weight)
         return objective, ops.stack([bound, minimised], axis=-1)
 
-    def emphasis(self, costs, zt):
+    def emphasis(self, costs, zt, weight=None):
         """What the masked positions count in training, beside their weight in the bound.
 
         Args:
             costs: function without arguments, to the costs of the positions as `masked_costs`.
             zt: the masking.
+            weight: float tensor like `zt`, their weight in the bound, or `None` for 1.
 
         Returns:
             float32 tensor like `zt`, without a gradient; `None` where the bound is minimised.
@@ -139,7 +140,8 @@ class Objective(Likelihood):
             minimised = ops.where(unusable, float("nan"), sum(minimised) / len(minimised))
         surrogate = self.masking_surrogate(step, terms)
         reported = ops.where(unusable, float("nan"), self.reported_term(terms))
-        # The loss has the reported value, and the gradient of what is minimised.
+        # The value of the loss is the bound (where positions have an emphasis: what is minimised),
+        # its gradient that of the objectives and of the surrogate.
         value = ops.stop_gradient(reported - sum(terms) / len(terms) - surrogate)
         nats = surrogate + value
         nats = nats + self.record(step.batch, reported, training=True, minimised=minimised)

@@ -23,9 +23,9 @@ from md4keras.models.batches import Batch
 from md4keras.models.padding import padded_size
 from md4keras.models.settings import Settings
 from md4keras.samplers import Ordered
-from md4keras.samplers.drawing import NOTHING, check_drawn, is_emptied
-from md4keras.samplers.reverse_process import SteppedProcess
+from md4keras.samplers.drawing import NOTHING, check_drawn, has_something
 from md4keras.samplers.states import Run, Start, State
+from md4keras.samplers.stepped_process import SteppedProcess
 from md4keras.schedules import Rescaled
 
 _CUT = 1e6  # nats: a token that a filter cut away, whose probability is 0, has more
@@ -73,7 +73,7 @@ class PathProcess(SteppedProcess):
         )
         filtered = sampler.filter(logits)
         nats = cross_entropy(filtered, x)
-        nats = ops.where(is_emptied(logits, filtered), -float("inf"), nats)
+        nats = ops.where(has_something(filtered), nats, -float("inf"))
         remembered = ops.where(revealed, nats, state.remembered)
         return State(state.calls + 1, ops.where(revealed, x, z), remembered, state.step + 1)
 

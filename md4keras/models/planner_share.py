@@ -7,19 +7,22 @@ Reference: Peng et al. 2025, *Planner Aware Path Learning in Diffusion Language 
 from keras import ops
 
 
-def planner_share(costs, masked):
+def planner_share(costs, masked, weight=None):
     """Each masked position's share of its row's confidence, from the costs `-log mu_x`.
 
     `w_i = mu_i(x_i) / sum_j mu_j(x_j)` over the masked positions of the row: the softmax of the
     log-probabilities of the true tokens, which is how a planner that reveals what the model is
-    sure of weighs positions. They add up to 1 in a row. No gradient.
+    sure of weighs positions. They add up to 1 in a row. Positions that count nothing have no share,
+    and take none from the others. No gradient.
 
     Args:
         costs: float tensor, nats, `[B, *data_shape]` or flattened.
         masked: bool tensor `[B, *data_shape]`, which positions are.
+        weight: float tensor like `masked`, what positions count in the loss, or `None` for 1; a
+            position takes part where it is not 0.
 
     Returns:
-        float32 tensor like `masked`, 0 where it is not.
+        float32 tensor like `masked`, 0 where it is not, or counts nothing.
 
     Example:
 
@@ -29,6 +32,8 @@ def planner_share(costs, masked):
     """
     costs, masked = ops.convert_to_tensor(costs), ops.convert_to_tensor(masked)
     log_mu = -ops.cast(ops.reshape(ops.stop_gradient(costs), ops.shape(masked)), "float32")
+    if weight is not None:
+        masked = masked & ops.not_equal(weight, 0.0)
     axes = tuple(range(1, len(masked.shape)))
     log_mu = ops.where(masked, log_mu, -1e30)
     share = ops.exp(log_mu - ops.logsumexp(log_mu, axis=axes, keepdims=True))

@@ -8,6 +8,7 @@ from md4keras.samplers.corrector import Corrector
 from md4keras.samplers.drawing import Noise
 from md4keras.samplers.entropy_bound import EntropyBound
 from md4keras.samplers.event import Event, FirstHitting
+from md4keras.samplers.expected import completed
 from md4keras.samplers.filters import Filter, TopK, TopP
 from md4keras.samplers.halton import Halton
 from md4keras.samplers.klass import Klass, Stability
@@ -15,9 +16,9 @@ from md4keras.samplers.ordered import LeftToRight, Ordered, Planned
 from md4keras.samplers.path_planning import PathPlanning
 from md4keras.samplers.psi import PosteriorMixture, Psi
 from md4keras.samplers.remasking import ByConfidence, Cap, Remasking, Rescale
-from md4keras.samplers.reverse_process import SteppedProcess
 from md4keras.samplers.sampler import TIME_GRIDS, Sampler, make_time_grid
 from md4keras.samplers.states import Memory, SampleState
+from md4keras.samplers.stepped_process import SteppedProcess
 from md4keras.samplers.threshold import Threshold
 
 _SAMPLERS = {
@@ -39,9 +40,7 @@ _SAMPLERS = {
     "klass": Klass,
     "halton": Halton,
 }
-_MEMBERS = ("check_schedule", "make_process", "step_probabilities", "step", "finish")
-_MEMBERS += ("filters", "remembers", "plans_on_host", "adaptive", "planned", "draw")
-_MEMBERS += ("first_memory", "check_data_shape", "after_step", "calls_a_step")
+_MEMBERS = ("make_process", "step", "finish")  # what has no default
 
 __all__ = [
     "TIME_GRIDS",
@@ -101,4 +100,4 @@ def get(sampler) -> Sampler:
             f"Received: sampler={sampler!r}"
         )
     check_has("a sampler", sampler, _MEMBERS, f"Derive it from `Sampler`, or name {known}.")
-    return sampler
+    return completed(sampler)

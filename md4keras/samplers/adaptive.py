@@ -21,6 +21,9 @@ class Adaptive(Ordered):
 
     adaptive = True
 
+    def most_calls(self, left, num_steps, fractions=None):
+        return min(num_steps, int(left.max()))
+
 
 def with_the_surest(sure, score, masked, s):
     """Masked positions that are sure, and of each row the one of the highest score.

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from md4keras.checks import check_name
-from md4keras.samplers.drawing import Noise
+from md4keras.samplers.drawing import likeliest
 from md4keras.samplers.sampler import Sampler
 
 FINISHES = ("sample", "argmax")
@@ -68,7 +68,11 @@ class Ancestral(Sampler):
     def finish(self, logits, zt, noise):
         if self.last == "sample":
             return super().finish(logits, zt, noise)
-        return super().finish(logits, zt, Noise(*noise)._replace(temperature=0.0))
+        return ops.where(ops.equal(zt, logits.shape[-1]), likeliest(self.filter(logits)), zt)
+
+    def is_idle(self, masked, s, t, schedule, noise, memory):
+        reveal = ops.max(_reveal_probability(masked, s, t, schedule), axis=-1)
+        return ~ops.any(masked & (noise().when < reveal))
 
 
 def _reveal_probability(zt, s, t, schedule):

@@ -12,7 +12,6 @@ from md4keras.checks import check_whole
 from md4keras.forward_process import expand_like, positions
 from md4keras.samplers.ancestral import Ancestral
 from md4keras.samplers.confidence import with_chance
-from md4keras.samplers.drawing import Noise
 from md4keras.samplers.ordered import lowest
 from md4keras.samplers.sampler import check_scalar_schedule
 
@@ -66,6 +65,9 @@ class Corrector(Ancestral):
     def check_schedule(self, schedule) -> None:
         check_scalar_schedule(self, schedule)
 
+    def is_followed(self, masked, given):
+        return ops.any(~masked & ~given)
+
     def after_step(self, process, run, state, t, s):
         mask_token = process.model.mask_token
         noise = process.noise(run, state.z, -state.step)  # 1, 2, ...: not a step's
@@ -110,7 +112,7 @@ class Corrector(Ancestral):
             ops.max(ops.where(these, ops.maximum(log_mu, -1e30), -2e30), axis=-1)
             for these in (token, ~token)
         )
-        score = with_chance(own - other, Noise(*noise).when)
+        score = with_chance(own - other, noise[0])
         count = ops.full((ops.shape(z)[0],), float(self.num_corrected))
         chosen = candidates & lowest(score, ~candidates, count)
         return ops.where(chosen, self.draw(logits, noise), z)

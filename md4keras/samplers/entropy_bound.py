@@ -54,7 +54,8 @@ class EntropyBound(Adaptive):
         )  # [B, N]
         entropy = ops.reshape(ops.where(masked, -score, 0.0), (shape[0], -1))
         ordered = ops.take_along_axis(entropy, order, axis=-1)
-        # The largest of a prefix is its last one: what counts are those before it.
+        # The largest of a prefix is its last one: what counts are those before it. (Nearly: the
+        # order is that of rounded entropies, so another may be larger, by less than 2**-12.)
         bounded = ops.cumsum(ordered, axis=-1) - ordered <= self.gamma
         sure = ops.take_along_axis(bounded, ops.argsort(order, axis=-1), axis=-1)
         return with_the_surest(ops.reshape(sure, shape), rounded, masked, s)

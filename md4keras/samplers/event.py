@@ -15,9 +15,10 @@ from keras import ops
 
 from md4keras import random
 from md4keras.samplers.ancestral import Ancestral
-from md4keras.samplers.drawing import Noise
+from md4keras.samplers.drawing import Noise, likeliest
 from md4keras.samplers.reverse_process import ReverseProcess, to_numpy
 from md4keras.samplers.sampler import check_scalar_schedule
+from md4keras.samplers.temperature import at_temperature
 
 
 class Plan(NamedTuple):
@@ -79,8 +80,10 @@ class Event(Ancestral):
         tokens = self.draw(logits, noise)
         if self.last == "sample":
             return tokens
-        likeliest = self.draw(logits, noise._replace(temperature=0.0))
-        return ops.where(ops.expand_dims(t, -1) > 0.0, tokens, likeliest)
+        return ops.where(ops.expand_dims(t, -1) > 0.0, tokens, likeliest(self.filter(logits)))
+
+    def most_calls(self, left, num_steps, fractions=None):
+        return int(left.max())  # before the plan is drawn, which tells the number
 
     def plan(self, uniforms, masked, grid, start_time, schedule) -> Plan:
         """Draws all reveal times.
@@ -184,8 +187,13 @@ class PlannedProcess(ReverseProcess):
         positions = ops.take_along_axis(plan.order, places, axis=1)
         logits = self.denoise(run, z, t, positions)  # [B, M, V]
         uniforms = ops.take_along_axis(plan.token_uniforms, positions, axis=1)
-        noise = Noise(None, uniforms, run.temperature)
-        tokens = self.sampler.reveal(logits, noise, t)  # [B, M]
+        noise = Noise(None, uniforms)
+        tokens = at_temperature(  # [B, M]
+            run.temperature,
+            self.sampler,
+            lambda sampler, logits: sampler.reveal(logits, noise, t),
+            logits,
+        )
         slot = ops.clip(plan.rank - first, 0, tokens.shape[1] - 1)  # [B, N]
         flat = ops.reshape(z, plan.order.shape)  # [B, N]
         due = ops.equal(plan.event, calls)

@@ -57,7 +57,8 @@ def halton_order(height: int, width: int) -> np.ndarray:
     """The number of each pixel along the Halton sequence of bases 2 (rows) and 3 (columns).
 
     Returns:
-        int array `[height, width]`, a permutation of `0 .. height * width - 1`.
+        int array `[height, width]`, a permutation of `0 .. height * width - 1`; kept for the next
+        call, so nothing can be written into it.
     """
     count = 4 * height * width
     while True:
@@ -65,7 +66,9 @@ def halton_order(height: int, width: int) -> np.ndarray:
         rows, columns = _part(points, 2, height), _part(points, 3, width)
         cells, first = np.unique(rows * width + columns, return_index=True)
         if len(cells) == height * width:  # each pixel was met
-            return np.argsort(np.argsort(first)).reshape(height, width)
+            order = np.argsort(np.argsort(first)).reshape(height, width)
+            order.flags.writeable = False
+            return order
         count *= 2
 
 

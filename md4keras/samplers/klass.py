@@ -33,12 +33,13 @@ class Stability(NamedTuple):
 @keras.saving.register_keras_serializable(package="md4keras")
 @dataclasses.dataclass(frozen=True)
 class Klass(Adaptive):
-    """Reveals the positions of which the network is sure, and whose distribution is stable.
+    """KLASS: reveals the positions of which the network is sure, and stays sure.
 
     Sure: the likeliest token has more than `threshold`. Stable: in each of the last `history` calls
-    `KL(mu || mu of the call before)` was below `divergence`. Where no position is both, the surest
-    one is revealed (of equal ones the first). The choice depends on the calls before, so there is
-    no exact likelihood of what is drawn. What is remembered takes the memory of the logits.
+    `KL(mu || mu of the call before)` was below `divergence`. Where no position is both, as in the
+    first `history` calls, the surest one is revealed (of equal ones the first). The choice depends
+    on the calls before, so there is no exact likelihood of what is drawn. What is remembered takes
+    the memory of the logits.
 
     Reference: Kim et al. 2025, *KLASS: KL-Guided Fast Inference in Masked Diffusion Models* (arXiv
     2511.05664), Section 4.
@@ -46,7 +47,7 @@ class Klass(Adaptive):
     Args:
         filters: see `Sampler`.
         threshold: float in `[0, 1]`, of the model's own probability, before temperature and
-            filters. 1 reveals one position at a time.
+            filters. With as many steps as positions 1 reveals one at a time.
         divergence: float, above 0, nats.
         history: int, at least 1.
 

@@ -10,6 +10,7 @@ Where the choice depends on the state alone, the likelihood of what they draw is
 import dataclasses
 
 import keras
+import numpy as np
 from keras import ops
 
 from md4keras.checks import check_name
@@ -91,13 +92,10 @@ class Planned(Ordered):
 
     Example:
 
-    >>> masked, given = np.ones((1, 3), bool), np.zeros((1, 3), bool)
-    >>> schedule = md4keras.schedules.Linear()
-    >>> [bool(LeftToRight().is_idle(masked, s, schedule, given)) for s in (0.9, 0.8)]
-    [True, False]
+    >>> states = model.sample_steps(1, sampler="left_to_right", num_steps=4, time_grid="uniform")
+    >>> [int((state.tokens == model.mask_token).sum()) for state in states]
+    [8, 6, 4, 2, 0]
     """
-
-    planned = True
 
     def score(self, logits, zt, t, uniforms):
         """How early each position comes, the highest first: float32 tensor like `zt`.
@@ -114,9 +112,30 @@ class Planned(Ordered):
         due = positions(zt, fixed) - planned_masks(zt, s, schedule, given)  # [B]
         return lowest(-self.score(logits, zt, t, uniforms), fixed, due)
 
-    def is_idle(self, masked, s, schedule, given):
-        left = positions(masked, ops.logical_not(masked))  # [B]
-        return ops.all(left <= planned_masks(masked, s, schedule, given))
+    def is_idle(self, masked, s, t, schedule, noise, memory):
+        return reveals_nothing(masked, s, schedule, memory)
+
+    def most_calls(self, left, num_steps, fractions=None):
+        return planned_calls(left, num_steps, fractions)
+
+
+def reveals_nothing(masked, s, schedule, memory):
+    """Whether no row has more masks than are planned after a step to `s`, bool scalar."""
+    left = positions(masked, ~masked)  # [B]
+    return ops.all(left <= planned_masks(masked, s, schedule, memory.given))
+
+
+def planned_calls(left, num_steps, fractions=None) -> int:
+    """How many steps of a plan reveal something, and the one that fills what it leaves.
+
+    Args:
+        left, num_steps, fractions: as in `Sampler.most_calls`.
+    """
+    if fractions is None:
+        return num_steps + 1
+    planned = np.concatenate([left[None], np.round(left * fractions())])  # [T + 1, B]
+    masks = np.minimum.accumulate(planned)
+    return int((np.diff(masks, axis=0) < 0).any(axis=1).sum() + (masks[-1] > 0).any())
 
 
 def lowest(score, fixed, count):

@@ -7,8 +7,7 @@ from keras import ops
 
 from md4keras.checks import Interval, check_number
 from md4keras.samplers.confidence import with_chance
-from md4keras.samplers.drawing import Noise
-from md4keras.samplers.ordered import lowest, planned_masks
+from md4keras.samplers.ordered import lowest, planned_calls, planned_masks, reveals_nothing
 from md4keras.samplers.sampler import Sampler
 
 
@@ -59,6 +58,18 @@ class PathPlanning(Sampler):
             "Take 'ancestral', 'psi' or 'remasking'."
         )
 
+    def is_idle(self, masked, s, t, schedule, noise, memory):
+        if self.eta:  # masks may move, unless there are none
+            return ~ops.any(masked) & (
+                ops.max(planned_masks(masked, s, schedule, memory.given)) == 0
+            )
+        return reveals_nothing(masked, s, schedule, memory)
+
+    def most_calls(self, left, num_steps, fractions=None):
+        if self.eta:
+            return super().most_calls(left, num_steps)
+        return planned_calls(left, num_steps, fractions)
+
     def step(self, logits, zt, s, t, schedule, noise, memory):
         mask_token = logits.shape[-1]
         masked = ops.equal(zt, mask_token)
@@ -67,6 +78,6 @@ class PathPlanning(Sampler):
         known = ops.expand_dims(ops.clip(tokens, 0, mask_token - 1), -1)
         score = ops.maximum(ops.take_along_axis(log_mu, known, axis=-1)[..., 0], -1e30)
         kept = self.eta * score if self.eta else 1.0  # above all candidates
-        score = with_chance(ops.where(masked, score, kept), Noise(*noise).when)
+        score = with_chance(ops.where(masked, score, kept), noise[0])
         hidden = lowest(score, memory.given, planned_masks(zt, s, schedule, memory.given))
         return ops.where(hidden, ops.full_like(zt, mask_token), tokens), memory.remembered

@@ -56,7 +56,7 @@ class PosteriorMixture(Sampler):
         zt, mask_token = ops.convert_to_tensor(zt), logits.shape[-1]
         if memory is None:
             memory = Memory(ops.zeros(zt.shape, dtype="bool"), ops.zeros(zt.shape))
-        rates = self._rates(mask_token, zt, s, t, schedule, memory)
+        rates = self._rates(ops.equal(zt, mask_token), s, t, schedule, memory)
         reveal, sigma = (ops.expand_dims(rate, -1) for rate in rates)
         mu = ops.softmax(self.filter(logits), axis=-1)
         masked = ops.concatenate([reveal * mu, 1.0 - reveal], axis=-1)
@@ -67,29 +67,33 @@ class PosteriorMixture(Sampler):
 
     def step(self, logits, zt, s, t, schedule, noise, memory):
         mask_token = logits.shape[-1]
-        reveal, sigma = self._rates(mask_token, zt, s, t, schedule, memory)
+        masked = ops.equal(zt, mask_token)
+        reveal, sigma = self._rates(masked, s, t, schedule, memory)
         tokens = self.draw(logits, noise)
         mu = ops.softmax(ops.cast(logits, "float32"), axis=-1)  # the model's own
         known = ops.expand_dims(ops.maximum(tokens, 0), -1)
         probability = ops.take_along_axis(mu, known, axis=-1)[..., 0]
-        masked = ops.equal(zt, mask_token)
         revealed = masked & (noise[0] < reveal)
         remasked = ~masked & (noise[0] < sigma)
         zs = ops.where(revealed, tokens, ops.where(remasked, ops.full_like(zt, mask_token), zt))
         return zs, ops.where(revealed, probability, memory.remembered)
 
-    def _rates(self, mask_token, zt, s, t, schedule, memory):
+    def is_idle(self, masked, s, t, schedule, noise, memory):
+        reveal, sigma = self._rates(masked, s, t, schedule, memory)
+        return ~ops.any(noise().when < ops.where(masked, reveal, sigma))
+
+    def _rates(self, masked, s, t, schedule, memory):
         """Probabilities to reveal a masked and to mask a revealed position, `[B, *data_shape]`."""
         alpha_t, alpha_s = (
-            expand_like(ops.convert_to_tensor(schedule.alpha(time), dtype="float32"), zt)
+            expand_like(ops.convert_to_tensor(schedule.alpha(time), dtype="float32"), masked)
             for time in (t, s)
         )
-        may_go = ~ops.equal(zt, mask_token) & ~memory.given
+        may_go = ~masked & ~memory.given
         of_masked, of_revealed = self.sigmas(alpha_s, alpha_t, may_go, memory.remembered)
         reveal = (alpha_s - (1.0 - of_masked) * alpha_t) / (1.0 - alpha_t)
         reveal = ops.clip(reveal, 0.0, 1.0)  # rounding
         sigma = ops.where(may_go, of_revealed, 0.0)
-        return ops.broadcast_to(reveal, ops.shape(zt)), sigma
+        return ops.broadcast_to(reveal, ops.shape(masked)), sigma
 
 
 def largest_sigma(alpha_s, alpha_t):

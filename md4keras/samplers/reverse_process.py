@@ -11,7 +11,8 @@ the batch on its own clock, and noise that depends on `(seed, row, position, ste
         z = where(reveal, token, z)
     z = where(masked(z), draw(network(z, 0)), z)
 
-`draw` is `samplers.drawing`'s: from `softmax(filter(logits / temperature))`.
+`draw` is `samplers.drawing`'s: from `softmax(filter(logits / temperature))`. Steps at which chance
+or a plan reveals nothing take no call.
 
 A process is a sampler bound to a model: `prepare` makes what stays as it is, `advance` is one
 network call and what follows from it. `run` and `states` repeat it with the same noise, so they
@@ -25,10 +26,10 @@ from keras import ops
 
 from md4keras import random
 from md4keras.backend import compile_function, to_numpy
-from md4keras.forward_process import positions
-from md4keras.samplers.drawing import Noise, check_drawn
+from md4keras.samplers.drawing import check_drawn
+from md4keras.samplers.expected import completed
 from md4keras.samplers.guidance import ClassifierFree, PromptMasked
-from md4keras.samplers.states import Ahead, Grid, Memory, Run, SampleState, Start, State
+from md4keras.samplers.states import Ahead, Run, SampleState, Start, State
 from md4keras.schedules import Rescaled
 
 
@@ -45,10 +46,12 @@ class ReverseProcess:
     """
 
     def __init__(self, model, sampler):
+        sampler = completed(sampler)
         sampler.check_schedule(model.schedule)
         sampler.check_data_shape(model.network.data_shape)
         self.model = model
         self.sampler = sampler
+        self._begin = self.begin
         self._loop = compile_function(model, self.loop)
         self._advance = compile_function(model, self.advance)
 
@@ -66,7 +69,7 @@ class ReverseProcess:
     def states(self, start: Start, settings) -> Iterator[SampleState]:
         """The same run as an iterator of states: the first, and one after each network call."""
         run = self.prepare(start, settings)
-        state, most = self.first_state(start.z), self.most_calls(run)
+        state, most = self._begin(run, self.first_state(start.z)), self.most_calls(run)
         yield SampleState(to_numpy(state.z), 0, most)
         while bool(to_numpy(self.unfinished(run, state))):
             state = self._advance(run, state)
@@ -74,6 +77,7 @@ class ReverseProcess:
 
     def loop(self, run: Run, state: State) -> State:
         """The state in which nothing is left to do, or nothing can be drawn (`check_drawn`)."""
+        state = self.begin(run, state)
 
         def goes_on(*state):
             state = State(*state)
@@ -122,6 +126,10 @@ class ReverseProcess:
         """The state before any network call, from tokens `[B, *data_shape]`."""
         z, zero = _tensor(z, "int32"), ops.zeros((), dtype="int32")
         return State(zero, z, self.first_memory(z), zero)
+
+    def begin(self, run: Run, state: State) -> State:
+        """The first state, of which it is known when the network is called first."""
+        return state
 
     def first_memory(self, z):
         """What is remembered before the first step."""
@@ -203,98 +211,6 @@ class ReverseProcess:
         fraction = ahead.fraction + (first - ahead.fraction) * left
         t = ops.where(ahead.fraction > 0.0, schedule.time_of_masked_fraction(fraction), t)
         return ops.where(ahead.mask, self.model.mask_token, z), t
-
-
-class SteppedProcess(ReverseProcess):
-    """A call for each step of the time grid, and one more that fills what is still masked.
-
-    What follows a step is the sampler's (`after_step`), which may call the network again.
-
-    Of a sampler that plans how many it reveals, idle steps take no call. The noise of a step goes
-    by its number, whether others were idle or not.
-
-    Example:
-
-    >>> process = md4keras.samplers.Ancestral().make_process(model)
-    >>> type(process).__name__
-    'SteppedProcess'
-    """
-
-    def states(self, start, settings):
-        """As `ReverseProcess.states`; filling what is left belongs to the last step."""
-        for number, state in enumerate(super().states(start, settings)):
-            if number < settings.num_steps:
-                yield state
-        if number >= settings.num_steps:
-            yield state
-
-    def plan(self, start, settings, seed):
-        # Padded to a power of two, so that few numbers of steps compile anew.
-        num_steps = settings.num_steps
-        grid = np.zeros((2, 1 << num_steps.bit_length()), dtype="float32")
-        grid[:, :num_steps] = settings.grid
-        return Grid(_tensor(num_steps, "int32"), *map(_tensor, grid, ("float32", "float32")))
-
-    def most_calls(self, run):
-        return self.sampler.calls_a_step * int(to_numpy(run.plan.num_steps)) + 1
-
-    def unfinished(self, run, state):
-        step, num_steps = state.step, run.plan.num_steps
-        some_masked = ops.any(ops.equal(state.z, self.model.mask_token))
-        if self.sampler.adaptive or self.sampler.planned:
-            return (step <= num_steps) & some_masked
-        return (step < num_steps) | ((step == num_steps) & some_masked)
-
-    def advance(self, run, state):
-        state = state._replace(step=self.next_step(run, state))
-        return self.step(run, state, *(self._time(run, each, state.step) for each in ("t", "s")))
-
-    def next_step(self, run: Run, state: State):
-        """The number of the next step that is not idle, int32 scalar."""
-        if not self.sampler.planned:
-            return state.step
-        schedule = Rescaled(self.model.schedule, run.start_time)
-        masked = ops.equal(state.z, self.model.mask_token)
-
-        def is_idle(step):
-            s = self._time(run, "s", step)
-            idle = self.sampler.is_idle(masked, s, schedule, run.given)
-            return (step < run.plan.num_steps) & idle
-
-        (step,) = ops.while_loop(is_idle, lambda step: (step + 1,), (state.step,))
-        return step
-
-    def _time(self, run: Run, which: str, step):
-        return ops.take(getattr(run.plan, which), step) * run.start_time  # [B]
-
-    def step(self, run: Run, state: State, t, s) -> State:
-        """A step from `t` to `s`, float32 tensors `[B]`; at time 0 all that is left is filled."""
-        z, schedule = state.z, Rescaled(self.model.schedule, run.start_time)
-        logits = self.denoise(run, z, t)
-        noise = self.noise(run, z, state.step)
-        memory = Memory(run.given, state.remembered)
-        z, remembered = ops.cond(
-            ops.any(t > 0.0),
-            lambda: self.sampler.step(logits, z, s, t, schedule, noise, memory),
-            lambda: (self.sampler.finish(logits, z, noise), state.remembered),
-        )
-        state = State(state.calls + 1, z, remembered, state.step + 1)
-        return self.sampler.after_step(self, run, state, t, s)
-
-    def time_of_masks(self, run: Run, z, s):
-        """The time at which as much is masked as in `z`, but not before `s`, float32 `[B]`."""
-        schedule, to_fill = self.model.schedule, ops.maximum(positions(z, run.given), 1.0)
-        masked = positions(z, ops.not_equal(z, self.model.mask_token)) / to_fill
-        fraction = masked * schedule.masked_fraction(run.start_time)
-        return ops.maximum(schedule.time_of_masked_fraction(fraction), s)
-
-    def noise(self, run: Run, z, number) -> Noise:
-        """The noise for tokens like `z`; another number, int32 scalar, gives other noise."""
-        batch_size, *data_shape = ops.shape(z)  # tensors, where an exported graph leaves them open
-        sample_ids = ops.arange(batch_size, dtype="int32")
-        first = run.first_places(batch_size)
-        uniforms = random.uniforms(run.seed, sample_ids, data_shape, number, first)
-        return Noise(*uniforms, run.temperature)
 
 
 def _ahead_of(start: Start) -> Ahead | None:

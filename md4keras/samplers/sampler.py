@@ -9,8 +9,9 @@ import numpy as np
 from keras import ops
 
 from md4keras.checks import check_name, check_whole
-from md4keras.samplers.drawing import Noise, draw
-from md4keras.samplers.reverse_process import SteppedProcess
+from md4keras.samplers.drawing import draw
+from md4keras.samplers.expected import Expected
+from md4keras.samplers.stepped_process import SteppedProcess
 
 _SHAPES = {
     "cosine": lambda left, cos: cos(0.5 * math.pi * (1.0 - left)),
@@ -76,7 +77,7 @@ class Configured:
 
 
 @dataclasses.dataclass(frozen=True)
-class Sampler(Configured):
+class Sampler(Expected, Configured):
     """One reverse step on logits and noise. The loop belongs to the process.
 
     Samplers are frozen data classes: two with the same settings are equal, and share what was
@@ -87,15 +88,9 @@ class Sampler(Configured):
             on the last axis alone, whatever stands before it: samplers with a plan show it the
             rows that are needed, in an order of their own.
 
-    Attributes:
-        remembers: bool, whether `step` reads its `memory`; a subclass that does says so, and an
-            exported step then has the memory as an input.
-        plans_on_host: bool, whether its process plans a run in NumPy; such a one is not exported.
-        adaptive: bool, whether a run ends as soon as nothing is masked, at the latest after
-            `num_steps`.
-        planned: bool, whether the number that a step reveals is known beforehand; the network is
-            then not called for steps that are idle (`is_idle`), and a run ends as an adaptive one.
-        calls_a_step: int, the most network calls of a step and what follows it (`after_step`).
+    A sampler of one's own is a subclass with `step`, which draws tokens by `draw`, and
+    `step_probabilities`. What else a process asks for has a default: the members of
+    `samplers.expected.Expected`, such as `remembers` and `is_idle`.
 
     Example:
 
@@ -105,12 +100,6 @@ class Sampler(Configured):
     >>> print(np.asarray(sampler.step_probabilities(logits, zt, 0.5, 1.0, schedule)).round(2))
     [[[0.5 0. 0. 0.5]]]
     """
-
-    remembers = False
-    plans_on_host = False
-    adaptive = False
-    planned = False
-    calls_a_step = 1
 
     filters: tuple = ()
 
@@ -125,53 +114,26 @@ class Sampler(Configured):
         object.__setattr__(self, "filters", filters)
 
     def filter(self, logits):
-        """The logits, float32, after all filters."""
+        """The logits of what is drawn, float32: over the temperature of the run, after all filters.
+
+        (In a run the temperature is one of the filters; without one it is 1.)
+        """
         logits = ops.cast(logits, "float32")
         for each in self.filters:
             logits = each(logits)
         return logits
 
     def draw(self, logits, noise):
-        """Tokens at every position: the logits over the temperature, after the filters.
+        """Tokens at every position, from the logits after temperature and filters.
 
         Args:
             logits: float tensor `[B, *data_shape, V]`, the network's.
-            noise: a `Noise`, or the pair of uniforms for a temperature of 1.
+            noise: a `Noise`, or another pair of uniforms.
 
         Returns:
-            int32 tensor `[B, *data_shape]`; -1 where the filters left nothing.
+            int32 tensor `[B, *data_shape]`; -1 where the filters left nothing, or logits are NaN.
         """
-        _, uniforms, temperature = Noise(*noise)
-        return draw(logits, uniforms, temperature, self.filter)
-
-    def first_memory(self, z, vocabulary_size: int):
-        """What `memory.remembered` is before the first step: a tensor, or a NamedTuple of some.
-
-        Args:
-            z: int32 tensor `[B, *data_shape]`, the first state.
-            vocabulary_size: int, `V`.
-
-        Returns:
-            float32 zeros like `z`; or, in a sampler that says so, a NamedTuple whose first tensor
-            is like `z`, float32, and the others begin as `z` does.
-        """
-        return ops.zeros_like(z, dtype="float32")
-
-    def check_schedule(self, schedule) -> None:
-        """Raises a `ValueError` if the sampler is not defined for this schedule."""
-
-    def check_data_shape(self, data_shape: tuple) -> None:
-        """Raises a `ValueError` if the sampler is not defined for examples of this shape."""
-
-    def is_idle(self, masked, s, schedule, given):
-        """Whether a step to `s` would reveal nothing in any row, bool scalar; where `planned`.
-
-        Args:
-            masked: bool tensor `[B, *data_shape]`, what is masked now.
-            s, schedule: as in `step_probabilities`.
-            given: bool tensor like `masked`, what was not masked at the start.
-        """
-        raise NotImplementedError
+        return draw(self.filter(logits), noise[1])
 
     def make_process(self, model):
         """The reverse process of a model under this sampler, a `ReverseProcess`."""
@@ -197,27 +159,13 @@ class Sampler(Configured):
 
         Args:
             logits, zt, s, t, schedule: as in `step_probabilities`.
-            noise: a `Noise`; or a pair of float32 tensors `[B, *data_shape]`, uniform in `[0, 1)`.
+            noise: a `Noise`: a pair of float32 tensors `[B, *data_shape]`, uniform in `[0, 1)`.
             memory: a `Memory`.
 
         Returns:
             `zs`, int32 `[B, *data_shape]`, and what the next step finds in `memory.remembered`.
         """
         raise NotImplementedError
-
-    def after_step(self, process, run, state, t, s):
-        """What follows a step: a sampler may call the network again, as `Corrector` does.
-
-        Args:
-            process: a `SteppedProcess`, whose `denoise` is a network call.
-            run: a `Run`.
-            state: the `State` after the step, at the time `s`.
-            t, s: float32 tensors `[B]`, the times of the step; 0 where it filled what was left.
-
-        Returns:
-            a `State`, in whose `calls` all network calls are counted.
-        """
-        return state
 
     def finish(self, logits, zt, noise):
         """Fills what is still masked after the last step, given the logits at time 0."""

@@ -60,6 +60,27 @@ def test_the_weight_is_the_definition(dense):
     np.testing.assert_allclose(array(objective), minimised.mean(), rtol=2e-5)
 
 
+@pytest.mark.parametrize("dense", [False, True], ids=["lean", "dense"])
+def test_a_position_that_counts_nothing_takes_no_share(dense):
+    """The shares of the others add up to 1 without it."""
+    model, x = model_with(1.5), tokens()
+    model.dense_loss = dense
+    step, _ = drawn_step(model, x)
+    counts = np.ones((B, N), "float32")
+    counts[:, -2:] = 0.0
+    some = step._replace(batch=step.batch._replace(weight=ops.convert_to_tensor(counts)))
+    objective, term = model.masking_objective(some, some.maskings[0])
+    logits = model.masking_logits(step.batch, step.maskings[0], step.time)
+    costs = array(model.masked_costs(logits, x, step.maskings[0])).reshape(B, N)
+    masked = (array(step.maskings[0]) == V) & (counts > 0)
+    mu = np.where(masked, np.exp(-costs), 0.0)
+    share = mu / np.maximum(mu.sum(axis=1, keepdims=True), 1e-30)
+    factor = array(model.masking_weight(step.time))
+    minimised = factor * np.where(masked, (1.0 + 1.5 * share) * costs, 0.0).sum(axis=1)
+    np.testing.assert_allclose(array(term)[:, 1], minimised, rtol=2e-5)
+    np.testing.assert_allclose(array(objective), minimised.mean(), rtol=2e-5)
+
+
 def test_lean_and_dense_have_the_same_gradient_and_none_goes_through_the_weights():
     model, x = model_with(1.5), tokens()
     step, zt = drawn_step(model, x)

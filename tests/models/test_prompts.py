@@ -102,7 +102,9 @@ def test_the_networks_time_is_that_of_all_masks(monkeypatch):
         return network_logits(self, zt, time, *args, **kwargs)
 
     monkeypatch.setattr(MD4, "network_logits", logits)
-    monkeypatch.setattr("md4keras.samplers.reverse_process.compile_function", lambda m, f: f)
+    for name in ("reverse_process", "stepped_process"):
+        where = f"md4keras.samplers.{name}.compile_function"
+        monkeypatch.setattr(where, lambda m, f: f)
     monkeypatch.setattr("keras.ops.while_loop", _eager_loop)
     how = {"sampler": Confidence(ties="first"), "num_steps": 6, "time_grid": "uniform"}
     model.generate(prompt=np.zeros((1, 2), int), length=6, block_length=2, **how)

@@ -21,6 +21,8 @@ class Image(FixedLogits):
 def test_each_pixel_comes_once(shape):
     order = halton_order(*shape)
     assert sorted(order.ravel()) == list(range(shape[0] * shape[1]))
+    with pytest.raises(ValueError, match="read-only"):  # it is the next call's, too
+        order[0, 0] = 7
 
 
 @pytest.mark.one_backend

@@ -1,22 +1,24 @@
-"""Samplers with a planned number a step call the network only where something is revealed."""
-
-import dataclasses
+"""The network is called only where something can change, and at most as often as is told."""
 
 import numpy as np
 import pytest
+from keras import ops
 
-from md4keras import MD4, schedules
+from md4keras import MD4, GenMD4, samplers, schedules
+from md4keras.networks import Transformer
 from md4keras.samplers import Confidence, LeftToRight
 from tests.models.tabular import FixedLogits
+from tests.models.weights import randomised
 
 LOGITS = [0.0, 1.0, 0.5]
 
 
-@dataclasses.dataclass(frozen=True)
-class Unplanned(Confidence):
-    """Which makes the idle calls, too."""
+def never(*arguments):
+    return ops.zeros((), dtype="bool")
 
-    planned = False
+
+def with_idle_calls(monkeypatch):
+    monkeypatch.setattr("md4keras.samplers.stepped_process.idle_rule", lambda sampler: never)
 
 
 @pytest.mark.parametrize("sampler", [Confidence(), LeftToRight()], ids=repr)
@@ -26,34 +28,94 @@ def test_every_call_reveals_something(sampler):
     left = np.array([(state.tokens == 3).sum() for state in states])
     assert (np.diff(left) < 0).all() and left[-1] == 0
     assert [state.calls for state in states] == list(range(6))
-    assert states[0].most_calls >= 5
+    assert states[0].most_calls == 5
     again = model.generate(2, sampler=sampler, num_steps=64)
     np.testing.assert_array_equal(again, states[-1].tokens)
 
 
-def test_the_network_is_not_called_at_idle_steps(monkeypatch):
-    """Nor in the compiled loop: what it is asked at are the times of steps that reveal."""
-    model, times = MD4(FixedLogits(LOGITS, 3)), []
-    states = list(model.sample_steps(1, sampler="confidence", num_steps=50))
-    assert [state.calls for state in states] == [0, 1, 2, 3]
-    process = Confidence().make_process(model)
-    monkeypatch.setattr(
-        process, "_advance", lambda *args: times.append(1) or process.advance(*args)
-    )
-    monkeypatch.setattr(model._functions, "get", lambda key, make: process)
-    assert len(list(model.sample_steps(1, sampler="confidence", num_steps=50))) == 4
-    assert len(times) == 3
+BY_CHANCE = {
+    "ancestral": samplers.Ancestral(),
+    "psi": samplers.Psi(),
+    "rescaled": samplers.Remasking(rule="rescaled", eta=0.05),
+    "by confidence": samplers.Remasking(rule="confidence"),
+    "planned path": samplers.PathPlanning(eta=0.0),
+    "corrector": samplers.Corrector(),
+}
 
 
-def test_the_tokens_are_those_of_a_run_with_idle_calls():
-    """The noise of a step goes by its number; rows with gaps of different sizes, too."""
-    model = MD4(FixedLogits(LOGITS, 6))
-    x, mask = np.zeros((3, 6), "int32"), np.arange(6) < np.array([[1], [3], [6]])
-    found, wanted = (
-        model.infill(x, mask, sampler=sampler, num_steps=40, seed=6)
-        for sampler in (Confidence(), Unplanned())
-    )
-    np.testing.assert_array_equal(found, wanted)
+@pytest.mark.parametrize("name", BY_CHANCE)
+def test_a_call_that_would_change_nothing_is_not_made(name, monkeypatch):
+    """Of one row of three positions, in 32 steps: with the same tokens as if it were made."""
+    how = {"sampler": BY_CHANCE[name], "num_steps": 32, "seed": 4}
+    model = MD4(FixedLogits(LOGITS, 3))
+    states = list(model.sample_steps(1, **how))
+    tokens = model.generate(1, **how)
+    np.testing.assert_array_equal(states[-1].tokens, tokens)
+    assert states[-1].calls <= states[0].most_calls
+    if name != "corrector":  # which may draw a token anew that comes out the same
+        assert [state.calls for state in states] == list(range(len(states)))
+        for one, next_one in zip(states[:-1], states[1:], strict=True):
+            assert (one.tokens != next_one.tokens).any()
+    with_idle_calls(monkeypatch)
+    *_, last = MD4(FixedLogits(LOGITS, 3)).sample_steps(1, **how)
+    np.testing.assert_array_equal(last.tokens, tokens)
+    assert last.calls > states[-1].calls
+
+
+@pytest.mark.one_backend
+def test_so_does_a_schedule_for_each_value(monkeypatch):
+    """Which value is drawn decides whether it is revealed: no step is left out that might."""
+    model = randomised(GenMD4(Transformer(5, 3, num_layers=1, num_heads=2, feature_dim=8)))
+    model.schedule.theta.assign(np.linspace(-0.5, 2.0, 5))
+    *_, last = model.sample_steps(1, num_steps=32, seed=1)
+    tokens = model.generate(1, num_steps=32, seed=1)
+    with_idle_calls(monkeypatch)
+    other = GenMD4(model.network)
+    other.schedule.theta.assign(np.linspace(-0.5, 2.0, 5))
+    *_, wanted = other.sample_steps(1, num_steps=32, seed=1)
+    np.testing.assert_array_equal(tokens, wanted.tokens)
+    assert last.calls < wanted.calls
+
+
+@pytest.mark.one_backend
+def test_a_class_of_ones_own_says_anew_which_steps_are_idle():
+    """What it inherits is said of another step."""
+
+    class AllAtOnce(samplers.Ancestral):
+        def step(self, logits, zt, s, t, schedule, noise, memory):
+            tokens = self.draw(logits, noise)
+            return ops.where(ops.equal(zt, logits.shape[-1]), tokens, zt), memory.remembered
+
+    states = list(MD4(FixedLogits(LOGITS, 3)).sample_steps(1, sampler=AllAtOnce(), num_steps=9))
+    assert [(state.tokens == 3).sum() for state in states[:2]] == [3, 0]
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize(
+    "sampler, wanted",
+    [
+        (samplers.Threshold(threshold=1.0), 5),
+        (samplers.EntropyBound(gamma=0.0), 5),
+        (samplers.Klass(), 5),
+        ("event", None),
+        ("first_hitting", 5),
+    ],
+    ids=str,
+)
+def test_the_calls_are_at_most_what_is_told(sampler, wanted):
+    """One position a call, and no call behind the last."""
+    states = list(MD4(FixedLogits(LOGITS, 5)).sample_steps(1, sampler=sampler, num_steps=9))
+    assert states[-1].calls == states[0].most_calls == (wanted or states[-1].calls)
+
+
+@pytest.mark.one_backend
+def test_rows_with_plans_of_their_own_are_told_together():
+    """Gaps of 2 and of 3: of the 8 steps 5 reveal something in one of them."""
+    model = MD4(FixedLogits(LOGITS, 4))
+    x, mask = np.zeros((2, 4), "int32"), np.arange(4) < np.array([[2], [3]])
+    how = {"sampler": "left_to_right", "num_steps": 40, "time_grid": "uniform"}
+    states = list(model.infill_steps(x, mask, **how))
+    assert states[-1].calls == states[0].most_calls == 5
 
 
 @pytest.mark.one_backend
@@ -61,4 +123,13 @@ def test_what_the_plan_leaves_is_filled_at_the_end():
     """At time 0 a tenth of all positions stays masked: one call more."""
     model = MD4(FixedLogits(LOGITS, 10), schedule=schedules.Linear(eps=0.1))
     *_, last = model.sample_steps(2, sampler="confidence", num_steps=1, time_grid="uniform")
-    assert last.calls == 2 and last.tokens.max() < 3
+    assert last.calls == last.most_calls == 2 and last.tokens.max() < 3
+
+
+def test_the_tokens_are_those_of_a_run_with_idle_calls(monkeypatch):
+    """The noise of a step goes by its number; rows with gaps of different sizes, too."""
+    x, mask = np.zeros((3, 6), "int32"), np.arange(6) < np.array([[1], [3], [6]])
+    how = {"sampler": Confidence(), "num_steps": 40, "seed": 6}
+    found = MD4(FixedLogits(LOGITS, 6)).infill(x, mask, **how)
+    with_idle_calls(monkeypatch)
+    np.testing.assert_array_equal(MD4(FixedLogits(LOGITS, 6)).infill(x, mask, **how), found)

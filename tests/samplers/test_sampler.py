@@ -50,10 +50,7 @@ def test_an_object_that_is_no_sampler_is_refused_with_what_it_lacks():
         def check_schedule(self, schedule):
             return schedule
 
-    missing = (
-        "lacks \\['make_process', 'step_probabilities', 'finish', 'filters', 'remembers', 'plans"
-    )
-    with pytest.raises(ValueError, match=missing):
+    with pytest.raises(ValueError, match="lacks \\['make_process', 'finish'\\]"):
         samplers.get(Half())
     with pytest.raises(ValueError, match="a class rather than an object"):
         samplers.get(samplers.Ancestral)
