@@ -156,7 +156,14 @@ class BlockGeneration(Generation):
             )
 
     def _check_settings(self, settings: Settings, has_prompt: bool = False) -> None:
-        super()._check_settings(settings)  # a prompt is never masked: clean blocks hold no masks
+        if settings.guidance_scale != 1.0 and not self.network.label_dropout:
+            raise ValueError(
+                "Guidance needs a network that was trained with and without labels. (In blocks a "
+                "prompt will not do: finished blocks hold no masks.) Expected `num_classes` and a "
+                "`label_dropout` above 0, such as 0.1. Received: guidance_scale="
+                f"{settings.guidance_scale}, label_dropout=0. Use guidance_scale=1."
+            )
+        super()._check_settings(settings)
 
     def _blocks(self, asked: Prompts, labels, sizes, settings: Settings) -> Blocks:
         *sizes, block_length = sizes
@@ -167,24 +174,25 @@ class BlockGeneration(Generation):
         """The rows as blocks, with as many rows as are compiled for; all arguments are checked."""
         self._check_settings(settings)
         self._start_times(gaps.fraction, start_time)
-        real = gaps.batch.padding_mask
-        is_behind = real is None or not ((~real[:, :1]).any() or (real[:, 1:] > real[:, :-1]).any())
-        if gaps.batch.segment_ids is not None or not is_behind:
-            raise ValueError(
-                "Blocks are counted from the beginning of a row. Expected a text a row, with its "
-                "padding behind it, without holes. Received: 'segment_ids', or a 'padding_mask' "
-                "with False before True. Give texts as a list."
-            )
+        lengths = _lengths(gaps.z, **gaps.batch.layout)
         count, length = gaps.z.shape
-        lengths = np.full(count, length) if real is None else real.sum(axis=1)
         rows = distribution.whole_rows(padded_size(count)) if backend.COMPILES_EACH_SHAPE else count
         z = np.pad(gaps.z, ((0, rows - count), (0, 0)))
         lengths = np.pad(lengths, (0, rows - count), constant_values=length)
         return CachedBlocks(z, lengths, self.block_size, self.mask_token, gaps.ends)
 
+    def path_starts(self, x, start: Start, settings) -> Iterator[tuple[np.ndarray, Start]]:
+        """The blocks of `x`, each with its start after those before it."""
+        lengths = _lengths(start.z, start.padding_mask, start.segment_ids)
+        blocks = CachedBlocks(start.z, lengths, self.block_size, self.mask_token)
+        for of_block in self._starts(blocks, start.labels, "auto", settings):
+            block = blocks.present(x)
+            yield block, of_block
+            blocks.close(block)
+
     def _filled(self, gaps: Gaps, start_time, settings: Settings):
         blocks = self._cached_blocks(gaps, start_time, settings)
-        for start in self._starts(blocks, gaps, start_time, settings):
+        for start in self._starts(blocks, gaps.batch.labels, start_time, settings):
             process, padded = self._process(start, settings)
             blocks.close(process.run(padded, settings))
         return gaps.filled(blocks.z[: len(gaps.z)])
@@ -195,7 +203,7 @@ class BlockGeneration(Generation):
 
     def _states(self, blocks, gaps, start_time, settings) -> Iterator[SampleState]:
         count, done = len(gaps.z), 0
-        for start in self._starts(blocks, gaps, start_time, settings):
+        for start in self._starts(blocks, gaps.batch.labels, start_time, settings):
             process, padded = self._process(start, settings)
             ahead = sum(self._most_calls(masks, settings) for masks in blocks.masks_to_come())
             for state in process.states(padded, settings):
@@ -216,7 +224,7 @@ class BlockGeneration(Generation):
     def _columns(self, blocks, starts, gaps, settings) -> Iterator[np.ndarray]:
         """The columns behind `starts` that all rows have, as soon as they have them."""
         count, done = len(starts), 0
-        for start in self._starts(blocks, gaps, "auto", settings):
+        for start in self._starts(blocks, gaps.batch.labels, "auto", settings):
             process, padded = self._process(start, settings)
             blocks.close(process.run(padded, settings))
             found = (blocks.finished_ends[:count] - starts).min()
@@ -226,9 +234,9 @@ class BlockGeneration(Generation):
             yield np.stack([row[first + done : first + found] for row, first in rows])
             done = found
 
-    def _starts(self, blocks: CachedBlocks, gaps: Gaps, start_time, settings) -> Iterator[Start]:
+    def _starts(self, blocks: CachedBlocks, labels, start_time, settings) -> Iterator[Start]:
         """The start of each block's run; `blocks.close` takes its end before the next one."""
-        labels, rows = gaps.batch.labels, len(blocks.z)
+        rows = len(blocks.z)
         halves = 1 if settings.guidance_scale == 1.0 else 2  # the other half has no label
         if labels is not None:
             labels = np.pad(labels, (0, rows - len(labels)))
@@ -260,3 +268,16 @@ class BlockGeneration(Generation):
             if blocks.unfinished:
                 cache = cache.with_capacity(max(cache.capacity, capacity_for(blocks.stored)))
                 cache = extended(cache, blocks.finished())
+
+
+def _lengths(z, padding_mask=None, segment_ids=None) -> np.ndarray:
+    """The tokens of each row, int `[B]`, whose padding stands behind them."""
+    real = np.ones(z.shape, "bool") if padding_mask is None else padding_mask
+    has_holes = (~real[:, :1]).any() or (real[:, 1:] > real[:, :-1]).any()
+    if segment_ids is not None or has_holes:
+        raise ValueError(
+            "Blocks are counted from the beginning of a row. Expected a text a row, with its "
+            "padding behind it, without holes. Received: 'segment_ids', or a 'padding_mask' "
+            "with False before True. Give texts as a list."
+        )
+    return real.sum(axis=1)
