@@ -25,6 +25,7 @@ TABLES = {
     "sampling": "benchmarks.sampling",
     "samplers": "benchmarks.samplers",
     "blocks": "benchmarks.blocks",
+    "block_steps": "benchmarks.block_steps",
     "startup": "benchmarks.startup",
     "genmd4": "benchmarks.genmd4",
     "complementary": "benchmarks.complementary",
