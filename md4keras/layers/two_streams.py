@@ -35,10 +35,11 @@ class TwoStreams(Layer):
     def call(
         self, noised, clean, conditioning, noised_mask, clean_mask, positions=None, training=None
     ):
-        how = {"positions": positions, "training": training}
-        clean, *stored = self.block(clean, conditioning, clean_mask, stored=(), **how)
-        noised, *_ = self.block(noised, conditioning, noised_mask, stored=stored, **how)
+        where = clean_mask, positions
+        clean, *stored = self.block(clean, conditioning, *where, (), training=training)
+        where = noised_mask, positions
+        noised, *_ = self.block(noised, conditioning, *where, stored, training=training)
         return noised, clean
 
-    def compute_output_shape(self, noised_shape, clean_shape, *other_shapes, **further_shapes):
+    def compute_output_shape(self, noised_shape, clean_shape, *other_shapes):
         return noised_shape, clean_shape

@@ -16,8 +16,8 @@ from md4keras.checks import check_whole
 from md4keras.models import prompts, validation
 from md4keras.models.blocks import Blocks
 from md4keras.models.cached_blocks import CachedBlocks, capacity_for
+from md4keras.models.cached_calls import CachedCalls
 from md4keras.models.gaps import Gaps, find_gaps
-from md4keras.models.generation import Generation
 from md4keras.models.padding import padded_size
 from md4keras.models.prompts import Prompts
 from md4keras.models.settings import Settings
@@ -25,7 +25,7 @@ from md4keras.samplers import SampleState
 from md4keras.samplers.states import Start
 
 
-class BlockGeneration(Generation):
+class BlockGeneration(CachedCalls):
     """`generate`, `infill` and their like of a model whose blocks see those before them alone.
 
     The arguments are those of `Generation`, but for `num_steps`, which are those of each block, and
@@ -88,65 +88,6 @@ class BlockGeneration(Generation):
         masks = [np.arange(len(row)) >= start for row, start in zip(rows, starts, strict=True)]
         gaps = find_gaps(self.network, rows, masks, labels)._replace(ends=asked.ends)
         return self._columns(self._cached_blocks(gaps, "auto", settings), starts, gaps, settings)
-
-    def logits_after(self, cache, zt, labels=None, positions=None, padding_mask=None):
-        """Logits of a block that follows what a cache holds, for tensors that were checked before.
-
-        Args:
-            cache: a `layers.Cache`, from `network.empty_cache` and `cache_after`.
-            zt: int32 tensor `[B, S]`, masks where masked.
-            labels, positions: as for `network_logits`.
-            padding_mask: bool tensor `[B, S]`, `False` behind the end of a text, or `None`.
-
-        Returns:
-            float32 tensor `[B, S, V]`, or `[B, M, V]`; to rounding those that `predict_logits` has
-            for the block at the end of the whole text.
-
-        Example:
-
-        >>> network = md4keras.networks.DiT(5, 8, num_layers=1, num_heads=2, hidden_dim=16)
-        >>> model = md4keras.BlockDiffusion(network, block_size=4)
-        >>> cache, block = network.empty_cache(2, capacity=8), keras.ops.zeros((2, 4), "int32")
-        >>> cache = model.cache_after(cache, block)
-        >>> tuple(model.logits_after(cache, block + model.mask_token).shape)
-        (2, 4, 5)
-        """
-        blocks = ops.zeros_like(zt)
-        if padding_mask is not None:
-            blocks = ops.where(padding_mask, blocks, -1)
-        features, *_ = self.network.features_after(cache, self._inputs_after(zt, labels), blocks)
-        if positions is not None:
-            features = ops.take_along_axis(features, ops.expand_dims(positions, -1), axis=1)
-        return ops.cast(self.network.head(features), "float32")
-
-    def cache_after(self, cache, x, labels=None, blocks=None):
-        """A cache that holds finished blocks, too, for tensors that were checked before.
-
-        Args:
-            cache: a `layers.Cache`.
-            x: int32 tensor `[B, L]`, clean; the first one begins a block.
-            labels: as for `network_logits`.
-            blocks: int32 tensor `[B, L]`, the number of each token's block, -1 behind the last one;
-                `None` if all are one block.
-
-        Returns:
-            a `layers.Cache`, as long again as there were tokens; see `logits_after`.
-
-        Example:
-
-        >>> network = md4keras.networks.DiT(5, 8, num_layers=1, num_heads=2, hidden_dim=16)
-        >>> model = md4keras.BlockDiffusion(network, block_size=4)
-        >>> cache = network.empty_cache(2, capacity=8)
-        >>> cache = model.cache_after(cache, keras.ops.zeros((2, 4), "int32"))
-        >>> keras.ops.convert_to_numpy(cache.length).tolist()
-        [4, 4]
-        """
-        blocks = ops.zeros_like(x) if blocks is None else blocks
-        _, *own = self.network.features_after(cache, self._inputs_after(x, labels), blocks)
-        return cache.extended(*own, ops.sum(ops.cast(blocks >= 0, "int32"), axis=1))
-
-    def _inputs_after(self, tokens, labels) -> dict:
-        return {"tokens": tokens} | ({"label": labels} if self.network.num_classes else {})
 
     def _check_block_length(self, block_length) -> None:
         if block_length not in (None, self.block_size):
