@@ -26,6 +26,7 @@ TABLES = {
     "samplers": "benchmarks.samplers",
     "frontier": "benchmarks.frontier",
     "blocks": "benchmarks.blocks",
+    "block_steps": "benchmarks.block_steps",
     "startup": "benchmarks.startup",
     "genmd4": "benchmarks.genmd4",
     "complementary": "benchmarks.complementary",

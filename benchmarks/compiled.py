@@ -98,6 +98,25 @@ def compile_sampling_step(setting, sampler: str):
     return jax.jit(step).lower(values, run, process.first_state(z)).compile()
 
 
+def cost_of(compiled, setting) -> dict:
+    """What `measure` returns, of a compiled step of a setting."""
+    program = Program(compiled.as_text())
+    chunk = program.chunk_rows(setting.width, setting.arguments["vocabulary_size"])
+    if chunk is None and program.dynamic_products():
+        raise ValueError(
+            "A loop of unknown length multiplies matrices, but makes no logits. Expected that of "
+            f"the vocabulary head alone. Received: {program.dynamic_products()[0]}. Give the loop "
+            "a fixed length, or teach this table to count its turns."
+        )
+    turns = 1 if chunk is None else math.ceil(0.5 * setting.tokens / chunk)
+    flops = compiled.cost_analysis()["flops"] + program.further_flops(turns)
+    return {
+        "temporary_gb": compiled.memory_analysis().temp_size_in_bytes / 1e9,
+        "gflop": flops / 1e9,
+        "head_turns": None if chunk is None else turns,
+    }
+
+
 def main():
     parser = argparse.ArgumentParser(description=measure.__doc__.splitlines()[0])
     parser.add_argument("setting", choices=settings.SETTINGS)
@@ -109,23 +128,7 @@ def main():
     compiled = (compile_sampling_step if sampling else compile_training_step)(
         setting, options.variant
     )
-    program = Program(compiled.as_text())
-    chunk = program.chunk_rows(setting.width, setting.arguments["vocabulary_size"])
-    if chunk is None and program.dynamic_products():
-        raise ValueError(
-            "A loop of unknown length multiplies matrices, but makes no logits. Expected that of "
-            f"the vocabulary head alone. Received: {program.dynamic_products()[0]}. Give the loop "
-            "a fixed length, or teach this table to count its turns."
-        )
-    turns = 1 if chunk is None else math.ceil(0.5 * setting.tokens / chunk)
-    flops = compiled.cost_analysis()["flops"] + program.further_flops(turns)
-    say(
-        {
-            "temporary_gb": compiled.memory_analysis().temp_size_in_bytes / 1e9,
-            "gflop": flops / 1e9,
-            "head_turns": None if chunk is None else turns,
-        }
-    )
+    say(cost_of(compiled, setting))
 
 
 if __name__ == "__main__":

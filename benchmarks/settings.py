@@ -48,6 +48,7 @@ class Setting:
         optimizer: function that returns the published optimizer; `None` where nothing is trained.
         published: the `Cost` of the published implementation's step, or `None`.
         limits: dictionary of the most that variants may take, as `Cost`.
+        model_arguments: dict, of the model besides its network.
     """
 
     model: str
@@ -57,6 +58,7 @@ class Setting:
     optimizer: Callable | None = None
     published: Cost | None = None
     limits: dict[str, Cost] = dataclasses.field(default_factory=dict)
+    model_arguments: dict = dataclasses.field(default_factory=dict)
 
     @property
     def data_shape(self) -> tuple[int, ...]:
@@ -66,6 +68,8 @@ class Setting:
     @property
     def width(self) -> int:
         """Features of a position, from which the head makes its logits."""
+        if "hidden_dim" in self.arguments:
+            return self.arguments["hidden_dim"]
         return self.arguments.get("num_heads", 1) * self.arguments["feature_dim"]
 
     @property
@@ -96,7 +100,7 @@ class Setting:
         network = getattr(md4keras.networks, self.network)(
             **{**self.arguments, "remat": remat, **arguments}
         )
-        model = getattr(md4keras, self.model)(network, seed=0)
+        model = getattr(md4keras, self.model)(network, seed=0, **self.model_arguments)
         model.dense_loss = variant == "dense"
         if self.optimizer is not None:
             model.compile(self.optimizer())

@@ -227,7 +227,8 @@ def is_name(node):
 
 SAMPLING_METHODS = {"generate", "sample_steps", "infill", "infill_steps", "generate_blocks"}
 SAMPLING_METHODS |= {"score"}  # of what a sampler draws, too
-PROMPTED_METHODS = {"generate", "sample_steps"}  # which also take a prompt, and its blocks' length
+# Which also take a prompt, and its blocks' length:
+PROMPTED_METHODS = {"generate", "sample_steps", "generate_blocks"}
 
 
 def number_of_arguments(function):

@@ -97,6 +97,16 @@ def rows_are(name: str, found, expected):
     )
 
 
+def whole_blocks(name: str, stored, size: int):
+    """Tokens that are stored are those of whole blocks."""
+    return _require(
+        tf.equal(stored % size, 0),
+        f"{name} are not those of whole blocks. Expected a multiple of {size} tokens, as an answer "
+        "of next_block returns them. Received: tokens =",
+        stored,
+    )
+
+
 def something_to_fill(name: str, mask):
     """Every row has at least one True."""
     per_row = tf.reduce_any(tf.reshape(mask, (tf.shape(mask)[0], -1)), axis=1)

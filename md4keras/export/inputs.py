@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from md4keras.export.checks import count_in, in_vocabulary, one_of, within
+from md4keras.export.checks import count_in, in_vocabulary, one_of, whole_blocks, within
 from md4keras.export.interface import Argument
 from md4keras.export.limits import Limits
 from md4keras.samplers import TIME_GRIDS
@@ -46,34 +46,61 @@ class Inputs:
 
     def of_block(self, size: int):
         """Inputs and outputs of drawing a block of a text, and the keys and values before it."""
-        network, vocabulary_size = self.network, self.network.vocabulary_size
-        heads = network.num_heads, network.hidden_dim // network.num_heads
-        shape, guided = (network.num_layers, None, None, *heads), " and guidance's rows behind them"
-        known = f"of the tokens before the block, whole blocks{guided * self.has_null_label}"
-
-        def check(name, tokens):
-            rows = count_in(name, "rows", tf.shape(tokens)[0], self.limits.num_samples)
-            return [rows, in_vocabulary(name, tokens, vocabulary_size)]
-
-        def check_length(name, keys):
-            stored = tf.shape(keys)[2]
-            return [count_in(name, "tokens, the block's too", stored + size, self.max_length)]
-
-        example = np.full((1, size), vocabulary_size)
-        none = np.zeros((network.num_layers, 1 + self.has_null_label, 0, *heads))
+        vocabulary_size = self.network.vocabulary_size
         tokens = f"the block; values in [0, {vocabulary_size}], {vocabulary_size} is drawn"
         time = "time of the first state, in (0, 1]; 0 for the one that fits the gaps"
+        kept = self._kept(size)
         arguments = (
-            Argument("tokens", "int32", (None, size), tokens, check, example=example),
-            Argument("keys", "float32", shape, known, check_length, example=none),
-            Argument("values", "float32", shape, known, example=none),
+            self._block(size, size, tokens),
+            *kept,
             *self.labels("each row"),
             *self.steps(),
             *self.how_to_draw(),
             self.number("start_time", time, within(0.0, 1.0), 0.0),
         )
-        longer = f"float32 {['layers', 'rows', 'tokens', *heads]}, the block's too"
+        longer = ["layers", "rows", "tokens", *kept[0].shape[3:]]
+        longer = f"float32 {longer}, the block's too"
         return arguments, {"tokens": f"int32 [rows, {size}]", "keys": longer, "values": longer}
+
+    def of_block_logits(self, size: int):
+        """Inputs and outputs of the logits of a block, given the keys and values before it."""
+        vocabulary_size = self.network.vocabulary_size
+        tokens = f"a block, or the beginning of one at the end of a text, 1 to {size} tokens; "
+        tokens += f"values in [0, {vocabulary_size}], {vocabulary_size} is the mask"
+        block = self._block(size, None, tokens)
+        arguments = block, *self._kept(size), *self.labels("each row")
+        return arguments, {"logits": f"float32 [rows, tokens, {vocabulary_size}]"}
+
+    def _block(self, size: int, columns: int | None, meaning: str) -> Argument:
+        """Tokens of one block, some of them masks."""
+        mask_token = self.network.vocabulary_size
+
+        def check(name, tokens):
+            sizes = tf.shape(tokens)
+            rows = count_in(name, "rows", sizes[0], self.limits.num_samples)
+            few = count_in(name, "tokens a row", sizes[1], size)
+            return [rows, few, in_vocabulary(name, tokens, mask_token)]
+
+        example = np.full((1, size), mask_token)
+        return Argument("tokens", "int32", (None, columns), meaning, check, example=example)
+
+    def _kept(self, size: int) -> tuple[Argument, Argument]:
+        """Keys and values of the blocks before one."""
+        network, guided = self.network, " and guidance's rows behind them"
+        heads = network.num_heads, network.hidden_dim // network.num_heads
+        shape = (network.num_layers, None, None, *heads)
+        meaning = f"of the tokens before the block, whole blocks{guided * self.has_null_label}"
+
+        def check(name, keys):
+            stored = tf.shape(keys)[2]
+            longest = count_in(name, "tokens, the block's too", stored + size, self.max_length)
+            return [longest, whole_blocks(name, stored, size)]
+
+        none = np.zeros((network.num_layers, 1 + self.has_null_label, 0, *heads))
+        return tuple(
+            Argument(name, "float32", shape, meaning, each, example=none)
+            for name, each in (("keys", check), ("values", None))
+        )
 
     def labels(self, of_what):
         """Classes, where the network has them; else nothing."""

@@ -17,6 +17,7 @@ SIGNATURES = (
     "generate",
     "infill",
     "next_block",
+    "block_logits",
     "score",
     "generate_text",
     "infill_text",

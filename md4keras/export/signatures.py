@@ -38,7 +38,8 @@ class Signatures:
 
     def all(self) -> dict[str, Signature]:
         """Every signature of the model, by name."""
-        lacks = (*self.lacks, "denoise_step" if self.model.draws_in_blocks else "next_block")
+        in_blocks = self.model.draws_in_blocks
+        lacks = (*self.lacks, *(["denoise_step"] if in_blocks else ["next_block", "block_logits"]))
         return {name: getattr(self, name)() for name in SIGNATURES if name not in lacks}
 
     def note(self) -> str | None:
@@ -51,7 +52,7 @@ class Signatures:
             return None
         return (
             "Without denoise_step: a block is drawn given the keys and values of those before it. "
-            "Ask for next_block."
+            "Ask for next_block, and for block_logits."
         )
 
     def _note_of_text(self) -> str | None:
@@ -135,6 +136,11 @@ class Signatures:
         meaning = "The next block of a text, given the keys and values of those before it."
         return Signature(meaning, arguments, outputs | _CALLS, self._answer_block)
 
+    def block_logits(self) -> Signature:
+        arguments, outputs = self.inputs.of_block_logits(self.model.block_size)
+        meaning = "Logits of a block, given the keys and values of those before it."
+        return Signature(meaning, arguments, outputs, self._answer_block_logits)
+
     def score(self) -> Signature:
         inputs = self.inputs
         settings = (*inputs.labels("each row"), inputs.seed(", of the masks"), inputs.draws())
@@ -213,11 +219,18 @@ class Signatures:
         return self._reversed(z, request["start_time"], request)
 
     def _answer_block(self, request):
-        further = [checks.same_shape(request, "keys", "values")]
-        rows = reverse_blocks.halves(request) * tf.shape(request["tokens"])[0]
-        further.append(checks.rows_are("keys", tf.shape(request["keys"])[1], rows))
-        request = self._matched(request, further=further)
+        request = self._with_kept(request)
         return reverse_blocks.next_block(self.model, self.sampler, request)
+
+    def _answer_block_logits(self, request):
+        return reverse_blocks.block_logits(self.model, self._with_kept(request))
+
+    def _with_kept(self, request):
+        """The request, once its keys and values fit the rows of tokens."""
+        rows = (1 + self.inputs.has_null_label) * tf.shape(request["tokens"])[0]
+        alike = checks.same_shape(request, "keys", "values")
+        counted = checks.rows_are("keys", tf.shape(request["keys"])[1], rows)
+        return self._matched(request, further=[alike, counted])
 
     def _reversed(self, z, chosen, request):
         """A run from `z` at the chosen time, or, at 0, at the one that fits the gaps."""

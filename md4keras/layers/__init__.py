@@ -1,7 +1,7 @@
 """Layers of the denoising networks."""
 
 from md4keras.layers.attention import RotarySelfAttention, SelfAttention
-from md4keras.layers.block_attention import attended_after, attended_in_blocks
+from md4keras.layers.block_attention import attended_after, attended_by_noised, attended_in_blocks
 from md4keras.layers.blocks import DiTBlock, LlamaBlock, RotaryDiTBlock, TransformerBlock
 from md4keras.layers.conditioning import ConditioningMLP, LabelEmbedding, TimeEmbedding
 from md4keras.layers.convolution import Conv2D
@@ -54,6 +54,7 @@ __all__ = [
     "apply_rotary",
     "attended_after",
     "attended_and_positions",
+    "attended_by_noised",
     "attended_in_blocks",
     "modulate",
     "positions_from_first",

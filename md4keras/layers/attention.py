@@ -117,23 +117,27 @@ class SelfAttention(Layer):
         query, key = self.with_positions(query, key, positions)
         return self.mix(query, key, value, padding_mask, training)
 
-    def attend_after(self, query, key, value, stored, padding_mask, positions):
+    def attend_after(self, query, key, value, stored, padding_mask, positions, training=None):
         """Values mixed by attention to what is stored and to the tokens themselves.
 
         Args:
             query, key, value: of `L` tokens, from `project`.
-            stored: a pair, keys and values `[B, C, groups, head_dim]` as they are returned here.
+            stored: a pair, keys and values `[B, C, groups, head_dim]` as they are returned here;
+                or `()` where nothing is, `C = 0`.
             padding_mask: bool `[B, L, C + L]`, what each token attends to.
             positions: int `[B, L]`.
+            training: bool.
 
         Returns:
             mixed values `[B, L, heads, head_dim]`, and the tokens' keys and values
             `[B, L, groups, head_dim]`, to be stored.
         """
         query, key = self.with_positions(query, key, positions)
-        pairs = zip(stored, (key, value), strict=True)
-        joined = [ops.concatenate([ops.cast(old, new.dtype), new], axis=1) for old, new in pairs]
-        return self.mix(query, *joined, padding_mask), key, value
+        joined = key, value
+        if stored:
+            pairs = zip(stored, joined, strict=True)
+            joined = [ops.concatenate([ops.cast(old, x.dtype), x], axis=1) for old, x in pairs]
+        return self.mix(query, *joined, padding_mask, training), key, value
 
     def mix(self, query, key, value, padding_mask=None, training=None):
         """Values mixed by attention of queries and keys that know their positions."""

@@ -8,21 +8,18 @@ from keras import ops
 from md4keras.layers.positions import positions_from_first
 
 
-def attended_in_blocks(blocks, two_streams: bool = False):
+def attended_in_blocks(blocks):
     """What the tokens of a text in blocks attend to, and their places.
 
-    A token sees its own block and those before it. Of two streams, `[noised ; clean]`, a noised
-    token sees the noised ones of its block and the clean ones before it; a clean token sees clean
-    ones alone, of its block and before it. Both halves have the same places.
+    A token sees its own block and those before it.
 
     Args:
         blocks: int `[B, L]` (or `[1, L]`, the same in all rows), the number of each token's block,
             from 0 on, never falling along a row; -1 for padding, which sees padding alone.
-        two_streams: bool.
 
     Returns:
-        the `padding_mask`, bool `[B, L, L]` or `[B, 2 L, 2 L]`, and the `positions`, int32 `[B, L]`
-        or `[B, 2 L]`, of a `SelfAttention`.
+        the `padding_mask`, bool `[B, L, L]`, and the `positions`, int32 `[B, L]`, of a
+        `SelfAttention`.
 
     Example:
 
@@ -30,17 +27,37 @@ def attended_in_blocks(blocks, two_streams: bool = False):
     >>> keras.ops.convert_to_numpy(mask)[0].astype(int).tolist()
     [[1, 1, 0], [1, 1, 0], [1, 1, 1]]
     """
-    positions = positions_from_first(blocks >= 0)
+    same, before = _compared(blocks)
+    return ops.logical_or(same, before), positions_from_first(blocks >= 0)
+
+
+def attended_by_noised(blocks):
+    """What the noised tokens of a text in blocks attend to, beside a clean stream of the same text.
+
+    They see the clean tokens of the blocks before their own, and the noised ones of their own. (The
+    clean tokens see clean ones alone: `attended_in_blocks`. Both have the same places.)
+
+    Args:
+        blocks: as of `attended_in_blocks`.
+
+    Returns:
+        bool `[B, L, 2 L]`, clean tokens and then noised ones, the `padding_mask` of
+        `SelfAttention.attend_after`.
+
+    Example:
+
+    >>> mask = attended_by_noised(np.array([[0, 0, 1]]))
+    >>> keras.ops.convert_to_numpy(mask)[0].astype(int).tolist()
+    [[0, 0, 0, 1, 1, 0], [0, 0, 0, 1, 1, 0], [1, 1, 0, 0, 0, 1]]
+    """
+    same, before = _compared(blocks)
+    return ops.concatenate([before, same], axis=2)
+
+
+def _compared(blocks):
+    """Whether the second token is in the first one's block, and in one before it, `[B, L, L]`."""
     query, key = ops.expand_dims(blocks, 2), ops.expand_dims(blocks, 1)
-    same = ops.equal(query, key)  # [B, L, L]
-    before = ops.logical_and(key >= 0, key < query)
-    if not two_streams:
-        return ops.logical_or(same, before), positions
-    nothing = ops.zeros_like(same)
-    noised = ops.concatenate([same, before], axis=2)  # [B, L, 2 L]
-    clean = ops.concatenate([nothing, ops.logical_or(same, before)], axis=2)
-    mask = ops.concatenate([noised, clean], axis=1)  # [B, 2 L, 2 L]
-    return mask, ops.concatenate([positions, positions], axis=1)
+    return ops.equal(query, key), ops.logical_and(key >= 0, key < query)
 
 
 def attended_after(blocks, length, capacity):

@@ -38,8 +38,9 @@ class PreNormBlock(Layer):
         x: float `[B, L, width]`.
         conditioning: float `[B, any]`, or `None` for a block without conditioning.
         padding_mask, positions: as those of a `SelfAttention`.
-        stored: the keys and values of tokens before these, a pair, with a `padding_mask`
-            `[B, L, C + L]`: see `SelfAttention.attend_after`; not in training. Or `None`.
+        stored: the keys and values of tokens that these see besides, a pair, with a `padding_mask`
+            `[B, L, C + L]`, or `()` for none: see `SelfAttention.attend_after`. `None` for a block
+            that returns no keys and values.
         training: bool.
 
     Returns:
@@ -85,21 +86,22 @@ class PreNormBlock(Layer):
         self, x, conditioning=None, padding_mask=None, positions=None, stored=None, training=None
     ):
         check_conditioning(self.conditioning_type is not None, conditioning)
-        attention = self.attention
-        if stored is not None:
-            return self._transform(x, conditioning, padding_mask, positions, False, stored)
-        x = rematerialize(
-            functools.partial(self._transform, training=training),
+        attention, pair = self.attention, stored or ()
+        found = rematerialize(
+            functools.partial(self._transform, training=training, keeps=stored is not None),
             backend.keep_rows(x),
             conditioning,
             padding_mask,
             positions,
+            *pair,
             dropouts=(attention.attention_dropout, attention.dropout, *self.mlp.dropouts),
             when=bool(training) and self.remat == "full",
         )
-        return backend.keep_rows(x)
+        if stored is None:
+            return backend.keep_rows(found)
+        return tuple(map(backend.keep_rows, found))
 
-    def _transform(self, x, conditioning, padding_mask, positions, training, stored=None):
+    def _transform(self, x, conditioning, padding_mask, positions, *stored, training, keeps):
         attention, mlp = self.attention, self.mlp
         when = bool(training) and self.remat == "activations"
         recompute = functools.partial(rematerialize, when=when)
@@ -111,14 +113,15 @@ class PreNormBlock(Layer):
 
         heads = recompute(project(attention, self.attention_norm), x, shift_1, scale_1)
 
-        def attend(query, key, value, padding_mask, positions):
-            return attention.attend(query, key, value, padding_mask, training, positions)
+        def attend(query, key, value, padding_mask, positions, *stored):
+            if not keeps:
+                return attention.attend(query, key, value, padding_mask, training, positions)
+            own = query, key, value
+            return attention.attend_after(*own, stored, padding_mask, positions, training)
 
-        where, own = (padding_mask, positions), ()
-        if stored is None:
-            mixed = recompute(attend, *heads, *where, dropouts=[attention.attention_dropout])
-        else:
-            mixed, *own = attention.attend_after(*heads, stored, *where)
+        where = padding_mask, positions, *stored
+        mixed = recompute(attend, *heads, *where, dropouts=[attention.attention_dropout])
+        mixed, *own = mixed if keeps else (mixed,)
         output = functools.partial(attention.output, training=training)
         mixed = recompute(output, mixed, dropouts=[attention.dropout])
         x = x + _gated(mixed, gate_1)

@@ -78,43 +78,6 @@ class BlockDiffusion(BlockGeneration):
             )
         self.time_sampling = time_sampling
 
-    def score(
-        self,
-        x,
-        labels=None,
-        num_samples: int = 64,
-        seed: int = 0,
-        given=None,
-        batch_size: int = 64,
-        sampler=None,
-        num_steps: int = 128,
-        time_grid: str = "cosine",
-        bracket: bool = False,
-    ):
-        """The bound, as that of an `MD4`; of samplers and brackets there is none yet.
-
-        Takes the arguments of `MD4.score`, of which `sampler`, `num_steps`, `time_grid` and
-        `bracket` stay what they are.
-
-        Raises:
-            NotImplementedError: for a sampler or a bracket.
-
-        Example:
-
-        >>> network = md4keras.networks.DiT(5, 8, num_layers=0, num_heads=2, hidden_dim=16)
-        >>> model = md4keras.BlockDiffusion(network, block_size=4)
-        >>> nats, error = model.score(np.zeros((1, 8), "int32"), num_samples=2)
-        >>> print(nats.round(0))  # 8 ln 5
-        [13.]
-        """
-        if sampler is not None or bracket:
-            raise NotImplementedError(
-                "The likelihood of drawing block by block is not offered yet. Expected "
-                f"sampler=None and bracket=False. Received: sampler={sampler!r}, "
-                f"bracket={bracket}. `score` without them is the bound."
-            )
-        return super().score(x, labels, num_samples, seed, given, batch_size)
-
     def training_logits(self, x, zt, labels=None):
         """Logits of noised blocks, each given the clean blocks before it.
 

@@ -16,8 +16,8 @@ from md4keras.checks import check_whole
 from md4keras.models import prompts, validation
 from md4keras.models.blocks import Blocks
 from md4keras.models.cached_blocks import CachedBlocks, capacity_for
+from md4keras.models.cached_calls import CachedCalls
 from md4keras.models.gaps import Gaps, find_gaps
-from md4keras.models.generation import Generation
 from md4keras.models.padding import padded_size
 from md4keras.models.prompts import Prompts
 from md4keras.models.settings import Settings
@@ -25,7 +25,7 @@ from md4keras.samplers import SampleState
 from md4keras.samplers.states import Start
 
 
-class BlockGeneration(Generation):
+class BlockGeneration(CachedCalls):
     """`generate`, `infill` and their like of a model whose blocks see those before them alone.
 
     The arguments are those of `Generation`, but for `num_steps`, which are those of each block, and
@@ -89,65 +89,6 @@ class BlockGeneration(Generation):
         gaps = find_gaps(self.network, rows, masks, labels)._replace(ends=asked.ends)
         return self._columns(self._cached_blocks(gaps, "auto", settings), starts, gaps, settings)
 
-    def logits_after(self, cache, zt, labels=None, positions=None, padding_mask=None):
-        """Logits of a block that follows what a cache holds, for tensors that were checked before.
-
-        Args:
-            cache: a `layers.Cache`, from `network.empty_cache` and `cache_after`.
-            zt: int32 tensor `[B, S]`, masks where masked.
-            labels, positions: as for `network_logits`.
-            padding_mask: bool tensor `[B, S]`, `False` behind the end of a text, or `None`.
-
-        Returns:
-            float32 tensor `[B, S, V]`, or `[B, M, V]`; to rounding those that `predict_logits` has
-            for the block at the end of the whole text.
-
-        Example:
-
-        >>> network = md4keras.networks.DiT(5, 8, num_layers=1, num_heads=2, hidden_dim=16)
-        >>> model = md4keras.BlockDiffusion(network, block_size=4)
-        >>> cache, block = network.empty_cache(2, capacity=8), keras.ops.zeros((2, 4), "int32")
-        >>> cache = model.cache_after(cache, block)
-        >>> tuple(model.logits_after(cache, block + model.mask_token).shape)
-        (2, 4, 5)
-        """
-        blocks = ops.zeros_like(zt)
-        if padding_mask is not None:
-            blocks = ops.where(padding_mask, blocks, -1)
-        features, *_ = self.network.features_after(cache, self._inputs_after(zt, labels), blocks)
-        if positions is not None:
-            features = ops.take_along_axis(features, ops.expand_dims(positions, -1), axis=1)
-        return ops.cast(self.network.head(features), "float32")
-
-    def cache_after(self, cache, x, labels=None, blocks=None):
-        """A cache that holds finished blocks, too, for tensors that were checked before.
-
-        Args:
-            cache: a `layers.Cache`.
-            x: int32 tensor `[B, L]`, clean; the first one begins a block.
-            labels: as for `network_logits`.
-            blocks: int32 tensor `[B, L]`, the number of each token's block, -1 behind the last one;
-                `None` if all are one block.
-
-        Returns:
-            a `layers.Cache`, as long again as there were tokens; see `logits_after`.
-
-        Example:
-
-        >>> network = md4keras.networks.DiT(5, 8, num_layers=1, num_heads=2, hidden_dim=16)
-        >>> model = md4keras.BlockDiffusion(network, block_size=4)
-        >>> cache = network.empty_cache(2, capacity=8)
-        >>> cache = model.cache_after(cache, keras.ops.zeros((2, 4), "int32"))
-        >>> keras.ops.convert_to_numpy(cache.length).tolist()
-        [4, 4]
-        """
-        blocks = ops.zeros_like(x) if blocks is None else blocks
-        _, *own = self.network.features_after(cache, self._inputs_after(x, labels), blocks)
-        return cache.extended(*own, ops.sum(ops.cast(blocks >= 0, "int32"), axis=1))
-
-    def _inputs_after(self, tokens, labels) -> dict:
-        return {"tokens": tokens} | ({"label": labels} if self.network.num_classes else {})
-
     def _check_block_length(self, block_length) -> None:
         if block_length not in (None, self.block_size):
             raise ValueError(
@@ -156,7 +97,14 @@ class BlockGeneration(Generation):
             )
 
     def _check_settings(self, settings: Settings, has_prompt: bool = False) -> None:
-        super()._check_settings(settings)  # a prompt is never masked: clean blocks hold no masks
+        if settings.guidance_scale != 1.0 and not self.network.label_dropout:
+            raise ValueError(
+                "Guidance needs a network that was trained with and without labels. (In blocks a "
+                "prompt will not do: finished blocks hold no masks.) Expected `num_classes` and a "
+                "`label_dropout` above 0, such as 0.1. Received: guidance_scale="
+                f"{settings.guidance_scale}, label_dropout=0. Use guidance_scale=1."
+            )
+        super()._check_settings(settings)
 
     def _blocks(self, asked: Prompts, labels, sizes, settings: Settings) -> Blocks:
         *sizes, block_length = sizes
@@ -167,24 +115,25 @@ class BlockGeneration(Generation):
         """The rows as blocks, with as many rows as are compiled for; all arguments are checked."""
         self._check_settings(settings)
         self._start_times(gaps.fraction, start_time)
-        real = gaps.batch.padding_mask
-        is_behind = real is None or not ((~real[:, :1]).any() or (real[:, 1:] > real[:, :-1]).any())
-        if gaps.batch.segment_ids is not None or not is_behind:
-            raise ValueError(
-                "Blocks are counted from the beginning of a row. Expected a text a row, with its "
-                "padding behind it, without holes. Received: 'segment_ids', or a 'padding_mask' "
-                "with False before True. Give texts as a list."
-            )
+        lengths = _lengths(gaps.z, **gaps.batch.layout)
         count, length = gaps.z.shape
-        lengths = np.full(count, length) if real is None else real.sum(axis=1)
         rows = distribution.whole_rows(padded_size(count)) if backend.COMPILES_EACH_SHAPE else count
         z = np.pad(gaps.z, ((0, rows - count), (0, 0)))
         lengths = np.pad(lengths, (0, rows - count), constant_values=length)
         return CachedBlocks(z, lengths, self.block_size, self.mask_token, gaps.ends)
 
+    def path_starts(self, x, start: Start, settings) -> Iterator[tuple[np.ndarray, Start]]:
+        """The blocks of `x`, each with its start after those before it."""
+        lengths = _lengths(start.z, start.padding_mask, start.segment_ids)
+        blocks = CachedBlocks(start.z, lengths, self.block_size, self.mask_token)
+        for of_block in self._starts(blocks, start.labels, "auto", settings):
+            block = blocks.present(x)
+            yield block, of_block
+            blocks.close(block)
+
     def _filled(self, gaps: Gaps, start_time, settings: Settings):
         blocks = self._cached_blocks(gaps, start_time, settings)
-        for start in self._starts(blocks, gaps, start_time, settings):
+        for start in self._starts(blocks, gaps.batch.labels, start_time, settings):
             process, padded = self._process(start, settings)
             blocks.close(process.run(padded, settings))
         return gaps.filled(blocks.z[: len(gaps.z)])
@@ -195,7 +144,7 @@ class BlockGeneration(Generation):
 
     def _states(self, blocks, gaps, start_time, settings) -> Iterator[SampleState]:
         count, done = len(gaps.z), 0
-        for start in self._starts(blocks, gaps, start_time, settings):
+        for start in self._starts(blocks, gaps.batch.labels, start_time, settings):
             process, padded = self._process(start, settings)
             ahead = sum(self._most_calls(masks, settings) for masks in blocks.masks_to_come())
             for state in process.states(padded, settings):
@@ -214,7 +163,7 @@ class BlockGeneration(Generation):
     def _columns(self, blocks, starts, gaps, settings) -> Iterator[np.ndarray]:
         """The columns behind `starts` that all rows have, as soon as they have them."""
         count, done = len(starts), 0
-        for start in self._starts(blocks, gaps, "auto", settings):
+        for start in self._starts(blocks, gaps.batch.labels, "auto", settings):
             process, padded = self._process(start, settings)
             blocks.close(process.run(padded, settings))
             found = (blocks.finished_ends[:count] - starts).min()
@@ -224,9 +173,9 @@ class BlockGeneration(Generation):
             yield np.stack([row[first + done : first + found] for row, first in rows])
             done = found
 
-    def _starts(self, blocks: CachedBlocks, gaps: Gaps, start_time, settings) -> Iterator[Start]:
+    def _starts(self, blocks: CachedBlocks, labels, start_time, settings) -> Iterator[Start]:
         """The start of each block's run; `blocks.close` takes its end before the next one."""
-        labels, rows = gaps.batch.labels, len(blocks.z)
+        rows = len(blocks.z)
         halves = 1 if settings.guidance_scale == 1.0 else 2  # the other half has no label
         if labels is not None:
             labels = np.pad(labels, (0, rows - len(labels)))
@@ -258,3 +207,16 @@ class BlockGeneration(Generation):
             if blocks.unfinished:
                 cache = cache.with_capacity(max(cache.capacity, capacity_for(blocks.stored)))
                 cache = extended(cache, blocks.finished())
+
+
+def _lengths(z, padding_mask=None, segment_ids=None) -> np.ndarray:
+    """The tokens of each row, int `[B]`, whose padding stands behind them."""
+    real = np.ones(z.shape, "bool") if padding_mask is None else padding_mask
+    has_holes = (~real[:, :1]).any() or (real[:, 1:] > real[:, :-1]).any()
+    if segment_ids is not None or has_holes:
+        raise ValueError(
+            "Blocks are counted from the beginning of a row. Expected a text a row, with its "
+            "padding behind it, without holes. Received: 'segment_ids', or a 'padding_mask' "
+            "with False before True. Give texts as a list."
+        )
+    return real.sum(axis=1)

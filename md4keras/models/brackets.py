@@ -62,6 +62,12 @@ def check_model(model) -> None:
             f"with one schedule for all tokens (MD4). Received: a {type(model).__name__}. "
             "`score` without `bracket` has its upper bound."
         )
+    if model.draws_in_blocks:
+        raise ValueError(
+            "Blocks come from left to right, not in the order of chance. Expected a model whose "
+            f"positions come in any order (MD4). Received: a {type(model).__name__}. `score` "
+            "without `bracket` has its upper bound, and with a `sampler` an exact likelihood."
+        )
     if getattr(model, "timesteps", None) is not None:
         raise ValueError(
             "A process of discrete steps reveals several positions at once. Expected a model of "

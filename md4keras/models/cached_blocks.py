@@ -87,11 +87,12 @@ class CachedBlocks:
 
         Of a row that is done, tokens that mean nothing.
         """
-        places = self._places
-        real = places < self.lengths[:, None]
-        z = np.take_along_axis(self.z, np.minimum(places, self.z.shape[1] - 1), axis=1)
-        going_on = self._going_on[:, None]
-        return np.where(real & going_on, z, 0), real | ~going_on
+        real, going_on = self._places < self.lengths[:, None], self._going_on[:, None]
+        return np.where(real & going_on, self.present(self.z), 0), real | ~going_on
+
+    def present(self, rows) -> np.ndarray:
+        """What rows of the same shape have at the present block, `[B, S]`."""
+        return np.take_along_axis(rows, np.minimum(self._places, rows.shape[1] - 1), axis=1)
 
     def masks_to_come(self) -> list[int]:
         """The most masks in a row of each block after the present one."""

@@ -19,6 +19,7 @@ from md4keras.models.brackets import Bracket
 from md4keras.models.draws import Drawn, Draws, DrawSums, Plan, network_calls
 from md4keras.models.padding import with_padding
 from md4keras.models.set_likelihood import SetLikelihood
+from md4keras.samplers.states import Start
 
 
 class ScoreState(NamedTuple):
@@ -61,8 +62,9 @@ class Likelihood(SetLikelihood):
         noise, `"left_to_right"`, `"halton"`, `"threshold"`, `"entropy_bound"`), the exact
         `-log p(x)` of what `generate` draws with it where `ties="first"` (with `given`, of what
         `infill` draws), at temperature 1 and without guidance, in as many network calls: see
-        `models.order_likelihood`. That is another distribution than the bound's. (For a
-        temperature, give the sampler a filter that divides the logits.)
+        `models.order_likelihood`. That is another distribution than the bound's (but for a
+        `BlockDiffusion` of blocks of 1, whose bound is exact). (For a temperature, give the sampler
+        a filter that divides the logits.)
 
         With `bracket=True`, bounds from both sides for positions in the order of chance: see
         `models.brackets`.
@@ -196,6 +198,10 @@ class Likelihood(SetLikelihood):
         if batch.unscored is not None:
             each = ops.where(batch.unscored, 0.0, each)
         return costs + each
+
+    def path_starts(self, x, start: Start, settings) -> Iterator[tuple[np.ndarray, Start]]:
+        """What `order_likelihood` follows, one run after another: the tokens, and their start."""
+        yield x, start
 
     def _bracket(self, batch: Batch, num_samples: int, seed: int, batch_size: int) -> Bracket:
         check_whole("num_samples", num_samples, brackets.LEAST, mend="A bracket needs two halves.")

@@ -5,13 +5,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from md4keras import backend
 from md4keras.checks import check_whole
+from md4keras.models import prefix_cache as prefix
 from md4keras.models import prompts, validation
 from md4keras.models.blocks import Blocks
-from md4keras.models.generation import Generation, Settings
+from md4keras.models.cached_calls import CachedCalls
+from md4keras.models.gaps import Gaps
+from md4keras.models.padding import padded_start
+from md4keras.models.settings import Settings
 
 
-class LongText(Generation):
+class LongText(CachedCalls):
     """`generate_blocks`, the last of the floors under `MD4` and `GenMD4`."""
 
     def generate_blocks(
@@ -26,6 +31,7 @@ class LongText(Generation):
         temperature: float = 1.0,
         seed: int = 0,
         guidance_scale: float = 1.0,
+        prefix_cache: bool = False,
     ) -> Iterator[np.ndarray]:
         """Generates text of any length, and yields each block of it as soon as it is done.
 
@@ -45,6 +51,10 @@ class LongText(Generation):
             sampler, num_steps, temperature: as in `generate`, for each block.
             guidance_scale: as in `generate`.
             seed: int in `[0, 2**32)`; sample `i` depends on `(seed, i)` alone.
+            prefix_cache: bool, an approximation (see `models.prefix_cache`), for a network with
+                `features_after` and without time: keys and values of the tokens before a block are
+                computed at its start and kept, and each step computes the block alone. They do not
+                see what its steps reveal, so the samples are not those of the model itself.
 
         Returns:
             Iterator of int32 arrays `[B, block]`, `length` columns in all, or fewer where all texts
@@ -72,13 +82,26 @@ class LongText(Generation):
                 f"block_length < {window}. Received: block_length={block_length}"
             )
         self._check_settings(settings, has_prompt=longest > 0)
+        if prefix_cache:
+            prefix.check_network(self.network)
         labels = validation.check_sampling_labels(self.network, labels, len(texts))
         lengths = [length] * len(texts)
         blocks = Blocks(self.network, texts, lengths, block_length, labels, window, asked.ends)
-        return self._drawn_blocks(blocks, settings)
+        return self._drawn_blocks(blocks, settings, prefix_cache)
 
-    def _drawn_blocks(self, blocks: Blocks, settings: Settings) -> Iterator[np.ndarray]:
+    def _drawn_blocks(self, blocks: Blocks, settings, prefix_cache) -> Iterator[np.ndarray]:
         for number, gaps in blocks:
             seed = int(np.random.SeedSequence((settings.seed, number)).generate_state(1)[0])
-            filled = self._filled(gaps, "auto", dataclasses.replace(settings, seed=seed))
+            own = dataclasses.replace(settings, seed=seed)
+            has_prefix = prefix_cache and (gaps.fraction < 1.0).any()
+            filled = self._block(gaps, own) if has_prefix else self._filled(gaps, "auto", own)
             yield np.stack(blocks.close(number, filled))
+
+    def _block(self, gaps: Gaps, settings: Settings) -> np.ndarray:
+        """The block at the end of each row, given the keys and values of what stands before it."""
+        start, size = self._start_of(gaps, "auto"), int((gaps.z == self.mask_token).sum(1).max())
+        if backend.COMPILES_EACH_SHAPE:
+            start = padded_start(start, self.network)
+        start = prefix.start_after(self, start, settings.guidance_scale != 1.0)
+        process, padded = self._process(start, settings)
+        return process.run(padded, settings)[: len(gaps.z), :size]

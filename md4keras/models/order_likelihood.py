@@ -6,7 +6,8 @@ positions that `z_k` selects, and draws their tokens from `mu(z_k)`. So
     log p(x) = sum over calls k, over the positions i revealed in call k, of log mu_i(x_i | z_k)
 
 along the path that `x` itself takes. The sum of `p` over all `x` is 1. Of equally good positions
-the first in the example comes first, as in sampling with `ties="first"`.
+the first in the example comes first, as in sampling with `ties="first"`. A model that draws block
+by block has such a path in each block, given the tokens of those before it.
 """
 
 from typing import Any, NamedTuple
@@ -95,25 +96,32 @@ def nats_of(model, batch: Batch, sampler, num_steps: int, time_grid: str, batch_
     """
     check_whole("batch_size", batch_size)
     settings = Settings(sampler, num_steps, time_grid, 1.0, 0, 1.0)
-    sampler = _check_by_state(settings.sampler)
+    _check_by_state(settings.sampler)
     start = _start_of(model, batch)
     size = distribution.whole_rows(min(batch_size, padded_size(len(batch.x))))
-    key = "path", sampler, size, start.z.shape[1:], *(part is None for part in start)
-    process = model._functions.get(key, lambda: PathProcess(model, sampler))
     found = []
     for first in range(0, len(batch.x), size):
         rows = np.minimum(np.arange(first, first + size), len(batch.x) - 1)
-        part = Start(*(None if each is None else each[rows] for each in start))
-        costs = to_numpy(process.path_of(batch.x[rows], part, settings).remembered)
-        check_drawn(np.where(costs == -np.inf, NOTHING, batch.x[rows]), sampler.filters)
-        costs = np.where(costs > _CUT, np.inf, costs.astype("float64"))
-        found.append(costs.reshape(size, -1).sum(axis=1))
+        whole = Start(*(None if each is None else each[rows] for each in start))
+        parts = model.path_starts(batch.x[rows], whole, settings)
+        found.append(sum(_nats_along(model, x, part, settings) for x, part in parts))
     return np.concatenate(found)[: len(batch.x)]
 
 
-def _check_by_state(sampler) -> Ordered:
+def _nats_along(model, x, start: Start, settings: Settings):
+    """The nats of the tokens `x` that are masked at the start, float64 `[B]`."""
+    sampler = settings.sampler
+    key = "path", sampler, start.z.shape, *(part is None for part in start)
+    process = model._functions.get(key, lambda: PathProcess(model, sampler))
+    costs = to_numpy(process.path_of(x, start, settings).remembered)
+    check_drawn(np.where(costs == -np.inf, NOTHING, x), sampler.filters)
+    costs = np.where(costs > _CUT, np.inf, costs.astype("float64"))
+    return costs.reshape(len(x), -1).sum(axis=1)
+
+
+def _check_by_state(sampler) -> None:
     if isinstance(sampler, Ordered) and sampler.by_state:
-        return sampler
+        return
     raise ValueError(
         "This sampler's positions do not depend on the state alone, so the likelihood of what it "
         "draws is not known exactly. Expected `samplers.Confidence(...)` without noise, "

@@ -11,10 +11,12 @@ from md4keras.layers import (
     TimeEmbedding,
     VocabularyHead,
     attended_and_positions,
+    attended_by_noised,
     attended_in_blocks,
 )
 from md4keras.layers.attention import check_heads
 from md4keras.layers.base import register
+from md4keras.layers.two_streams import TwoStreams
 from md4keras.networks.cached import Cached
 from md4keras.networks.network import Network
 
@@ -127,13 +129,16 @@ class DiT(Cached, Network):
         if blocks is None:
             mask, positions = attended_and_positions(padding_mask, segment_ids)
         else:
-            mask, positions = attended_in_blocks(blocks, clean is not None)
-        x = tokens if clean is None else ops.concatenate([tokens, clean], axis=1)
-        x = self.token_embedding(x)  # [B, L or 2 L, hidden_dim]
+            mask, positions = attended_in_blocks(blocks)
+        x = self.token_embedding(tokens)  # [B, L, hidden_dim]
+        if clean is None:
+            for block in self.blocks:
+                x = block(x, conditioning, mask, positions)
+            return self.output_norm(x, conditioning)
+        clean, noised_mask = self.token_embedding(clean), attended_by_noised(blocks)
         for block in self.blocks:
-            x = block(x, conditioning, mask, positions)
-        if clean is not None:
-            x = ops.split(x, 2, axis=1)[0]  # [B, L, hidden_dim]
+            streams = TwoStreams(block)
+            x, clean = streams(x, clean, conditioning, noised_mask, mask, positions)
         return self.output_norm(x, conditioning)
 
     @property

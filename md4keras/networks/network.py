@@ -57,7 +57,7 @@ class Network(NetworkPreset, Quantizable):
             it takes them and documents share rows, `"segment_ids"`, int like the tokens, equal
             within a document; or, if it takes them, `"blocks"`, int like the tokens, the number of
             each token's block (-1 for padding), and along with it `"clean"`, the clean tokens that
-            those of later blocks see in place of `"tokens"`: see `layers.attended_in_blocks`.
+            those of later blocks see in place of `"tokens"`: see `layers.attended_by_noised`.
         training: bool.
 
     Returns:

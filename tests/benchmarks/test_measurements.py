@@ -13,6 +13,7 @@ import pytest
 from benchmarks import (
     __main__,
     accelerator,
+    block_steps,
     blocks,
     compiled,
     machine,
@@ -54,6 +55,18 @@ def test_a_training_step(name, variant):
 def test_sampling(sampler):
     result = sampling.Generation(sampling.get("MD4-S", tiny=True), sampler)()
     assert 1 <= result["network_calls"] <= 5 and result["seconds"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [False, True])
+def test_training_in_blocks(count):
+    options = {"shapes": ["text8"], "backends": None, "scale": 1.0, "tiny": True, "runs": 2}
+    plain, blocks = block_steps.rows(argparse.Namespace(**options, count=count))
+    assert blocks["step"] == "in blocks" and "ratio" not in plain
+    if count:
+        assert 1 < blocks["gflop_ratio"] < 2
+    else:
+        assert len(blocks["ratio"]) == 2
 
 
 @pytest.mark.slow

@@ -87,7 +87,13 @@ def exported(tmp_path_factory):
             block_model,
             {
                 "limits": Limits(length=LENGTH + 8),
-                "signatures": ("generate", "infill", "next_block"),
+                "signatures": (
+                    "serving_default",
+                    "generate",
+                    "infill",
+                    "next_block",
+                    "block_logits",
+                ),
             },
         ),
         "bytes": (

@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 
-from md4keras import MD4, backend, samplers
+from md4keras import MD4, BlockDiffusion, backend, samplers
 from md4keras.evaluation.sources import Enumerable
+from md4keras.networks import DiT
 from md4keras.samplers import make_time_grid
 
 tf = pytest.importorskip("tensorflow")
+
+from md4keras.export import Limits  # noqa: E402
+from md4keras.export.signatures import Signatures  # noqa: E402
 
 pytestmark = pytest.mark.skipif(backend.NAME != "tensorflow", reason="exports are built there")
 
@@ -16,9 +20,6 @@ KLASS = samplers.Klass(threshold=0.5, divergence=0.5, history=1)
 
 
 def signatures(sampler):
-    from md4keras.export import Limits
-    from md4keras.export.signatures import Signatures
-
     network = Enumerable.random(3, 4).denoiser()
     network.table.assign(2 * np.random.default_rng(0).normal(size=network.table.shape))
     model = MD4(network)
@@ -76,8 +77,24 @@ def test_steps_carry_a_memory_of_several_tensors():
         ask(step, **short, **DRAW, t=1.0, s=0.5, step=0, start_time=1.0)
 
 
+EMPTY = samplers.Ancestral(filters=lambda logits: logits - 1e9)
+
+
 def test_filters_that_leave_nothing_are_refused():
-    model, found = signatures(samplers.Ancestral(filters=lambda logits: logits - 1e9))
+    model, found = signatures(EMPTY)
     request = DRAW | {"num_samples": 2, "length": 4, "num_steps": 2, "time_grid": "cosine"}
     with pytest.raises(tf.errors.InvalidArgumentError, match="left nothing to draw"):
         ask(found.generate(), **request)
+
+
+def test_blocks_that_filters_leave_nothing_of_are_refused():
+    network = DiT(3, 4, num_layers=1, num_heads=2, hidden_dim=8)
+    found = Signatures(BlockDiffusion(network, block_size=2), EMPTY, Limits())
+    how, none = DRAW | {"num_steps": 2, "time_grid": "cosine"}, np.zeros((1, 1, 0, 2, 4))
+    block = {"tokens": [[3, 3]], "keys": none, "values": none, "start_time": 0.0}
+    for signature, request in (
+        (found.generate(), {"num_samples": 1, "length": 4}),
+        (found.next_block(), block),
+    ):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="left nothing to draw"):
+            ask(signature, **how, **request)

@@ -113,8 +113,8 @@ def test_the_configuration_makes_the_same_model():
 @pytest.mark.one_backend
 def test_bad_arguments_are_named():
     model = make()
-    with pytest.raises(NotImplementedError, match="sampler='confidence'"):
-        model.score(X, sampler="confidence")
+    with pytest.raises(ValueError, match="from left to right.*a BlockDiffusion"):
+        model.score(X, num_samples=16, bracket=True)
     with pytest.raises(ValueError, match="does not take text in blocks.*Transformer"):
         BlockDiffusion(Transformer(V, L, 1, 1, 8), 2)
     with pytest.raises(ValueError, match="time of its own"):

@@ -95,6 +95,8 @@ def test_blocks_of_one_are_an_autoregressive_model():
     mu = array(keras.ops.softmax(logits, axis=-1))
     law = np.take_along_axis(mu, texts[..., None], axis=-1)[..., 0].prod(axis=1)
     np.testing.assert_allclose(law.sum(), 1.0, atol=1e-5)
+    nats, _ = model.score(texts, sampler="left_to_right", num_steps=1)
+    np.testing.assert_allclose(np.exp(-nats), law, rtol=1e-4)
     drawn = model.generate(6000, length=3, num_steps=1, seed=2)
     assert chi_square(count_states(drawn, V), law) > 1e-3
 
@@ -178,8 +180,9 @@ def test_bad_arguments_are_named(model):
         model.generate(1, block_length=3)
     with pytest.raises(ValueError, match="block_length=3"):
         model.generate_blocks(1, 4, block_length=3)
-    with pytest.raises(ValueError, match="Guidance needs"):
-        model.generate(prompt=[1], length=3, guidance_scale=2.0)
+    for call in (model.generate, model.sample_steps, model.generate_blocks):
+        with pytest.raises(ValueError, match="Guidance needs.*a prompt will not do"):
+            call(prompt=[1], length=3, guidance_scale=2.0)
     with pytest.raises(ValueError, match="counted from the beginning.*segment_ids"):
         model.infill({"tokens": x, "segment_ids": x + 1}, x == 0)
     with pytest.raises(ValueError, match="padding behind it"):
