@@ -24,7 +24,7 @@ SAMPLERS = {
     "psi": (samplers.Psi, "masks tokens again at the rate of fresh noise, to mend mistakes"),
     "remasking": (samplers.Remasking, "masks few tokens again, by the rule of ReMDM"),
     "path_planning": (samplers.PathPlanning, "masks the least sure tokens, old or new"),
-    "corrector": (samplers.Corrector, "draws a revealed token anew after each step, by one more call"),
+    "corrector": (samplers.Corrector, "one more call a step draws a revealed token anew"),
 }
 DESCRIPTIONS = "How masks are taken off, one step after the other.\n\n" + "\n".join(
     f"- **{name}**: {description}" for name, (_, description) in SAMPLERS.items()
