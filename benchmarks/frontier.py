@@ -6,6 +6,24 @@ with less entropy within each sample or more repetition, are dull texts.
 """
 
 TEXTS = 128
+NAMED = (
+    "ancestral",
+    "ancestral, temperature 0.8",
+    "event",
+    "top_p 0.9",
+    "confidence, probability",
+    "confidence, noise 4",
+    "threshold 0.9",
+    "entropy_bound 0.1",
+    "entropy_bound 2",
+    "klass 0.9",
+    "remasking, capped 0.05",
+    "psi 0.9",
+    "psi, forward-backward",
+    "path_planning",
+    "corrector, 1 of 1",
+    "corrector, 1 of 4",
+)
 
 
 def add_arguments(parser) -> None:
@@ -14,35 +32,12 @@ def add_arguments(parser) -> None:
     add("--frontier-steps", type=int, nargs="+", default=[16, 128], help="(default: 16 128)")
 
 
-def sampler_list() -> dict:
-    """The samplers by name, each with its temperature."""
-    from md4keras import samplers
-
-    return {
-        "ancestral": ("ancestral", 1.0),
-        "ancestral, temperature 0.8": ("ancestral", 0.8),
-        "event": ("event", 1.0),
-        "top_p 0.9": (samplers.TopP(0.9), 1.0),
-        "confidence": (samplers.Confidence(), 1.0),
-        "confidence, noise 4": (samplers.Confidence(noise_temperature=4.0), 1.0),
-        "threshold 0.9": (samplers.Threshold(threshold=0.9), 1.0),
-        "entropy_bound 0.1": (samplers.EntropyBound(gamma=0.1), 1.0),
-        "entropy_bound 1": (samplers.EntropyBound(gamma=1.0), 1.0),
-        "klass 0.9": (samplers.Klass(threshold=0.9), 1.0),
-        "remasking, capped 0.05": (samplers.Remasking(rule="capped", eta=0.05), 1.0),
-        "psi 0.9": (samplers.Psi(kappa=0.9), 1.0),
-        "psi, forward-backward": (samplers.Psi(kappa="forward_backward"), 1.0),
-        "path_planning": (samplers.PathPlanning(), 1.0),
-        "corrector, 1 of 1": (samplers.Corrector(), 1.0),
-        "corrector, 1 of 4": (samplers.Corrector(num_candidates=4), 1.0),
-    }
-
-
 def rows(options):
-    """Of held-out texts, then one row for each sampler and number of steps."""
+    """Of held-out texts, then one row for each sampler and number of steps; `--named` chooses."""
     import numpy as np
 
     import md4keras
+    from benchmarks.samplers import named
     from md4keras.evaluation.character_model import CharacterModel
     from md4keras.evaluation.frontier import frontier
     from md4keras.evaluation.text_report import TextReport
@@ -60,9 +55,8 @@ def rows(options):
     real = np.stack([held_out[start : start + length] for start in starts])
     yield {"sampler": "held-out texts", "steps": None, "calls": None, **_figures(report(real))}
 
-    chosen = sampler_list()
-    for name in list(chosen)[:2] if options.tiny else chosen:
-        sampler, temperature = chosen[name]
+    chosen = named(options.named or (NAMED[:2] if options.tiny else NAMED))
+    for name, (sampler, temperature) in chosen.items():
         vary = {"sampler": [sampler], "temperature": [temperature], "num_steps": steps}
         for row in frontier(model, report, count, vary):
             how = {"sampler": name, "steps": row["num_steps"], "calls": row["network_calls"]}

@@ -15,7 +15,12 @@ def add_arguments(parser) -> None:
     add("--samples", type=int, default=4000, help="samples a cell (default: 4000)")
     add("--num-steps", type=int, nargs="+", default=[4, 8, 16, 64, 256], help="of the time grid")
     add("--source", choices=("markov", "hidden"), default="markov", help="(default: markov)")
-    add("--named", nargs="+", metavar="NAME", help="only these rows, such as 'entropy_bound 0.1'")
+    add(
+        "--named",
+        nargs="+",
+        metavar="NAME",
+        help="only these samplers, such as 'entropy_bound 0.1'",
+    )
 
 
 def sampler_list() -> dict:
@@ -64,10 +69,10 @@ def rows(options):
         source = oracle.HiddenMarkov.random(values=STATES, length=LENGTH)
     else:
         source = oracle.Markov.random(STATES, LENGTH)
-    yield from oracle.rows(_named(options.named), steps, source, count)
+    yield from oracle.rows(named(options.named), steps, source, count)
 
 
-def _named(names) -> dict:
+def named(names) -> dict:
     """The samplers of these names; all of them for `None`."""
     known = sampler_list()
     if unknown := [name for name in names or () if name not in known]:

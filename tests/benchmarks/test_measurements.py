@@ -16,6 +16,7 @@ from benchmarks import (
     block_steps,
     blocks,
     compiled,
+    frontier,
     machine,
     packed,
     paired,
@@ -74,6 +75,14 @@ def test_drawing_in_blocks():
     found = list(blocks.rows(argparse.Namespace(tiny=True, runs=2)))
     assert [row["tokens"] for row in found] == [64, 128] * 2
     assert all(row["growth"] > 0 and min(row["busy"]) > 0 for row in found)
+
+
+@pytest.mark.slow
+def test_the_samplers_of_the_text_preset():
+    real, *drawn = frontier.rows(argparse.Namespace(tiny=True, named=["event", "klass 0.9"]))
+    assert real["sampler"] == "held-out texts" and real["calls"] is None
+    assert [(row["sampler"], row["steps"]) for row in drawn] == [("event", 2), ("klass 0.9", 2)]
+    assert all(row["bits a character"] > real["bits a character"] for row in drawn)
 
 
 @pytest.mark.slow
