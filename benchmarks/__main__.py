@@ -27,6 +27,7 @@ TABLES = {
     "frontier": "benchmarks.frontier",
     "blocks": "benchmarks.blocks",
     "block_steps": "benchmarks.block_steps",
+    "prefix_cache": "benchmarks.prefix_cache",
     "startup": "benchmarks.startup",
     "genmd4": "benchmarks.genmd4",
     "complementary": "benchmarks.complementary",

@@ -20,6 +20,7 @@ from benchmarks import (
     machine,
     packed,
     paired,
+    prefix_cache,
     sampling,
     settings,
     steps,
@@ -68,6 +69,14 @@ def test_training_in_blocks(count):
         assert 1 < blocks["gflop_ratio"] < 2
     else:
         assert len(blocks["ratio"]) == 2
+
+
+@pytest.mark.slow
+def test_the_prefix_cache():
+    options = argparse.Namespace(tiny=True, runs=2, cache_steps=3, cache_samples=20)
+    source, *_, without, kept = prefix_cache.rows(options)
+    assert source["nats"] < kept["nats"] and 0 < kept["prediction_distance"] < 1
+    assert len(without["seconds"]) == 2 and without["steps of a block"] == 8
 
 
 @pytest.mark.slow
