@@ -119,11 +119,11 @@ def something_to_fill(name: str, mask):
 
 
 def something_drawn(tokens):
-    """No token is -1, which is drawn where the filters leave nothing (or logits are NaN)."""
+    """No token is -1, which is drawn where the filters leave nothing, or the network gives NaN."""
     return _require(
         tf.reduce_min(tokens) >= 0,
-        "The filters left nothing to draw. Expected logits of which one is above -1e7 and none is "
-        "infinite or NaN. Received: the smallest token =",
+        "The filters left nothing to draw, or the network gave NaN. Expected logits of which one "
+        "is above -1e7 and none is infinite or NaN. Received: the smallest token =",
         tf.reduce_min(tokens),
     )
 

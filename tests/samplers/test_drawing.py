@@ -117,9 +117,9 @@ def test_a_filter_that_leaves_nothing_is_named(sampler, model):
     for temperature in (0, 1.0):
         with pytest.raises(ValueError, match=said):
             model.generate(2, sampler=sampler, num_steps=3, temperature=temperature)
-    with pytest.raises(ValueError, match=said):
-        list(model.sample_steps(2, sampler=sampler, num_steps=3))
     if sampler == Confidence(filters=nothing_at_all):
+        with pytest.raises(ValueError, match=said):
+            list(model.sample_steps(2, sampler=sampler, num_steps=3))
         with pytest.raises(ValueError, match=said):
             model.score(np.zeros((2, 6), "int32"), sampler=sampler)
 

@@ -36,7 +36,6 @@ def test_every_call_reveals_something(sampler):
 BY_CHANCE = {
     "ancestral": samplers.Ancestral(),
     "psi": samplers.Psi(),
-    "rescaled": samplers.Remasking(rule="rescaled", eta=0.05),
     "by confidence": samplers.Remasking(rule="confidence"),
     "planned path": samplers.PathPlanning(eta=0.0),
     "corrector": samplers.Corrector(),
@@ -49,8 +48,6 @@ def test_a_call_that_would_change_nothing_is_not_made(name, monkeypatch):
     how = {"sampler": BY_CHANCE[name], "num_steps": 32, "seed": 4}
     model = MD4(FixedLogits(LOGITS, 3))
     states = list(model.sample_steps(1, **how))
-    tokens = model.generate(1, **how)
-    np.testing.assert_array_equal(states[-1].tokens, tokens)
     assert states[-1].calls <= states[0].most_calls
     if name != "corrector":  # which may draw a token anew that comes out the same
         assert [state.calls for state in states] == list(range(len(states)))
@@ -58,7 +55,7 @@ def test_a_call_that_would_change_nothing_is_not_made(name, monkeypatch):
             assert (one.tokens != next_one.tokens).any()
     with_idle_calls(monkeypatch)
     *_, last = MD4(FixedLogits(LOGITS, 3)).sample_steps(1, **how)
-    np.testing.assert_array_equal(last.tokens, tokens)
+    np.testing.assert_array_equal(last.tokens, states[-1].tokens)
     assert last.calls > states[-1].calls
 
 
