@@ -1,5 +1,7 @@
 """The temperature: the first filter of a sampler and, at 0, its last one too."""
 
+import math
+
 from keras import ops
 
 from md4keras.samplers.drawing import REMOVED
@@ -39,8 +41,9 @@ class Temperature:
         logits = ops.cast(logits, "float32")
         divisor = ops.where(self.is_greedy, 1.0, self.value)
         largest = ops.max(logits, axis=-1, keepdims=True)
-        shift = ops.where(ops.equal(divisor, 1.0), 0.0 * largest, largest)  # 0, or NaN
-        return (logits - shift) / divisor
+        shift = ops.where(ops.equal(divisor, 1.0), 0.0, largest)
+        are_numbers = ops.all(ops.less(logits, math.inf), axis=-1, keepdims=True)
+        return ops.where(are_numbers, (logits - shift) / divisor, math.nan)
 
     def choose(self, logits):
         """At 0 logits `[..., V]` with all removed but the largest, of several the first."""
