@@ -28,7 +28,7 @@ class TwoStreams(Layer):
     """
 
     def __init__(self, block):
-        super().__init__(dtype=block.dtype_policy, name=f"{block.name}_in_two_streams")
+        super().__init__(dtype=block.compute_dtype, name=f"{block.name}_in_two_streams")
         self.block = block
         self.built = True
 
