@@ -70,10 +70,6 @@ class Ancestral(Sampler):
             return super().finish(logits, zt, noise)
         return ops.where(ops.equal(zt, logits.shape[-1]), likeliest(self.filter(logits)), zt)
 
-    def is_idle(self, masked, s, t, schedule, noise, memory):
-        reveal = ops.max(_reveal_probability(masked, s, t, schedule), axis=-1)
-        return ~ops.any(masked & (noise().when < reveal))
-
 
 def _reveal_probability(zt, s, t, schedule):
     """`(alpha_s - alpha_t)/(1 - alpha_t)`, `[B, 1, .., 1]`, or `[B, 1, .., V]` by token value."""

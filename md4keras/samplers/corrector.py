@@ -65,9 +65,6 @@ class Corrector(Ancestral):
     def check_schedule(self, schedule) -> None:
         check_scalar_schedule(self, schedule)
 
-    def is_followed(self, masked, given):
-        return ops.any(~masked & ~given)
-
     def after_step(self, process, run, state, t, s):
         mask_token = process.model.mask_token
         noise = process.noise(run, state.z, -state.step)  # 1, 2, ...: not a step's

@@ -49,7 +49,7 @@ class Expected:
     def check_data_shape(self, data_shape: tuple) -> None:
         """Raises a `ValueError` if the sampler is not defined for examples of this shape."""
 
-    def is_idle(self, masked, s, t, schedule, noise, memory):
+    def is_idle(self, masked, s, t, schedule, memory):
         """Whether a step changes nothing in any row, whatever the network says: bool scalar.
 
         The network is not called for such steps, and a run ends before its last ones.
@@ -57,19 +57,9 @@ class Expected:
         Args:
             masked: bool tensor `[B, *data_shape]`, what is masked now.
             s, t, schedule: as in `Sampler.step_probabilities`.
-            noise: function without arguments, to the `Noise` of the step.
             memory: a `Memory`.
         """
         return ~ops.any(masked) if self.adaptive else ops.zeros((), dtype="bool")
-
-    def is_followed(self, masked, given):
-        """Whether `after_step` may call the network, bool scalar tensor, though a step is idle.
-
-        Args:
-            masked: bool tensor `[B, *data_shape]`, what is masked after the step.
-            given: bool tensor like `masked`, what was not masked at the start.
-        """
-        return ops.zeros((), dtype="bool")
 
     def after_step(self, process, run, state, t, s):
         """What follows a step: a sampler may call the network again, as `Corrector` does.

@@ -112,7 +112,7 @@ class Planned(Ordered):
         due = positions(zt, fixed) - planned_masks(zt, s, schedule, given)  # [B]
         return lowest(-self.score(logits, zt, t, uniforms), fixed, due)
 
-    def is_idle(self, masked, s, t, schedule, noise, memory):
+    def is_idle(self, masked, s, t, schedule, memory):
         return reveals_nothing(masked, s, schedule, memory)
 
     def most_calls(self, left, num_steps, fractions=None):

@@ -58,7 +58,7 @@ class PathPlanning(Sampler):
             "Take 'ancestral', 'psi' or 'remasking'."
         )
 
-    def is_idle(self, masked, s, t, schedule, noise, memory):
+    def is_idle(self, masked, s, t, schedule, memory):
         if self.eta:  # masks may move, unless there are none
             return ~ops.any(masked) & (
                 ops.max(planned_masks(masked, s, schedule, memory.given)) == 0

@@ -78,10 +78,6 @@ class PosteriorMixture(Sampler):
         zs = ops.where(revealed, tokens, ops.where(remasked, ops.full_like(zt, mask_token), zt))
         return zs, ops.where(revealed, probability, memory.remembered)
 
-    def is_idle(self, masked, s, t, schedule, noise, memory):
-        reveal, sigma = self._rates(masked, s, t, schedule, memory)
-        return ~ops.any(noise().when < ops.where(masked, reveal, sigma))
-
     def _rates(self, masked, s, t, schedule, memory):
         """Probabilities to reveal a masked and to mask a revealed position, `[B, *data_shape]`."""
         alpha_t, alpha_s = (

@@ -69,13 +69,11 @@ class SteppedProcess(ReverseProcess):
 
     def begin(self, run, state):
         """The state with the number of the next step that is not idle."""
-        masked = ops.equal(state.z, self.model.mask_token)
 
         def is_passed(step):
             idle = self._is_idle(run, state._replace(step=step), *self._times(run, step))
-            return (step < run.plan.num_steps) & idle & ~followed
+            return (step < run.plan.num_steps) & idle
 
-        followed = self.sampler.is_followed(masked, run.given)
         (step,) = ops.while_loop(is_passed, lambda step: (step + 1,), (state.step,))
         return state._replace(step=step)
 
@@ -86,7 +84,6 @@ class SteppedProcess(ReverseProcess):
             s,
             t,
             Rescaled(self.model.schedule, run.start_time),
-            lambda: self.noise(run, state.z, state.step),
             Memory(run.given, state.remembered),
         )
 
@@ -97,19 +94,9 @@ class SteppedProcess(ReverseProcess):
 
     def step(self, run: Run, state: State, t, s) -> State:
         """A step from `t` to `s`, float32 tensors `[B]`; at time 0 all that is left is filled."""
-        after = self._predicted(run, state, t, s)
+        after = self.predict(run, state, t, s)
         sampler = Temperature(run.temperature).of(self.sampler)
         return sampler.after_step(self, run, after, t, s)
-
-    def _predicted(self, run: Run, state: State, t, s) -> State:
-        """The state before what follows the step, which may be idle where something does."""
-        if self.sampler.calls_a_step == 1:
-            return self.predict(run, state, t, s)
-        idle = self._is_idle(run, state, t, s) & ops.any(t > 0.0)
-        passed = state._replace(step=state.step + 1)
-        return State(
-            *ops.cond(idle, lambda: tuple(passed), lambda: tuple(self.predict(run, state, t, s)))
-        )
 
     def predict(self, run: Run, state: State, t, s) -> State:
         """The step proper, a network call."""
