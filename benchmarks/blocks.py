@@ -1,10 +1,10 @@
 """Seconds of drawing long texts in blocks: keys and values kept, or all computed again.
 
 `BlockDiffusion.generate`, which keeps the keys and values of finished blocks, against
-`MD4.generate(block_length=...)`, each call of which computes the whole row (the same untrained
-network, as many steps for each block). `busy` are the processor's seconds, of all cores together,
-which other programs lengthen less; `growth` is `busy` over that of the shortest text, medians both.
-One untimed run comes first.
+`MD4.generate(block_length=...)`, each call of which computes the whole row: the same untrained
+network (one layer of width 1,024), and as many steps for each block. `busy` are the processor's
+seconds, of all cores together, which other programs lengthen less; `growth` is `busy` over that of
+the shortest text, medians both. One untimed run comes first.
 """
 
 import argparse
@@ -13,8 +13,8 @@ import time
 
 import md4keras
 
-BLOCK, STEPS = 32, 2
-SIZES = {"num_layers": 4, "num_heads": 4, "hidden_dim": 128}
+BLOCK, STEPS = 64, 2
+SIZES = {"num_layers": 1, "num_heads": 16, "hidden_dim": 1024}
 LENGTHS = (512, 2048)
 
 

@@ -115,7 +115,7 @@ class SelfAttention(Layer):
     def attend(self, query, key, value, padding_mask=None, training=None, positions=None):
         """Values mixed by attention, `[B, L, heads, head_dim]`."""
         query, key = self.with_positions(query, key, positions)
-        return self.mix(query, key, value, padding_mask, training)
+        return self.mix(query, [(key, value)], padding_mask, training)
 
     def attend_after(self, query, key, value, stored, padding_mask, positions, training=None):
         """Values mixed by attention to what is stored and to the tokens themselves.
@@ -133,24 +133,28 @@ class SelfAttention(Layer):
             `[B, L, groups, head_dim]`, to be stored.
         """
         query, key = self.with_positions(query, key, positions)
-        joined = key, value
-        if stored:
-            pairs = zip(stored, joined, strict=True)
-            joined = [ops.concatenate([ops.cast(old, x.dtype), x], axis=1) for old, x in pairs]
-        return self.mix(query, *joined, padding_mask, training), key, value
+        parts = [tuple(ops.cast(each, key.dtype) for each in stored)] if stored else []
+        return self.mix(query, [*parts, (key, value)], padding_mask, training), key, value
 
-    def mix(self, query, key, value, padding_mask=None, training=None):
-        """Values mixed by attention of queries and keys that know their positions."""
+    def mix(self, query, parts, padding_mask=None, training=None):
+        """Values mixed by attention of queries and keys that know their positions.
+
+        Args:
+            query: `[B, L, heads, head_dim]`.
+            parts: list of pairs of keys and values, `[B, any, groups, head_dim]`, which stand one
+                after another in the mask. (Joined they would be copied in every call.)
+            padding_mask, training: as of `call`.
+        """
         if (shared := self.num_heads // (self.num_key_value_heads or self.num_heads)) > 1:
-            key, value = (ops.repeat(each, shared, axis=2) for each in (key, value))
+            parts = [[ops.repeat(each, shared, axis=2) for each in pair] for pair in parts]
         mask = padding_mask
         if mask is not None:  # [B, 1, 1, L], or [B, 1, L, L]
             mask = mask[:, None, None, :] if len(mask.shape) == 2 else mask[:, None]
-        if training and self.attention_dropout_rate > 0:
-            return self._attend_with_dropout(query, key, value, mask)
+        if len(parts) > 1 or (training and self.attention_dropout_rate > 0):
+            return self._attend_to_parts(query, parts, mask, training)
         # Fused kernels of accelerators do not take every mask; Keras asks them without it.
         fused = None if mask is None else False
-        return ops.dot_product_attention(query, key, value, mask=mask, flash_attention=fused)
+        return ops.dot_product_attention(query, *parts[0], mask=mask, flash_attention=fused)
 
     def output(self, mixed, training=None):
         """The output `[B, L, width]` from mixed values `[B, L, heads, head_dim]`."""
@@ -161,15 +165,21 @@ class SelfAttention(Layer):
         """Tells queries and keys `[B, L, heads, head_dim]` their positions; here, nothing."""
         return query, key
 
-    def _attend_with_dropout(self, query, key, value, mask=None):
-        # Keras's fused attention has no dropout.
+    def _attend_to_parts(self, query, parts, mask=None, training=None):
+        # Keras's attention has neither parts nor dropout.
         query = query * ops.cast(self.head_dim**-0.5, query.dtype)
-        scores = ops.cast(ops.einsum("bqhd,bkhd->bhqk", query, key), "float32")  # [B, heads, L, L]
+        scores = [ops.einsum("bqhd,bkhd->bhqk", query, key) for key, _ in parts]
+        sizes = [ops.shape(each)[-1] for each in scores]
+        scores = ops.cast(ops.concatenate(scores, axis=-1), "float32")  # [B, heads, L, all]
         if mask is not None:
             scores = ops.where(mask, scores, -1e30)
-        probabilities = ops.cast(ops.softmax(scores, axis=-1), value.dtype)
-        probabilities = self.attention_dropout(probabilities, training=True)
-        return ops.einsum("bhqk,bkhd->bqhd", probabilities, value)
+        probabilities = ops.cast(ops.softmax(scores, axis=-1), query.dtype)
+        probabilities = self.attention_dropout(probabilities, training=training)
+        mixed, begin = 0.0, 0
+        for size, (_, value) in zip(sizes, parts, strict=True):
+            part = probabilities[..., begin : begin + size]
+            mixed, begin = mixed + ops.einsum("bhqk,bkhd->bqhd", part, value), begin + size
+        return mixed
 
 
 @register

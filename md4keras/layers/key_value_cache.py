@@ -41,26 +41,38 @@ class Cache(NamedTuple):
         Args:
             keys, values: float `[layers, B, L, heads, head_dim]`.
             count: int32 `[B]`, or a number, how many of each row's are taken, from the first one
-                on. What finds no place is left out.
+                on. What finds no place is left out. (Others may be written behind them, where
+                nothing is read.)
         """
         count = ops.broadcast_to(count, ops.shape(self.length))
-        length = ops.minimum(self.length + count, self.capacity)
+        longer = ops.minimum(self.length + count, self.capacity)
         if self.keys.shape[0] == 0:  # no layers
-            return self._replace(length=length)
-        place = ops.arange(self.capacity, dtype="int32") - ops.expand_dims(self.length, 1)  # [B, C]
-        new = ops.logical_and(place >= 0, place < ops.expand_dims(count, 1))[..., None, None]
-        place = ops.clip(place, 0, ops.shape(keys)[2] - 1)[None, ..., None, None]
-        place = ops.broadcast_to(place, ops.shape(self.keys))
+            return self._replace(length=longer)
+        layers, rows, tokens, *sizes = ops.shape(keys)
+        last = ops.expand_dims(self.capacity - 1 - self.length, 1)  # -1: there is no place left
+        offset = ops.minimum(ops.arange(tokens, dtype="int32"), last)  # [B, L]
+        place = ops.expand_dims(self.length, 1) + offset
+        # What finds no place becomes another copy of what stands at the last one.
+        row = ops.expand_dims(ops.arange(rows, dtype="int32"), 1)
+        source = ops.reshape(row * tokens + ops.maximum(offset, 0), (-1,))
+        shape = layers, rows, tokens
+        layer = ops.reshape(ops.arange(layers, dtype="int32"), (-1, 1, 1))
+        indices = [ops.broadcast_to(each, shape) for each in (layer, row, place)]
+        indices = ops.reshape(ops.stack(indices, axis=-1), (-1, 3))
 
         def written(old, more):
-            more = ops.take_along_axis(ops.cast(more, old.dtype), place, axis=2)
-            return ops.where(new, more, old)
+            more = ops.reshape(ops.cast(more, old.dtype), (layers, -1, *sizes))
+            more = ops.reshape(ops.take(more, source, axis=1), (*shape, *sizes))
+            more = ops.where(offset[..., None, None] >= 0, more, old[:, :, -1:])
+            return ops.scatter_update(old, indices, ops.reshape(more, (-1, *sizes)))
 
-        return Cache(written(self.keys, keys), written(self.values, values), length)
+        return Cache(written(self.keys, keys), written(self.values, values), longer)
 
     def with_capacity(self, capacity: int) -> "Cache":
         """With places for so many tokens, or as many as before where those are more."""
-        more = ((0, 0), (0, 0), (0, max(capacity - self.capacity, 0)), (0, 0), (0, 0))
+        if capacity <= self.capacity:
+            return self
+        more = ((0, 0), (0, 0), (0, capacity - self.capacity), (0, 0), (0, 0))
         return Cache(ops.pad(self.keys, more), ops.pad(self.values, more), self.length)
 
     def of_rows(self, count) -> "Cache":

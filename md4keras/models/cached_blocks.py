@@ -8,12 +8,14 @@ import dataclasses
 
 import numpy as np
 
+from md4keras.models.padding import padded_size
+
 _FEWEST = 64
 
 
 def capacity_for(count: int) -> int:
-    """The places of a cache for so many tokens: a power of two, so that few are compiled."""
-    return max(_FEWEST, 1 << (count - 1).bit_length())
+    """The places of a cache for so many tokens: 64, 128, 192, 256, 384, ...; few are compiled."""
+    return _FEWEST * padded_size(-(-max(count, 1) // _FEWEST))
 
 
 @dataclasses.dataclass

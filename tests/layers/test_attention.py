@@ -44,15 +44,19 @@ class LayerTest(TestCase):
         )
 
 
-def test_the_path_with_attention_dropout_attends_like_the_fused_one():
+@pytest.mark.parametrize("sizes", [[7], [3, 4], [0, 7]], ids=str)
+def test_the_path_with_attention_dropout_attends_like_the_fused_one(sizes):
+    """And keys and values in parts like those that are joined."""
     q, k, v = np.random.default_rng(0).normal(size=(3, 2, 7, 2, 4)).astype("float32")
     layer = RotarySelfAttention(2, attention_dropout=1e-7)
     layer.build((None, 7, 8))
     q, k, v = (keras.ops.convert_to_tensor(a) for a in (q, k, v))
     expected = array(keras.ops.dot_product_attention(q, k, v))
-    np.testing.assert_allclose(
-        array(layer._attend_with_dropout(q, k, v)), expected, atol=1e-5, rtol=1e-5
-    )
+    ends = np.cumsum([0, *sizes])
+    parts = [(k[:, a:b], v[:, a:b]) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    for training in (False, True):
+        found = array(layer._attend_to_parts(q, parts, training=training))
+        np.testing.assert_allclose(found, expected, atol=1e-5, rtol=1e-5)
 
 
 def test_output_dropout_is_shared_along_the_sequence():
