@@ -228,7 +228,7 @@ def check_bound(
     >>> check_bound(nothing_counts, num_draws=128).holds
     False
     """
-    is_builder = _builds_models(objective)
+    losses = _of_model if _builds_models(objective) else _of_function
     check_whole("num_draws", num_draws, 2 * ROUNDS, mend="A round needs two draws.")
     random.check_seed(seed)
     sources = standard_sources() if sources is None else sources
@@ -243,14 +243,13 @@ def check_bound(
     findings = []
     for name, source in sources.items():
         rng = np.random.default_rng(seed)
-        losses = _of_model if is_builder else _of_function
         entropy = source.entropy().nats
         allowance = _ENDS * source.data_shape[0] * math.log(source.vocabulary_size)
         found = {}
         for measured_by, mean_loss in losses(objective, source, rng).items():
             gap, error = _gap(mean_loss, source, num_draws // ROUNDS, rng)
             found[measured_by] = Finding(name, measured_by, entropy, gap, error, allowance)
-        if is_builder:
+        if "evaluate" in found:  # of a model
             found["fit"] = found["fit"].beside(found["evaluate"])
         findings += found.values()
     return BoundReport(tuple(findings))

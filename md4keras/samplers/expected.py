@@ -1,4 +1,4 @@
-"""What a process asks of a sampler besides its steps, with the answers of one that is plain.
+"""The members of a sampler besides its steps, each with a default.
 
 A sampler of one's own that is no `Sampler` needs `make_process`, `step` and `finish`; what else it
 lacks is taken from here.
