@@ -9,9 +9,9 @@ the shortest text, medians both. One untimed run comes first.
 
 import argparse
 import statistics
-import time
 
 import md4keras
+from benchmarks.machine import timed
 
 BLOCK, STEPS = 64, 2
 SIZES = {"num_layers": 1, "num_heads": 16, "hidden_dim": 1024}
@@ -54,6 +54,4 @@ def measure(name: str, length: int) -> dict:
     model, how = _MODELS[name], {"num_steps": STEPS}
     if name != "kept":
         how = {"num_steps": STEPS * length // BLOCK, "block_length": BLOCK}
-    begin, busy = time.perf_counter(), time.process_time()
-    model.generate(1, length=length, **how)
-    return {"seconds": time.perf_counter() - begin, "busy": time.process_time() - busy}
+    return timed(lambda: model.generate(1, length=length, **how))

@@ -6,6 +6,7 @@ import re
 import runpy
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,6 +40,13 @@ def peak_gb() -> float:
 
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+
+
+def timed(act) -> dict:
+    """`"seconds"` of a call, and the processor's `"busy"` ones, of all cores together."""
+    begin, busy = time.perf_counter(), time.process_time()
+    act()
+    return {"seconds": time.perf_counter() - begin, "busy": time.process_time() - busy}
 
 
 def _processor() -> str:

@@ -3,14 +3,15 @@
 A DiT trained on an eight-state Markov source draws texts in blocks of 8, in a window of 32, with
 all of the window computed at each step and with the keys and values of what stands before the block
 kept. `pair_distance`: total variation distance between the samples' pairs of neighbours and the
-source's; `nats`: the mean of `-log p` of a sample (`source`: as many samples of the source itself).
+source's; `nats`, `nats_error`: the mean of `-log p` of a sample, and its standard error (`source`:
+of as many samples of the source itself).
 `prediction_distance`: the mean total variation distance between what the network predicts with the
 kept keys and without, at the masks of blocks of the source of which half is revealed. `seconds`,
 and `busy` ones of the processor, which other programs lengthen less, are those of one text of 512
 tokens in blocks of 32, in a window of 256, by an untrained network of 4 layers of width 128.
 """
 
-import time
+from benchmarks.machine import timed
 
 STATES, LENGTH, WINDOW, BLOCK = 8, 64, 32, 8
 TIMED = {"length": 512, "block_length": 32, "num_steps": 16}
@@ -36,12 +37,12 @@ def rows(options):
         for kept in (False, True):
             measured = measure(kept, options.tiny)
             seconds[kept] += [measured] if run else []
-    yield {"keys and values": "source", **quality(source, source.draw(count, seed=1))}
+    yield {"keys and values": "source", **oracle.quality(source, source.draw(count, seed=1))}
     for num_steps in (2, 4, 8):
         for kept in (False, True):
             row = {"keys and values": "kept" if kept else "computed at each step"}
             row |= {"steps of a block": num_steps}
-            row |= quality(source, drawn(model, kept, count, num_steps))
+            row |= oracle.quality(source, drawn(model, kept, count, num_steps))
             if num_steps == 8:
                 row |= {name: [each[name] for each in seconds[kept]] for name in seconds[kept][0]}
                 row |= {"prediction_distance": error} if kept else {}
@@ -72,16 +73,6 @@ def drawn(model, kept: bool, count: int, num_steps: int):
     return np.concatenate(list(model.generate_blocks(count, LENGTH, **how)), axis=1)
 
 
-def quality(source, x) -> dict:
-    """How far samples are from the source."""
-    import numpy as np
-
-    pairs = np.zeros((STATES, STATES))
-    np.add.at(pairs, (x[:, :-1].ravel(), x[:, 1:].ravel()), 1)
-    distance = 0.5 * np.abs(pairs / pairs.sum() - source.neighbours()).sum()
-    return {"pair_distance": float(distance), "nats": float(-source.log_probability(x).mean())}
-
-
 def prediction_distance(model, x) -> float:
     """The mean total variation distance of predictions with kept keys, on rows `[B, WINDOW]`."""
     import numpy as np
@@ -110,7 +101,4 @@ def measure(kept: bool, tiny: bool) -> dict:
     if not _MODELS:
         _MODELS.append(MD4(networks.DiT(27, 256, num_layers=4, num_heads=4, hidden_dim=128)))
     how = {**TIMED, "length": 64} if tiny else TIMED
-    begin, busy = time.perf_counter(), time.process_time()
-    for _ in _MODELS[0].generate_blocks(1, prefix_cache=kept, **how):
-        pass
-    return {"seconds": time.perf_counter() - begin, "busy": time.process_time() - busy}
+    return timed(lambda: list(_MODELS[0].generate_blocks(1, prefix_cache=kept, **how)))

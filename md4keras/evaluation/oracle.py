@@ -33,6 +33,7 @@ __all__ = [
     "Source",
     "compare",
     "markdown",
+    "quality",
     "rows",
 ]
 
@@ -124,12 +125,12 @@ def _rows(model, runs, source, num_samples, seed):
         "entropy_nats": entropy.nats,
         "entropy_error": entropy.error,
     }
-    yield first | _quality(source, source.draw(num_samples, seed))
+    yield first | quality(source, source.draw(num_samples, seed))
     for name, asked in runs:
         settings = {key: getattr(asked, key) for key in ("num_steps", "temperature", "seed")}
         *_, last = model.sample_steps(num_samples, sampler=asked.sampler, **settings)
         row = {"sampler": name, "steps": asked.num_steps, "network_calls": last.calls}
-        yield row | _quality(source, last.tokens)
+        yield row | quality(source, last.tokens)
 
 
 def markdown(rows: list[dict]) -> str:
@@ -172,7 +173,22 @@ def _cell(row) -> str:
     return f"{row['pair_distance']:.3f}, {row['nats']:.1f} ({row['network_calls']})"
 
 
-def _quality(source, x) -> dict:
+def quality(source: Source, x) -> dict:
+    """The figures of a set of samples: how far they are from the source, and how likely.
+
+    Args:
+        source: a `Source`.
+        x: int `[n, length]`, at least two samples.
+
+    Returns:
+        dictionary of `pair_distance`, `nats` and `nats_error`; see `compare`.
+
+    Example:
+
+    >>> source = Markov.random(length=8)
+    >>> sorted(quality(source, source.draw(10, seed=0)))
+    ['nats', 'nats_error', 'pair_distance']
+    """
     pairs = np.zeros((source.vocabulary_size,) * 2)
     np.add.at(pairs, (x[:, :-1].ravel(), x[:, 1:].ravel()), 1)
     nats = -source.log_probability(x)
