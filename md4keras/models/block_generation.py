@@ -5,11 +5,9 @@ attention their keys and values depend on nothing that comes later, so they are 
 the logits are those without a cache.
 """
 
-import functools
 from collections.abc import Iterator
 
 import numpy as np
-from keras import ops
 
 from md4keras import backend, distribution
 from md4keras.checks import check_whole
@@ -185,10 +183,8 @@ class BlockGeneration(CachedCalls):
             if halves == 2:
                 of_all = np.concatenate([labels, np.full(rows, self.network.num_classes)])
             numbers = np.zeros_like(tokens) if numbers is None else numbers
-            arrays = np.tile(tokens, (halves, 1)), of_all, np.tile(numbers, (halves, 1))
-            tensors = (None if a is None else ops.convert_to_tensor(a, "int32") for a in arrays)
-            make = functools.partial(backend.compile_function, self, self.cache_after)
-            return self._functions.get("cache_after", make)(cache, *tensors)
+            tokens, numbers = (np.tile(each, (halves, 1)) for each in (tokens, numbers))
+            return self._cache_after_arrays(cache, tokens, of_all, numbers)
 
         tokens, numbers = blocks.before()
         cache = self.network.empty_cache(halves * rows, tokens.shape[1])

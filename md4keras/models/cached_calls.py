@@ -1,7 +1,10 @@
 """Network calls for tokens that follow those whose keys and values are kept."""
 
+import functools
+
 from keras import ops
 
+from md4keras import backend
 from md4keras.models.generation import Generation
 
 
@@ -69,6 +72,12 @@ class CachedCalls(Generation):
             count = ops.sum(ops.cast(blocks >= 0, "int32"), axis=1)
         _, *own = self.network.features_after(cache, self._inputs_after(x, labels), blocks)
         return cache.extended(*own, count)
+
+    def _cache_after_arrays(self, cache, *arrays):
+        """`cache_after` of arrays in its order, compiled; `None` for those that are not given."""
+        tensors = (None if a is None else ops.convert_to_tensor(a, "int32") for a in arrays)
+        make = functools.partial(backend.compile_function, self, self.cache_after)
+        return self._functions.get("cache_after", make)(cache, *tensors)
 
     def _inputs_after(self, tokens, labels) -> dict:
         return {"tokens": tokens} | ({"label": labels} if self.network.num_classes else {})

@@ -10,12 +10,8 @@ Reference: Wu et al. 2025, *Fast-dLLM* (arXiv 2505.22618), Section 3.2, where ma
 are computed in each step; here nothing stands behind it.
 """
 
-import functools
-
 import numpy as np
-from keras import ops
 
-from md4keras import backend
 from md4keras.samplers.states import Start
 
 
@@ -59,11 +55,8 @@ def start_after(model, start: Start, is_guided: bool) -> Start:
         z = np.concatenate([z, hidden])
         labels = None if labels is None else np.concatenate([labels, others])
         before, blocks = np.tile(before, 2), np.tile(blocks, (2, 1))
-    arrays = z, labels, blocks, before
-    tensors = (None if each is None else ops.convert_to_tensor(each, "int32") for each in arrays)
     cache = model.network.empty_cache(len(z), start.z.shape[1] - size)
-    make = functools.partial(backend.compile_function, model, model.cache_after)
-    cache = model._functions.get("cache_after", make)(cache, *tensors)
+    cache = model._cache_after_arrays(cache, z, labels, blocks, before)
     block = np.where(masked.any(axis=1, keepdims=True), mask_token, np.zeros((1, size), "int32"))
     prompt = None if start.prompt is None else np.zeros(block.shape, "bool")
     return Start(block, start.labels, start.time, prompt=prompt, cache=cache)
