@@ -49,15 +49,15 @@ class Expected:
     def check_data_shape(self, data_shape: tuple) -> None:
         """Raises a `ValueError` if the sampler is not defined for examples of this shape."""
 
-    def is_idle(self, masked, s, t, schedule, memory):
+    def is_idle(self, masked, s, schedule, given):
         """Whether a step changes nothing in any row, whatever the network says: bool scalar.
 
         The network is not called for such steps, and a run ends before its last ones.
 
         Args:
             masked: bool tensor `[B, *data_shape]`, what is masked now.
-            s, t, schedule: as in `Sampler.step_probabilities`.
-            memory: a `Memory`.
+            s, schedule: as in `Sampler.step_probabilities`.
+            given: bool tensor like `masked`, what was not masked at the start.
         """
         return ~ops.any(masked) if self.adaptive else ops.zeros((), dtype="bool")
 

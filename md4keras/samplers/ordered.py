@@ -112,17 +112,17 @@ class Planned(Ordered):
         due = positions(zt, fixed) - planned_masks(zt, s, schedule, given)  # [B]
         return lowest(-self.score(logits, zt, t, uniforms), fixed, due)
 
-    def is_idle(self, masked, s, t, schedule, memory):
-        return reveals_nothing(masked, s, schedule, memory)
+    def is_idle(self, masked, s, schedule, given):
+        return reveals_nothing(masked, s, schedule, given)
 
     def most_calls(self, left, num_steps, fractions=None):
         return planned_calls(left, num_steps, fractions)
 
 
-def reveals_nothing(masked, s, schedule, memory):
+def reveals_nothing(masked, s, schedule, given):
     """Whether no row has more masks than are planned after a step to `s`, bool scalar."""
     left = positions(masked, ~masked)  # [B]
-    return ops.all(left <= planned_masks(masked, s, schedule, memory.given))
+    return ops.all(left <= planned_masks(masked, s, schedule, given))
 
 
 def planned_calls(left, num_steps, fractions=None) -> int:

@@ -58,12 +58,10 @@ class PathPlanning(Sampler):
             "Take 'ancestral', 'psi' or 'remasking'."
         )
 
-    def is_idle(self, masked, s, t, schedule, memory):
+    def is_idle(self, masked, s, schedule, given):
         if self.eta:  # masks may move, unless there are none
-            return ~ops.any(masked) & (
-                ops.max(planned_masks(masked, s, schedule, memory.given)) == 0
-            )
-        return reveals_nothing(masked, s, schedule, memory)
+            return ~ops.any(masked) & (ops.max(planned_masks(masked, s, schedule, given)) == 0)
+        return reveals_nothing(masked, s, schedule, given)
 
     def most_calls(self, left, num_steps, fractions=None):
         if self.eta:

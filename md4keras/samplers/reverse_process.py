@@ -11,8 +11,8 @@ the batch on its own clock, and noise that depends on `(seed, row, position, ste
         z = where(reveal, token, z)
     z = where(masked(z), draw(network(z, 0)), z)
 
-`draw` is `samplers.drawing`'s: from `softmax(filter(logits / temperature))`. Steps at which chance
-or a plan reveals nothing take no call.
+`draw` is `samplers.drawing`'s: from `softmax(filter(logits / temperature))`. Steps of a plan
+that reveal nothing take no call.
 
 A process is a sampler bound to a model: `prepare` makes what stays as it is, `advance` is one
 network call and what follows from it. `run` and `states` repeat it with the same noise, so they

@@ -69,23 +69,15 @@ class SteppedProcess(ReverseProcess):
 
     def begin(self, run, state):
         """The state with the number of the next step that is not idle."""
+        masked = ops.equal(state.z, self.model.mask_token)
+        schedule, rule = Rescaled(self.model.schedule, run.start_time), idle_rule(self.sampler)
 
         def is_passed(step):
-            idle = self._is_idle(run, state._replace(step=step), *self._times(run, step))
-            return (step < run.plan.num_steps) & idle
+            _, s = self._times(run, step)
+            return (step < run.plan.num_steps) & rule(masked, s, schedule, run.given)
 
         (step,) = ops.while_loop(is_passed, lambda step: (step + 1,), (state.step,))
         return state._replace(step=step)
-
-    def _is_idle(self, run: Run, state: State, t, s):
-        """Whether the step would change nothing."""
-        return idle_rule(self.sampler)(
-            ops.equal(state.z, self.model.mask_token),
-            s,
-            t,
-            Rescaled(self.model.schedule, run.start_time),
-            Memory(run.given, state.remembered),
-        )
 
     def _times(self, run: Run, step):
         """`t` and `s` of a step, float32 `[B]` each; (0, 0) behind the last one."""
@@ -94,12 +86,6 @@ class SteppedProcess(ReverseProcess):
 
     def step(self, run: Run, state: State, t, s) -> State:
         """A step from `t` to `s`, float32 tensors `[B]`; at time 0 all that is left is filled."""
-        after = self.predict(run, state, t, s)
-        sampler = Temperature(run.temperature).of(self.sampler)
-        return sampler.after_step(self, run, after, t, s)
-
-    def predict(self, run: Run, state: State, t, s) -> State:
-        """The step proper, a network call."""
         z, schedule = state.z, Rescaled(self.model.schedule, run.start_time)
         logits = self.denoise(run, z, t)
         noise = self.noise(run, z, state.step)
@@ -117,7 +103,9 @@ class SteppedProcess(ReverseProcess):
             lambda: at_temperature(*drawing, stepped, logits),
             lambda: (at_temperature(*drawing, finished, logits), state.remembered),
         )
-        return State(state.calls + 1, z, remembered, state.step + 1)
+        after = State(state.calls + 1, z, remembered, state.step + 1)
+        sampler = Temperature(run.temperature).of(self.sampler)
+        return sampler.after_step(self, run, after, t, s)
 
     def time_of_masks(self, run: Run, z, s):
         """The time at which as much is masked as in `z`, but not before `s`, float32 `[B]`."""
