@@ -63,11 +63,13 @@ class NGram:
         tokens = check_integers("tokens", tokens, ("length",), vocabulary_size, _ENCODE, least=2)
         self.vocabulary_size = int(vocabulary_size)
         cut = len(tokens) - max(1, int(len(tokens) * _HELD_OUT))
-        self._counts = self._count(tokens[:cut])
-        self.concentrations = ()
-        for _ in range(self.order):
-            trials = [(*self.concentrations, a) for a in _CONCENTRATIONS]
-            self.concentrations = min(trials, key=lambda c: self._nats(tokens[cut:], c).mean())
+        held_out, self.concentrations = tokens[cut:], ()
+        p = np.full(len(held_out), 1 / self.vocabulary_size)  # order zero, [length]
+        for n, counts in zip(self._orders, self._count(tokens[:cut]), strict=True):
+            found = counts.look_up(self._codes(held_out, n))
+            trials = {a: _leaning(p, found, a) for a in _CONCENTRATIONS}
+            best = min(trials, key=lambda a, trials=trials: -np.log(trials[a]).mean())
+            self.concentrations, p = (*self.concentrations, best), trials[best]
         self._counts = self._count(tokens)
         return self
 
@@ -101,7 +103,7 @@ class NGram:
         """
         _check_fitted(self)
         tokens = check_integers("tokens", tokens, ("length",), self.vocabulary_size, _ENCODE)
-        return self._nats(tokens, self.concentrations)
+        return self._nats(tokens)
 
     def bits_per_character(self, tokens) -> float:
         """What one token of a text costs on average, in bits: the mean of `-log2 p`.
@@ -112,7 +114,7 @@ class NGram:
         _check_fitted(self)
         size = self.vocabulary_size
         tokens = check_integers("tokens", tokens, ("length",), size, _ENCODE, least=2)
-        return float(self._nats(tokens, self.concentrations).mean() / np.log(2))
+        return float(self._nats(tokens).mean() / np.log(2))
 
     def _count(self, tokens) -> list["_Counts"]:
         """The counts of every order's n-grams, from 1 on."""
@@ -129,12 +131,24 @@ class NGram:
             codes = codes * self.vocabulary_size + tokens[i : i + len(codes)]
         return codes
 
-    def _nats(self, tokens, concentrations):
+    def _nats(self, tokens):
         p = np.full(len(tokens), 1 / self.vocabulary_size)  # order zero, [length]
-        for n, counts, a in zip(self._orders, self._counts, concentrations, strict=False):
-            followed, seen = counts.look_up(self._codes(tokens, n))
-            p[n - 1 :] = (followed + a * p[n - 1 :]) / (seen + a)  # the first keep lower orders
+        for n, counts, a in zip(self._orders, self._counts, self.concentrations, strict=True):
+            p = _leaning(p, counts.look_up(self._codes(tokens, n)), a)
         return -np.log(p)
+
+
+def _leaning(p, found, a):
+    """Probabilities of one order from those of the next lower one, `[length]` each.
+
+    Args:
+        p: of the lower order; the first ones, before which too few tokens stand, stay.
+        found: what `_Counts.look_up` returns of the order's n-grams.
+        a: float, the concentration.
+    """
+    followed, seen = found
+    short = len(p) - len(followed)
+    return np.concatenate([p[:short], (followed + a * p[short:]) / (seen + a)])
 
 
 class _Counts(NamedTuple):
